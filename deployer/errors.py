@@ -1,0 +1,172 @@
+"""What can go wrong, as one tree; every leaf knows the exit code that answers "is the fleet safe?".
+
+::
+
+    DeployerError                  1   (a bug, when nothing more precise was raised)
+    ├── UsageError                 2   wrong use; nothing was touched
+    │   ├── ConfigError            2   a file the operator wrote is wrong: file, line, key
+    │   └── UnknownRevision        2   git does not know the ref
+    ├── Refused                    3   refused before any host changed
+    │   ├── SourceUnavailable      3   git could not be reached, or took too long
+    │   └── StoreUnavailable       3   the journal cannot be written, so nothing may be done
+    ├── HostError                  3   one host said no or could not be asked (names the host)
+    │   ├── TransportError             the connection, with what is known of the command's fate
+    │   │   ├── Unreachable            no connection was ever made
+    │   │   └── HostKeyError           the host is not the one we know
+    │   └── AgentError                 the agent answered with a refusal
+    │       ├── Busy                   another deployment owns the host
+    │       ├── Fenced                 we are not the owner any more
+    │       ├── ConfigRefused          the validator said no to the candidate
+    │       ├── Drifted                live is not what its manifest says
+    │       └── NotProved              switched, but memory is not proved to hold the release
+    ├── RolledBack                 4   failed, and every changed host is back
+    ├── OperatorNeeded             5   some host is not proved to be on its target or its ``from``
+    ├── Unhealthy                  6   drift, ill health or a split fleet
+    └── Interrupted              130   stopped by a signal
+
+A message is one sentence for a tired person: what, where, what to do next.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class DeployerError(Exception):
+    """Base of all errors this program raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(DeployerError):
+    """Wrong options or arguments; nothing was touched."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A file that the operator wrote is wrong.
+
+    :param file: path as the operator knows it.
+    :param line: 1-based, ``None`` when the whole file is meant.
+    :param key: dotted path of the key, ``None`` when it is not about one key.
+    """
+
+    def __init__(
+        self, problem: str, *, file: str, line: int | None = None, key: str | None = None
+    ) -> None:
+        self.problem, self.file, self.line, self.key = problem, file, line, key
+        where = file if line is None else f"{file}:{line}"
+        super().__init__(f"{where}: {key}: {problem}" if key else f"{where}: {problem}")
+
+
+class UnknownRevision(UsageError):
+    """Git has no commit for the ref that was asked for."""
+
+
+class Refused(DeployerError):
+    """Refused before any host changed."""
+
+    exit_code = 3
+
+
+class SourceUnavailable(Refused):
+    """The repository could not be read: network, permission, time limit."""
+
+
+class StoreUnavailable(Refused):
+    """The journal could not be opened or written; nothing is done that is not journalled first."""
+
+
+class HostError(DeployerError):
+    """Something about one host. ``host`` is its inventory name."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, host: str) -> None:
+        self.host = host
+        super().__init__(message)
+
+
+class Fate(StrEnum):
+    """What is known of a remote command when its connection failed."""
+
+    NEVER_SENT = "never sent"
+    UNKNOWN = "outcome unknown"
+    ANSWERED = "answered"
+
+
+class TransportError(HostError):
+    """The connection failed. Only ``fate is NEVER_SENT`` is safe to repeat blindly."""
+
+    def __init__(self, message: str, *, host: str, fate: Fate) -> None:
+        self.fate = fate
+        super().__init__(message, host=host)
+
+
+class Unreachable(TransportError):
+    """No connection could be made at all, so nothing was sent."""
+
+    def __init__(self, message: str, *, host: str) -> None:
+        super().__init__(message, host=host, fate=Fate.NEVER_SENT)
+
+
+class HostKeyError(Unreachable):
+    """The host key is unknown or has changed: never connected, never retried."""
+
+
+class AgentError(HostError):
+    """The agent on the host answered with a refusal.
+
+    :param code: the agent's exit code (docs/agent.md).
+    :param details: the validator's or nginx's own lines, newest last.
+    """
+
+    def __init__(self, message: str, *, host: str, code: int = 0, details: tuple[str, ...] = ()) -> None:
+        self.code, self.details = code, details
+        super().__init__(message, host=host)
+
+
+class Busy(AgentError):
+    """Another deployment owns the host."""
+
+
+class Fenced(AgentError):
+    """The host has a newer owner: this controller must stop."""
+
+
+class ConfigRefused(AgentError):
+    """The validator on the host said no to the candidate; the host is unchanged."""
+
+
+class Drifted(AgentError):
+    """What is live on the host differs from the release it is said to be."""
+
+
+class NotProved(AgentError):
+    """The pointer was switched but memory is not proved to hold the release."""
+
+
+class RolledBack(DeployerError):
+    """The deployment failed; every changed host is back on its ``from``, verified."""
+
+    exit_code = 4
+
+
+class OperatorNeeded(DeployerError):
+    """Some host is not proved to be on its target or its ``from``."""
+
+    exit_code = 5
+
+
+class Unhealthy(DeployerError):
+    """Drift, ill health or a split fleet was found."""
+
+    exit_code = 6
+
+
+class Interrupted(DeployerError):
+    """Stopped by a signal; hosts are restored or said not to be."""
+
+    exit_code = 130

@@ -1,0 +1,323 @@
+"""The nouns, frozen. Nothing here does IO or decides; every room above speaks in these words.
+
+Words are those of the field: revision, release, baseline, live, candidate, good, last known good, ``from``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+RELEASE_ID = re.compile(r"[a-z0-9]{1,12}-[0-9a-f]{12}")
+"""``<commit12>-<hash12>``, or ``baseline-<hash12>`` / ``drift-<hash12>`` for what the tool found."""
+
+NO_VARS: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One host of the inventory, with the variables that decide how it is reached and rendered."""
+
+    name: str
+    address: str  #: ``ansible_host`` or the name; IPv4, IPv6 (no brackets) or DNS name
+    port: int | None = None  #: ``None``: ssh config or 22
+    user: str | None = None  #: ``None``: ssh config or the local user
+    key_file: str | None = None
+    become: bool | None = None  #: ``ansible_become``; ``None``: ``target.become`` of the playbook decides
+    groups: tuple[str, ...] = ()  #: without ``all``, in Ansible's order of precedence
+    vars: Mapping[str, Any] = field(default_factory=lambda: NO_VARS, hash=False, compare=False)
+
+
+class Kind(StrEnum):
+    """What a path of a release is. Directories are not listed: git does not know them."""
+
+    FILE = "file"
+    EXEC = "exec"  #: a file with the executable bit
+    LINK = "link"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One path of a release.
+
+    :ivar path: relative, ``/`` between parts, no ``.`` or ``..``; bytes that are not UTF-8 as surrogates.
+    :ivar content: SHA-256 of the content in hex; for a link its target, as it is stored.
+    """
+
+    path: str
+    kind: Kind
+    content: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a release holds: path, type, executable bit, content or link target. Its hash names the tree.
+
+    The canonical form is what ``find``, ``sort -z`` and ``sha256sum -z`` on a host can write without a
+    process per file (docs/agent.md, "Manifest"), so host and controller compute the same hash.
+    """
+
+    entries: tuple[Entry, ...]  #: sorted by the bytes of their path
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Manifest:
+        """Build from entries in any order."""
+        return cls(tuple(sorted(entries, key=lambda e: _raw(e.path))))
+
+    @cached_property
+    def by_path(self) -> Mapping[str, Entry]:
+        """Entries by their path."""
+        return MappingProxyType({e.path: e for e in self.entries})
+
+    def encode(self) -> bytes:
+        """The canonical bytes: NUL-terminated records in three sections."""
+        files = [e for e in self.entries if e.kind is not Kind.LINK]
+        out = [b"files"]
+        out += [f"{e.content}  ".encode() + b"./" + _raw(e.path) for e in files]
+        out += [b"exec"]
+        out += [b"./" + _raw(e.path) for e in files if e.kind is Kind.EXEC]
+        out += [b"links"]
+        # "//" cannot be in a normalised path, so its first occurrence ends the path.
+        out += [
+            b"./" + _raw(e.path) + b"//" + _raw(e.content) for e in self.entries if e.kind is Kind.LINK
+        ]
+        return b"\0".join(out) + b"\0"
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Manifest:
+        """Read the canonical bytes back. Raises ``ValueError`` when they are not canonical."""
+        records = raw.split(b"\0")
+        try:
+            if records.pop() or records[0] != b"files":
+                raise ValueError("not a manifest")
+            at_exec, at_links = records.index(b"exec"), records.index(b"links")
+            executable = {_path(r) for r in records[at_exec + 1 : at_links]}
+            entries = []
+            for record in records[1:at_exec]:
+                digest, path = record[:64].decode("ascii"), _path(record[66:])
+                entries.append(Entry(path, Kind.EXEC if path in executable else Kind.FILE, digest))
+            for record in records[at_links + 1 :]:
+                path_raw, _, target = record.partition(b"//")
+                entries.append(Entry(_path(path_raw), Kind.LINK, target.decode("utf-8", "surrogateescape")))
+        except (IndexError, UnicodeDecodeError) as error:
+            raise ValueError("not a manifest") from error
+        manifest = cls.of(entries)
+        if manifest.encode() != raw:
+            raise ValueError("not a canonical manifest")
+        return manifest
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the canonical bytes, hex: the *tree hash*."""
+        return hashlib.sha256(self.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What leads from one manifest to another, by path."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    modified: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.modified)
+
+    @classmethod
+    def between(cls, old: Manifest, new: Manifest) -> Changes:
+        """Compare by path; a changed kind (file, exec, link) counts as modified."""
+        before, after = old.by_path, new.by_path
+        return cls(
+            added=tuple(p for p in after if p not in before),
+            removed=tuple(p for p in before if p not in after),
+            modified=tuple(p for p, e in after.items() if p in before and before[p] != e),
+        )
+
+
+@dataclass(frozen=True)
+class Release:
+    """A tree that can be put on a host. Hosts that render alike share one object."""
+
+    commit: str  #: 40 hex digits
+    source_hash: str  #: git tree id of ``source.path``: the same source, whatever it renders to
+    manifest: Manifest
+    read: Callable[[str], bytes] = field(compare=False, repr=False)  #: content by its SHA-256
+
+    @cached_property
+    def id(self) -> str:
+        """``<commit12>-<hash12>``."""
+        return f"{self.commit[:12]}-{self.manifest.hash[:12]}"
+
+
+class TargetKind(StrEnum):
+    """What stands at ``target.directory`` on a host."""
+
+    DIRECTORY = "directory"  #: a plain directory: not converted yet
+    LINK = "link"  #: our symlink
+    ABSENT = "absent"
+    MOUNT = "mount"
+    FOREIGN = "foreign"  #: a symlink that is not ours, or no directory
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """A promoted release as the host remembers it."""
+
+    release: str
+    deployment: str
+    time: float  #: seconds since the epoch, the host's clock
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one host said about itself, at one moment. Facts only; judging is for ``rollout.plan``."""
+
+    host: str
+    protocol: int
+    agent: str  #: id of the agent that answered
+    installed: bool  #: that agent is the one at the stable path
+    systemd: bool
+    validator: str | None  #: version of the validator ("nginx/1.22.1"), None when it is not there
+    problems: tuple[str, ...]  #: sentences: what is missing for a deployment (unshare, space, sudo …)
+    target_kind: TargetKind
+    adopted: bool
+    baseline: str | None
+    live: str | None  #: release the pointer names; the baseline while a directory stands there
+    disk_hash: str | None  #: tree hash of what stands at the target now, preserved paths left out
+    drifted: bool  #: disk_hash differs from the manifest of ``live``
+    memory: str | None  #: release that master and all workers hold; None: nothing runs or not proved
+    memory_note: str  #: why memory is None, else how it was proved
+    running: bool  #: exactly one master runs
+    good: tuple[Good, ...]  #: oldest first; the last one is the last known good
+    releases: tuple[str, ...]  #: complete releases in the store
+    owner: str | None  #: deployment that owns the host
+    epoch: int
+    last_deployment: str | None  #: latest deployment that activated something here
+    last_target: str | None
+    last_from: str | None
+    promoted: bool  #: the live release is good
+    checks: tuple[str, ...]  #: digests of the checks that passed at the last promotion
+    clock: float  #: the host's time, seconds since the epoch
+    facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: every key the agent sent
+
+    @property
+    def lkg(self) -> str | None:
+        """The newest good release."""
+        return self.good[-1].release if self.good else None
+
+
+class HostOutcome(StrEnum):
+    """How a deployment ended for one host (a value of ``--json``)."""
+
+    DEPLOYED = "deployed"
+    UNCHANGED = "unchanged"
+    PREPARED = "prepared"
+    REFUSED = "refused"
+    ROLLED_BACK = "rolled_back"
+    STUCK = "stuck"
+    UNREACHABLE = "unreachable"
+    UNTOUCHED = "untouched"
+
+
+class Outcome(StrEnum):
+    """How a deployment ended (a value of ``--json``)."""
+
+    DEPLOYED = "deployed"
+    UNCHANGED = "unchanged"
+    PARTIAL = "partial"
+    REFUSED = "refused"
+    ROLLED_BACK = "rolled_back"
+    STUCK = "stuck"
+    INTERRUPTED = "interrupted"
+
+
+EXIT_CODE: Mapping[Outcome, int] = MappingProxyType(
+    {
+        Outcome.DEPLOYED: 0,
+        Outcome.UNCHANGED: 0,
+        Outcome.REFUSED: 3,
+        Outcome.ROLLED_BACK: 4,
+        Outcome.STUCK: 5,
+        Outcome.PARTIAL: 6,
+        Outcome.INTERRUPTED: 130,
+    }
+)
+"""The exit code of a deployment by its outcome. A rollback done as asked is 0 as well (rollback.py)."""
+
+
+class State(StrEnum):
+    """What the journal says of a step on a host. Six states, as in oxide's saga log."""
+
+    STARTED = "started"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNDO_STARTED = "undo_started"
+    UNDO_SUCCEEDED = "undo_succeeded"
+    UNDO_FAILED = "undo_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the journal, written *before* the effect it announces.
+
+    :ivar host: ``None`` for an event of the whole deployment; then ``step`` says what happened
+        ("deployment", "plan", "wave", "decision" …).
+    :ivar detail: JSON values only; no secret is ever put here.
+    """
+
+    deployment: str
+    host: str | None
+    step: str
+    state: State
+    time: float  #: seconds since the epoch, the controller's clock
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HostResult:
+    """One host in the result of a deployment or rollback."""
+
+    outcome: HostOutcome
+    release: str | None
+    previous: str | None
+    reason: str | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class WaveResult:
+    """One wave in the result: its hosts and how it was decided."""
+
+    hosts: tuple[str, ...]
+    decision: str  #: "passed", "failed", "not started"
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What ``deploy --json`` and ``rollback --json`` print."""
+
+    id: str
+    outcome: Outcome
+    exit_code: int
+    revision: str | None
+    reason: str | None
+    hosts: Mapping[str, HostResult]
+    waves: tuple[WaveResult, ...]
+    seconds: float
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _path(raw: bytes) -> str:
+    if not raw.startswith(b"./"):
+        raise ValueError("not a manifest")
+    return raw[2:].decode("utf-8", "surrogateescape")
