@@ -34,6 +34,20 @@ class Host:
     vars: Mapping[str, Any] = field(default_factory=lambda: NO_VARS, hash=False, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a playbook says of the host side: where the configuration lives, how it is tested and loaded."""
+
+    directory: str = "/etc/nginx"
+    state: str = "/var/lib/deployer/nginx"
+    preserve: tuple[str, ...] = ()  #: globs under ``directory`` that the repo does not own
+    modes: Mapping[str, str] = field(default_factory=lambda: NO_VARS, hash=False)  #: glob → "0640 root:group"
+    keep: int = 5  #: good releases kept
+    become: bool | None = None  #: ``None`` is ``auto``: sudo unless the user is root
+    validate: tuple[str, ...] = ("nginx", "-t")
+    reload: tuple[str, ...] | None = None  #: ``None`` is ``auto``
+
+
 class Kind(StrEnum):
     """What a path of a release is. Directories are not listed: git does not know them."""
 
