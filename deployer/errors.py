@@ -53,9 +53,7 @@ class ConfigError(UsageError):
     :param key: dotted path of the key, ``None`` when it is not about one key.
     """
 
-    def __init__(
-        self, problem: str, *, file: str, line: int | None = None, key: str | None = None
-    ) -> None:
+    def __init__(self, problem: str, *, file: str, line: int | None = None, key: str | None = None) -> None:
         self.problem, self.file, self.line, self.key = problem, file, line, key
         where = file if line is None else f"{file}:{line}"
         super().__init__(f"{where}: {key}: {problem}" if key else f"{where}: {problem}")

@@ -1,6 +1,6 @@
 """Globs over paths of a release, as one regular expression that Python and POSIX ``find`` read alike.
 
-``*`` and ``?`` stop at ``/``; ``**/`` is any number of directories, none included; a trailing ``/**`` is everything
+``*`` and ``?`` stop at ``/``; ``**/`` is any number of directories, none included; a trailing ``/**`` is all
 below; ``[abc]`` and ``[!abc]`` as in sh. A glob is matched against the whole relative path.
 """
 
@@ -56,6 +56,4 @@ def _translate(glob: str) -> str:
 
 def _literal(text: str) -> str:
     # A bracket is the one escape that Python's re and POSIX read alike; ^ and \ cannot stand alone in one.
-    return "".join(
-        f"\\{c}" if c in "^\\" else f"[{c}]" if c in ".*?+()[]{}|$" else c for c in text
-    )
+    return "".join(f"\\{c}" if c in "^\\" else f"[{c}]" if c in ".*?+()[]{}|$" else c for c in text)

@@ -98,9 +98,7 @@ class Manifest:
         out += [b"./" + _raw(e.path) for e in files if e.kind is Kind.EXEC]
         out += [b"links"]
         # "//" cannot be in a normalised path, so its first occurrence ends the path.
-        out += [
-            b"./" + _raw(e.path) + b"//" + _raw(e.content) for e in self.entries if e.kind is Kind.LINK
-        ]
+        out += [b"./" + _raw(e.path) + b"//" + _raw(e.content) for e in self.entries if e.kind is Kind.LINK]
         return b"\0".join(out) + b"\0"
 
     @classmethod
