@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
@@ -323,6 +323,54 @@ class Result:
     hosts: Mapping[str, HostResult]
     waves: tuple[WaveResult, ...]
     seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of ``--json``; also what the journal keeps."""
+        return {
+            "id": self.id,
+            "outcome": str(self.outcome),
+            "exit_code": self.exit_code,
+            "revision": self.revision,
+            "reason": self.reason,
+            "hosts": {n: asdict(host) | {"outcome": str(host.outcome)} for n, host in self.hosts.items()},
+            "waves": [asdict(wave) | {"hosts": list(wave.hosts)} for wave in self.waves],
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Result:
+        """Read :meth:`as_json` back. Raises ``ValueError`` when it is not one."""
+        try:
+            hosts = {
+                name: HostResult(**{**host, "outcome": HostOutcome(host["outcome"])})
+                for name, host in document["hosts"].items()
+            }
+            waves = tuple(WaveResult(**{**wave, "hosts": tuple(wave["hosts"])}) for wave in document["waves"])
+            rest = {**document, "outcome": Outcome(document["outcome"]), "hosts": hosts, "waves": waves}
+            return cls(**rest)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError("not a result") from error
+
+
+@dataclass(frozen=True)
+class DeploymentRecord:
+    """One row of the history: what was asked, by whom, and how it ended."""
+
+    id: str  #: ``[0-9a-z-]{1,40}``, sorts by time (``journal.new_deployment_id``)
+    kind: str  #: "deploy", "rollback" or "adopt"
+    inventory: str
+    playbook: str | None
+    revision: str | None  #: as it was asked for; ``None`` when none was
+    commit: str | None  #: 40 hex digits it resolved to
+    subject: str | None  #: first line of the commit's message
+    started: float  #: seconds since the epoch, the controller's clock
+    who: str  #: ``user@host`` of the controller
+    options: Mapping[str, Any] = field(default_factory=dict)  #: the command's options that matter; JSON values
+    finished: float | None = None  #: ``None``: running, or its controller was lost
+    outcome: Outcome | None = None
+    exit_code: int | None = None
+    reason: str | None = None
+    result: Result | None = None
 
 
 def _raw(text: str) -> bytes:
