@@ -365,7 +365,7 @@ class DeploymentRecord:
     subject: str | None  #: first line of the commit's message
     started: float  #: seconds since the epoch, the controller's clock
     who: str  #: ``user@host`` of the controller
-    options: Mapping[str, Any] = field(default_factory=dict)  #: the command's options that matter; JSON values
+    options: Mapping[str, Any] = field(default_factory=dict)  #: the command's options; JSON values
     finished: float | None = None  #: ``None``: running, or its controller was lost
     outcome: Outcome | None = None
     exit_code: int | None = None
