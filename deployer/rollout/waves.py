@@ -1,0 +1,231 @@
+"""The fleet's rules: who may go how far, and when all go back. Pure, like saga.py.
+
+:func:`orders` is asked after every event and gives each host its goal; :func:`verdict` says how it ended once
+nobody has anything left to do. Both look only at facts that stay (logs, causes), so asking twice, or after a
+crash, gives the same answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from deployer.model import HostOutcome, Outcome
+from deployer.rollout.saga import Goal, HostLog, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number of hosts, said as a count or as a percentage."""
+
+    value: int
+    percent: bool = False
+
+    def of(self, total: int, *, up: bool) -> int:
+        """How many of ``total``; a percentage is rounded up (waves) or down (budget)."""
+        if not self.percent:
+            return min(self.value, total)
+        return (math.ceil if up else math.floor)(total * self.value / 100)
+
+
+class Scope(StrEnum):
+    """Which hosts go back when the budget is spent (``rollout.on_failure``)."""
+
+    HOST = "host"  #: those that failed
+    WAVE = "wave"  #: the wave that is not decided yet
+    ALL = "all"  #: every changed host, confirmed ones too
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """``rollout`` of the playbook, as far as it decides."""
+
+    waves: tuple[Amount, ...] = (Amount(100, percent=True),)
+    max_failures: Amount = Amount(0)
+    on_failure: Scope = Scope.ALL
+
+
+class Cause(StrEnum):
+    """Why a host stopped going forward."""
+
+    REFUSED = "refused"  #: the host, or its validator, said no before anything changed
+    UNREACHABLE = "unreachable"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One host of the deployment."""
+
+    log: HostLog = field(default_factory=HostLog)
+    cause: Cause | None = None
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """All that the decision needs to know.
+
+    :ivar waves: host names, wave by wave; every member is in exactly one.
+    :ivar lost: hosts that were unreachable before the deployment began. They count against the budget.
+    """
+
+    waves: tuple[tuple[str, ...], ...]
+    members: Mapping[str, Member]
+    policy: Policy = Policy()
+    lost: tuple[str, ...] = ()
+    interrupted: bool = False
+    prepare_only: bool = False
+    total: int = field(default=0)  #: hosts that a percentage of failures is taken of; 0: members and lost
+
+    @property
+    def budget(self) -> int:
+        """How many hosts may fail."""
+        return self.policy.max_failures.of(self.total or len(self.members) + len(self.lost), up=False)
+
+    @property
+    def failures(self) -> int:
+        """Hosts that failed or were unreachable. A promotion that was not heard is not the release's fault."""
+        failed = sum(m.cause is not None and m.log.failed is not Step.PROMOTE for m in self.members.values())
+        return failed + len(self.lost)
+
+    @property
+    def alive(self) -> Mapping[str, Member]:
+        """Members that have not failed."""
+        return {name: m for name, m in self.members.items() if m.cause is None}
+
+
+class Ending(StrEnum):
+    """Why a deployment does not go on to the end."""
+
+    INTERRUPTED = "interrupted"
+    REFUSED = "refused"
+    BUDGET = "budget"
+
+
+def split(hosts: Sequence[tuple[str, tuple[str, ...]]], policy: Policy) -> tuple[tuple[str, ...], ...]:
+    """Deal (name, groups) into waves: cumulative amounts, rounded up, spread over the groups.
+
+    One host of each set of groups is dealt in turn, so a canary wave of three meets three kinds of host.
+    """
+    kinds: dict[tuple[str, ...], list[str]] = {}
+    for name, groups in hosts:
+        kinds.setdefault(groups, []).append(name)
+    dealt: list[str] = []
+    for turn in range(max((len(names) for names in kinds.values()), default=0)):
+        dealt += [names[turn] for names in kinds.values() if turn < len(names)]
+    waves, start = [], 0
+    for amount in (*policy.waves, Amount(100, percent=True)):
+        end = max(start, amount.of(len(dealt), up=True))
+        if end > start:
+            waves.append(tuple(dealt[start:end]))
+        start = end
+    return tuple(waves)
+
+
+def ending(fleet: Fleet) -> Ending | None:
+    """Why everything stops now, or ``None``. Once the promotion has begun nothing is taken back any more."""
+    if any(Step.PROMOTE in m.log.states for m in fleet.members.values()):
+        return None
+    if any(m.cause is Cause.REFUSED for m in fleet.members.values()):
+        return Ending.REFUSED
+    if fleet.failures > fleet.budget:
+        return Ending.BUDGET
+    return Ending.INTERRUPTED if fleet.interrupted else None
+
+
+def orders(fleet: Fleet) -> Mapping[str, Goal]:
+    """How far each host should go now. A host that is not named waits."""
+    end = ending(fleet)
+    if end is not None:
+        return {name: _goal_at_end(fleet, end, name) for name in fleet.members}
+    back = {
+        name: Goal.UNWOUND for name in fleet.members if name not in fleet.alive and _may_unwind(fleet, name)
+    }
+    return {**_forward(fleet), **back}
+
+
+def _may_unwind(fleet: Fleet, name: str) -> bool:
+    return fleet.members[name].log.failed is not Step.PROMOTE
+
+
+def _forward(fleet: Fleet) -> Mapping[str, Goal]:
+    alive = fleet.alive
+    if fleet.prepare_only and not _missing(alive, Step.PREPARE):
+        return dict.fromkeys(alive, Goal.UNWOUND)
+    waiting = sorted(name for name, m in alive.items() if not m.log.done(Step.BEGIN))
+    if waiting:
+        # The first host of all decides between two controllers, so that one of them loses before it has
+        # taken anything, instead of each taking half and both giving up.
+        first = len(waiting) == len(alive)
+        return dict.fromkeys(waiting[:1] if first else waiting, Goal.BEGUN)
+    if _missing(alive, Step.PREPARE):
+        return dict.fromkeys(alive, Goal.PREPARED)
+    for wave in fleet.waves:
+        here = {name: alive[name] for name in wave if name in alive}
+        if _missing(here, Step.VERIFY):
+            return dict.fromkeys(here, Goal.VERIFIED)
+        if _missing(here, Step.CONFIRM):
+            return dict.fromkeys(here, Goal.CONFIRMED)
+    return dict.fromkeys(alive, Goal.PROMOTED)
+
+
+def _missing(members: Mapping[str, Member], step: Step) -> bool:
+    return any(not m.log.done(step) for m in members.values())
+
+
+def _goal_at_end(fleet: Fleet, end: Ending, name: str) -> Goal:
+    member = fleet.members[name]
+    if end is not Ending.BUDGET or member.cause is not None or fleet.policy.on_failure is Scope.ALL:
+        return Goal.UNWOUND
+    stays = member.log.done(Step.VERIFY)
+    if fleet.policy.on_failure is Scope.WAVE:
+        stays = stays and name not in current_wave(fleet)
+    return Goal.LEFT if stays else Goal.UNWOUND
+
+
+def current_wave(fleet: Fleet) -> tuple[str, ...]:
+    """The first wave that is not wholly confirmed; empty when all are."""
+    for wave in fleet.waves:
+        if any(not fleet.members[name].log.done(Step.CONFIRM) for name in wave):
+            return wave
+    return ()
+
+
+def verdict(fleet: Fleet) -> Outcome:
+    """How the deployment ended. Asked when no host has anything left to do."""
+    logs = [m.log for m in fleet.members.values()]
+    end = ending(fleet)
+    if any(log.stuck for log in logs):
+        return Outcome.STUCK
+    if end is Ending.INTERRUPTED:
+        return Outcome.INTERRUPTED
+    if end is not None:
+        return _verdict_at_end(end, logs)
+    if fleet.prepare_only or not (fleet.members or fleet.lost):
+        return Outcome.PARTIAL if fleet.failures else Outcome.UNCHANGED
+    return Outcome.PARTIAL if fleet.lost or len(fleet.alive) < len(fleet.members) else Outcome.DEPLOYED
+
+
+def _verdict_at_end(end: Ending, logs: Iterable[HostLog]) -> Outcome:
+    changed = [log for log in logs if log.changed]
+    if any(not log.restored for log in changed):
+        return Outcome.PARTIAL
+    return Outcome.ROLLED_BACK if changed and end is Ending.BUDGET else Outcome.REFUSED
+
+
+def host_outcome(fleet: Fleet, name: str) -> HostOutcome:
+    """How the deployment ended for one member."""
+    member = fleet.members[name]
+    log = member.log
+    if log.stuck:
+        return HostOutcome.STUCK
+    if log.restored:
+        return HostOutcome.ROLLED_BACK
+    if log.changed:
+        return HostOutcome.DEPLOYED
+    if member.cause is not None:
+        return HostOutcome.UNREACHABLE if member.cause is Cause.UNREACHABLE else HostOutcome.REFUSED
+    prepared = fleet.prepare_only and log.done(Step.PREPARE)
+    return HostOutcome.PREPARED if prepared else HostOutcome.UNTOUCHED
