@@ -1,0 +1,94 @@
+"""Journals for an emergency: a rollback must not wait for a database, nor fail for want of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+
+from deployer.errors import StoreUnavailable
+from deployer.journal.store import Store
+from deployer.model import DeploymentRecord, Event, Result
+
+CLOSE_S = 3.0  #: how long an emergency's end waits for the journal
+
+
+class NullStore:
+    """Keeps events in memory only.
+
+    :ivar kept: every event that was appended, in order.
+    """
+
+    def __init__(self) -> None:
+        self.kept: list[Event] = []
+
+    def start(self, record: DeploymentRecord) -> None:
+        """Nothing is recorded."""
+
+    def append(self, event: Event) -> None:
+        """Keep the event in memory."""
+        self.kept.append(event)
+
+    def finish(self, deployment: str, result: Result, *, finished: float | None = None) -> None:
+        """Nothing is recorded."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class BestEffortStore(NullStore):
+    """Writes to the journal if it can, without waiting for it; warns once when it cannot, and goes on.
+
+    No effect waits for its event here: the hosts keep their own log, and what a rollback did is proved by
+    asking them. :meth:`finish` waits a few seconds, so that the history is whole on a good day.
+    """
+
+    def __init__(self, url: str | None, warn: Callable[[str], None], *, busy_s: float = CLOSE_S) -> None:
+        """Begin to open the journal.
+
+        :param warn: called at most once, with a sentence, from any thread.
+        :raises UsageError: for a URL that names no journal.
+        """
+        super().__init__()
+        self._store = Store.open_in_background(url, busy_s=busy_s)
+        self._warn: list[Callable[[str], None]] = [warn]
+        self._last: Future[None] | None = None
+
+    def start(self, record: DeploymentRecord) -> None:
+        """Queue the deployment."""
+        self._follow(lambda: self._store.submit_start(record))
+
+    def append(self, event: Event) -> None:
+        """Keep the event and queue it."""
+        super().append(event)
+        self._follow(lambda: self._store.submit(event))
+
+    def finish(self, deployment: str, result: Result, *, finished: float | None = None) -> None:
+        """Queue the result and wait, at most :data:`CLOSE_S`, until all is written."""
+        self._follow(lambda: self._store.submit_finish(deployment, result, finished=finished))
+        if self._last is not None:
+            try:
+                self._last.exception(CLOSE_S)
+            except TimeoutError:
+                self._say(f"it has not answered for {CLOSE_S:.0f} s")
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self._store.close()
+
+    def _follow(self, submit: Callable[[], Future[None]]) -> None:
+        try:
+            self._last = submit()
+        except StoreUnavailable as error:
+            self._say(str(error))
+        else:
+            self._last.add_done_callback(self._judge)
+
+    def _judge(self, done: Future[None]) -> None:
+        error = done.exception()
+        if error is not None:
+            self._say(str(error))
+
+    def _say(self, reason: str) -> None:
+        with suppress(IndexError):  # pop is atomic: one thread gets it
+            self._warn.pop()(f"this is not journalled, and goes on all the same: {reason}")
