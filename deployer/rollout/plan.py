@@ -1,4 +1,4 @@
-"""From what the hosts said and what is wanted to a plan: per host unchanged, change, refused, unreachable. Pure."""
+"""From what the hosts said and what is wanted to a plan, host by host. Pure."""
 
 from __future__ import annotations
 
@@ -48,7 +48,6 @@ class HostPlan:
     freeze: bool = False
     reason: str | None = None
     changes: Changes | None = None
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,6 @@ def plan_host(seen: Observation, release: Release, live: Manifest | None, allowe
             freeze=seen.drifted and seen.adopted,
             reason=reason,
             changes=changes,
-            warnings=_warnings(seen),
         )
 
     if reason := _cannot(seen):
@@ -197,9 +195,3 @@ def _deletions(seen: Observation, changes: Changes | None, allowed: Permissions)
         f"the first deployment would delete {len(changes.removed)} file(s) that git does not have: "
         f"{named}{more}; put them into git or target.preserve, or say --accept-deletions"
     )
-
-
-def _warnings(seen: Observation) -> tuple[str, ...]:
-    if not seen.systemd:
-        return ("no systemd: after a reboot an unconfirmed release is only taken back at the next contact",)
-    return ()

@@ -53,6 +53,7 @@ class Cause(StrEnum):
     REFUSED = "refused"  #: the host, or its validator, said no before anything changed
     UNREACHABLE = "unreachable"
     FAILED = "failed"
+    FENCED = "fenced"  #: a newer owner took the host over: nothing more is done there, not even back
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,8 @@ class Fleet:
 
     @property
     def failures(self) -> int:
-        """Hosts that failed or were unreachable. A promotion that was not heard is not the release's fault."""
-        failed = sum(m.cause is not None and m.log.failed is not Step.PROMOTE for m in self.members.values())
-        return failed + len(self.lost)
+        """Hosts that failed or were unreachable. A promotion that was not heard does not count."""
+        return len(_failed(self)) + len(self.lost)
 
     @property
     def alive(self) -> Mapping[str, Member]:
@@ -126,6 +126,8 @@ def split(hosts: Sequence[tuple[str, tuple[str, ...]]], policy: Policy) -> tuple
 
 def ending(fleet: Fleet) -> Ending | None:
     """Why everything stops now, or ``None``. Once the promotion has begun nothing is taken back any more."""
+    if any(m.cause is Cause.FENCED for m in fleet.members.values()):
+        return Ending.INTERRUPTED
     if any(Step.PROMOTE in m.log.states for m in fleet.members.values()):
         return None
     if any(m.cause is Cause.REFUSED for m in fleet.members.values()):
@@ -139,15 +141,14 @@ def orders(fleet: Fleet) -> Mapping[str, Goal]:
     """How far each host should go now. A host that is not named waits."""
     end = ending(fleet)
     if end is not None:
-        return {name: _goal_at_end(fleet, end, name) for name in fleet.members}
-    back = {
-        name: Goal.UNWOUND for name in fleet.members if name not in fleet.alive and _may_unwind(fleet, name)
-    }
-    return {**_forward(fleet), **back}
+        ours = [name for name, m in fleet.members.items() if m.cause is not Cause.FENCED]
+        return {name: _goal_at_end(fleet, end, name) for name in ours}
+    return {**_forward(fleet), **dict.fromkeys(_failed(fleet), Goal.UNWOUND)}
 
 
-def _may_unwind(fleet: Fleet, name: str) -> bool:
-    return fleet.members[name].log.failed is not Step.PROMOTE
+def _failed(fleet: Fleet) -> list[str]:
+    members = fleet.members.items()
+    return [name for name, m in members if m.cause is not None and m.log.failed is not Step.PROMOTE]
 
 
 def _forward(fleet: Fleet) -> Mapping[str, Goal]:
@@ -193,6 +194,38 @@ def current_wave(fleet: Fleet) -> tuple[str, ...]:
     return ()
 
 
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What the whole fleet is about, for the journal and for people.
+
+    :ivar name: begin, prepare, wave, confirm, promote, unwind or release.
+    :ivar wave: 1-based, 0 outside the waves.
+    """
+
+    name: str
+    hosts: tuple[str, ...]
+    wave: int = 0
+
+
+def phase(fleet: Fleet) -> Phase:
+    """Name what :func:`orders` asks for."""
+    goals = orders(fleet)
+    end = ending(fleet)
+    if end is not None:
+        back = tuple(n for n, goal in goals.items() if goal is Goal.UNWOUND and fleet.members[n].log.changed)
+        return Phase("unwind", back) if back else Phase("release", tuple(goals))
+    ahead = {name: goal for name, goal in goals.items() if name in fleet.alive}
+    names = {Goal.BEGUN: "begin", Goal.PREPARED: "prepare", Goal.VERIFIED: "wave", Goal.CONFIRMED: "confirm"}
+    goal = min(ahead.values(), default=Goal.UNWOUND)
+    name = names.get(goal, "promote" if goal is Goal.PROMOTED else "release")
+    if name == "begin":
+        return Phase(name, tuple(fleet.members))
+    if name not in ("wave", "confirm"):
+        return Phase(name, tuple(ahead))
+    number = next(i for i, wave in enumerate(fleet.waves, 1) if set(ahead) <= set(wave))
+    return Phase(name, fleet.waves[number - 1], number)
+
+
 def verdict(fleet: Fleet) -> Outcome:
     """How the deployment ended. Asked when no host has anything left to do."""
     logs = [m.log for m in fleet.members.values()]
@@ -219,7 +252,7 @@ def host_outcome(fleet: Fleet, name: str) -> HostOutcome:
     """How the deployment ended for one member."""
     member = fleet.members[name]
     log = member.log
-    if log.stuck:
+    if log.stuck or (log.changed and member.cause is Cause.FENCED):
         return HostOutcome.STUCK
     if log.restored:
         return HostOutcome.ROLLED_BACK

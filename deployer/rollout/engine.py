@@ -1,0 +1,199 @@
+"""Drives the table (saga.py) under the fleet's rules (waves.py) with threads, and journals before it acts.
+
+The engine knows neither SSH nor nginx: it asks what to do, writes it down, has it done by ``Effects``, writes
+down how that went, and asks again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from deployer.errors import AgentError, DeployerError, Fenced, HostError, StoreUnavailable, TransportError
+from deployer.model import Event, State
+from deployer.rollout.saga import Action, Do, Goal, Step, TakeBack, next_action
+from deployer.rollout.waves import Cause, Fleet, Member, Phase
+
+if TYPE_CHECKING:
+    import threading
+
+POLL_S = 0.25  #: how soon an interrupt is noticed while every thread is busy
+
+Orders = Callable[[Fleet], Mapping[str, Goal]]
+Effect = Callable[[str, Step], Mapping[str, Any]]
+
+
+class Effects(Protocol):
+    """What is really done on a host. Every effect may be repeated under the same deployment."""
+
+    def do(self, host: str, step: Step) -> Mapping[str, Any]:
+        """Have the step's effect; returns what the journal should keep. Raises ``HostError``."""
+
+    def undo(self, host: str, step: Step) -> Mapping[str, Any]:
+        """Take the step back and prove it; returns what the journal should keep. Raises ``HostError``."""
+
+
+class Journal(Protocol):
+    """Where events go before their effects."""
+
+    def append(self, event: Event) -> None:
+        """Durable when it returns. Raises ``StoreUnavailable``."""
+
+
+@dataclass
+class Recorder:
+    """Writes events to the journal and shows them to whoever listens.
+
+    When the journal is lost on the way, the hosts are made safe first: events are kept in memory, ``lost``
+    says why, and the deployment ends as interrupted.
+    """
+
+    deployment: str
+    journal: Journal
+    listener: Callable[[Event], None] = lambda _event: None
+    lost: StoreUnavailable | None = None
+
+    def note(self, step: str, state: State, *, host: str | None = None, **detail: Any) -> None:
+        """Record one event."""
+        event = Event(self.deployment, host, step, state, time.time(), detail)
+        try:
+            if self.lost is None:
+                self.journal.append(event)
+        except StoreUnavailable as error:
+            self.lost = error
+        self.listener(event)
+
+
+@dataclass
+class Run:
+    """One drive through the table.
+
+    :ivar orders: the fleet's rules: which goal each host has now.
+    :ivar describe: names the phase for the journal, ``None`` where there is nothing to name.
+    :ivar first_failures: the first failure of each host, as a person should read it.
+    """
+
+    effects: Effects
+    recorder: Recorder
+    orders: Orders
+    stop: threading.Event
+    parallel: int = 32
+    describe: Callable[[Fleet], Phase] | None = None
+    first_failures: dict[str, HostError] = field(default_factory=dict)
+    undo_failures: dict[str, HostError] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    bugs: list[Exception] = field(default_factory=list)
+    phases: list[tuple[Phase, float]] = field(default_factory=list)  #: each with the time it began
+
+    def drive(self, fleet: Fleet) -> Fleet:
+        """Go on until no host has anything left to do; returns the fleet as it ended."""
+        with ThreadPoolExecutor(max_workers=self.parallel, thread_name_prefix="host") as pool:
+            running: dict[Future[Member], str] = {}
+            while True:
+                fleet = replace(fleet, interrupted=self.stop.is_set() or self.recorder.lost is not None)
+                self._submit(fleet, pool, running)
+                if not running:
+                    return fleet
+                finished, _ = wait(running, timeout=POLL_S, return_when=FIRST_COMPLETED)
+                members = dict(fleet.members)
+                for future in finished:
+                    members[running.pop(future)] = future.result()
+                fleet = replace(fleet, members=members)
+
+    def _submit(self, fleet: Fleet, pool: ThreadPoolExecutor, running: dict[Future[Member], str]) -> None:
+        todo: list[tuple[str, Action]] = []
+        busy = set(running.values())
+        for host, goal in self.orders(fleet).items():
+            action = next_action(fleet.members[host].log, goal) if host not in busy else None
+            if action is not None:
+                todo.append((host, action))
+        if todo:
+            self._name_phase(fleet)
+        # Going back comes first: a host that serves a bad release is worse than one that waits.
+        todo.sort(key=lambda item: isinstance(item[1], Do))
+        for host, action in todo[: self.parallel - len(running)]:
+            running[pool.submit(self._act, host, fleet.members[host], action)] = host
+
+    def _name_phase(self, fleet: Fleet) -> None:
+        if self.describe is None:
+            return
+        phase = self.describe(fleet)
+        if self.phases and (self.phases[-1][0].name, self.phases[-1][0].wave) == (phase.name, phase.wave):
+            return
+        self.phases.append((phase, time.monotonic()))
+        self.recorder.note(
+            "decision", State.STARTED, decision=phase.name, wave=phase.wave, scope=list(phase.hosts)
+        )
+
+    def _act(self, host: str, member: Member, action: Action) -> Member:
+        started = time.monotonic()
+        try:
+            return (
+                self._do(host, member, action) if isinstance(action, Do) else self._undo(host, member, action)
+            )
+        finally:
+            self.seconds[host] = self.seconds.get(host, 0.0) + time.monotonic() - started
+
+    def _do(self, host: str, member: Member, action: Do) -> Member:
+        log = member.log.after(action.step, State.STARTED)
+        self.recorder.note(action.step, State.STARTED, host=host)
+        if self.recorder.lost is not None:  # nothing is done that is not journalled first
+            return replace(member, log=log.after(action.step, State.FAILED), cause=Cause.FAILED)
+        began = time.monotonic()
+        try:
+            kept = self._guarded(self.effects.do, host, action.step)
+        except HostError as error:
+            self.first_failures.setdefault(host, error)
+            self.recorder.note(action.step, State.FAILED, host=host, **_story(error, began))
+            return Member(log.after(action.step, State.FAILED), _cause(error, action.step))
+        seconds = round(time.monotonic() - began, 3)
+        self.recorder.note(action.step, State.SUCCEEDED, host=host, **{"seconds": seconds, **kept})
+        return replace(member, log=log.after(action.step, State.SUCCEEDED))
+
+    def _guarded(self, effect: Effect, host: str, step: Step) -> Mapping[str, Any]:
+        # A bug must not leave the other hosts half-way: it counts as this host's failure, the fleet is
+        # unwound by the rules, and the bug is raised when everybody is safe.
+        try:
+            return effect(host, step)
+        except HostError:
+            raise
+        except Exception as error:
+            self.bugs.append(error)
+            raise HostError(f"unexpected {type(error).__name__} in deployer itself", host=host) from error
+
+    def _undo(self, host: str, member: Member, action: TakeBack) -> Member:
+        log = member.log.after(action.step, State.UNDO_STARTED)
+        self.recorder.note(action.step, State.UNDO_STARTED, host=host, undo=action.undo.value)
+        began = time.monotonic()
+        try:
+            kept = self._guarded(self.effects.undo, host, action.step)
+        except Fenced as error:
+            self.first_failures.setdefault(host, error)
+            self.recorder.note(action.step, State.UNDO_FAILED, host=host, **_story(error, began))
+            return Member(log, Cause.FENCED)
+        except HostError as error:
+            self.undo_failures[host] = error
+            self.recorder.note(action.step, State.UNDO_FAILED, host=host, **_story(error, began))
+            return replace(member, log=log.after(action.step, State.UNDO_FAILED))
+        detail = {"undo": action.undo.value, "seconds": round(time.monotonic() - began, 3), **kept}
+        self.recorder.note(action.step, State.UNDO_SUCCEEDED, host=host, **detail)
+        return replace(member, log=log.after(action.step, State.UNDO_SUCCEEDED))
+
+
+def _cause(error: HostError, step: Step) -> Cause:
+    if isinstance(error, Fenced):
+        return Cause.FENCED
+    if isinstance(error, TransportError):
+        return Cause.UNREACHABLE
+    return Cause.REFUSED if step in (Step.BEGIN, Step.PREPARE) else Cause.FAILED
+
+
+def _story(error: DeployerError, began: float) -> dict[str, Any]:
+    story: dict[str, Any] = {"error": str(error), "seconds": round(time.monotonic() - began, 3)}
+    if isinstance(error, AgentError):
+        story["code"] = error.code
+        story["details"] = list(error.details)
+    return story
