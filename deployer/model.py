@@ -48,6 +48,24 @@ class Target:
     reload: tuple[str, ...] | None = None  #: ``None`` is ``auto``
 
 
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number of hosts, said as a count or as a percentage."""
+
+    value: int
+    percent: bool = False
+
+    def of(self, total: int, *, up: bool) -> int:
+        """How many of ``total``; a percentage is rounded up (waves) or down (budget)."""
+        if not self.percent:
+            return min(self.value, total)
+        share = total * self.value
+        return -(-share // 100) if up else share // 100
+
+    def __str__(self) -> str:
+        return f"{self.value}%" if self.percent else str(self.value)
+
+
 class Kind(StrEnum):
     """What a path of a release is. Directories are not listed: git does not know them."""
 
