@@ -7,27 +7,16 @@ crash, gives the same answer.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from deployer.model import HostOutcome, Outcome
+from deployer.model import Amount, HostOutcome, Outcome
 from deployer.rollout.saga import Goal, HostLog, Step
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """A number of hosts, said as a count or as a percentage."""
-
-    value: int
-    percent: bool = False
-
-    def of(self, total: int, *, up: bool) -> int:
-        """How many of ``total``; a percentage is rounded up (waves) or down (budget)."""
-        if not self.percent:
-            return min(self.value, total)
-        return (math.ceil if up else math.floor)(total * self.value / 100)
+EVERYBODY = Amount(100, percent=True)
+NOBODY = Amount(0)
 
 
 class Scope(StrEnum):
@@ -42,8 +31,8 @@ class Scope(StrEnum):
 class Policy:
     """``rollout`` of the playbook, as far as it decides."""
 
-    waves: tuple[Amount, ...] = (Amount(100, percent=True),)
-    max_failures: Amount = Amount(0)
+    waves: tuple[Amount, ...] = (EVERYBODY,)
+    max_failures: Amount = NOBODY
     on_failure: Scope = Scope.ALL
 
 
@@ -116,7 +105,7 @@ def split(hosts: Sequence[tuple[str, tuple[str, ...]]], policy: Policy) -> tuple
     for turn in range(max((len(names) for names in kinds.values()), default=0)):
         dealt += [names[turn] for names in kinds.values() if turn < len(names)]
     waves, start = [], 0
-    for amount in (*policy.waves, Amount(100, percent=True)):
+    for amount in (*policy.waves, EVERYBODY):
         end = max(start, amount.of(len(dealt), up=True))
         if end > start:
             waves.append(tuple(dealt[start:end]))
