@@ -1,0 +1,70 @@
+"""A journal in a directory of its own, and things to put in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployer.journal import Store
+from deployer.model import (
+    DeploymentRecord,
+    Event,
+    HostOutcome,
+    HostResult,
+    Outcome,
+    Result,
+    State,
+    WaveResult,
+)
+
+NOON = 1718201700.0  # 2024-06-12 14:15:00 UTC
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/state/state.db"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    with Store.open(url) as store:
+        yield store
+
+
+@pytest.fixture
+def record() -> Callable[..., DeploymentRecord]:
+    def make(name: str = "20240612-141500-aaaa", **changes: Any) -> DeploymentRecord:
+        given = {
+            "id": name,
+            "kind": "deploy",
+            "inventory": "prod",
+            "playbook": "nginx",
+            "revision": "main",
+            "commit": "4f" * 20,
+            "subject": "Raise the limit",
+            "started": NOON,
+            "who": "ann@ops1",
+            "options": {"limit": "web", "yes": True},
+        }
+        return DeploymentRecord(**{**given, **changes})
+
+    return make
+
+
+@pytest.fixture
+def event() -> Callable[..., Event]:
+    def make(number: int = 0, deployment: str = "20240612-141500-aaaa", **changes: Any) -> Event:
+        given = {"host": "web1", "step": "stage", "state": State.STARTED, "detail": {"number": number}}
+        return Event(deployment=deployment, time=NOON + number, **{**given, **changes})
+
+    return make
+
+
+@pytest.fixture
+def result() -> Result:
+    host = HostResult(HostOutcome.DEPLOYED, "4f4f4f4f4f4f-0123456789ab", "baseline-ba9876543210", None, 1.5)
+    waves = (WaveResult(("web1",), "passed", 2.0),)
+    return Result("20240612-141500-aaaa", Outcome.DEPLOYED, 0, "main", None, {"web1": host}, waves, 3.0)
