@@ -1,0 +1,319 @@
+"""A fleet of real sshd and nginx hosts on one Linux machine, without containers of anybody else's.
+
+``Lab.up`` makes it, ``lab.down`` removes every trace of it; in between ``lab.hosts`` can be cut off, paused, filled,
+killed and rebooted. A lab belongs to the process that made it and counts as abandoned when that process is gone,
+unless it is *detached*, as ``deployer lab up`` makes it. Abandoned labs go with the next ``up`` or ``down``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Literal, Self
+
+from deployer.errors import Interrupted, UsageError
+from deployer.lab import boot, root, sample
+from deployer.lab import state as states
+from deployer.lab.host import LabHost
+from deployer.lab.network import MAX_HOSTS, Network
+from deployer.lab.proc import Process
+from deployer.lab.state import MARK, HostState, LabState
+
+Init = Literal["light", "systemd"]
+
+_PROGRAMS = {
+    "ip": "iproute2",
+    "nginx": "nginx",
+    "sshd": "openssh-server",
+    "ssh-keygen": "openssh-client",
+    "sudo": "sudo",
+    "git": "git",
+    "unshare": "util-linux",
+    "nsenter": "util-linux",
+    "setpriv": "util-linux",
+    "mount": "mount",
+}
+_SBIN = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class HostStatus:
+    """One host as ``lab.status()`` tells of it."""
+
+    name: str
+    address: str
+    running: bool
+    cut: bool
+    pid: int | None
+
+
+class Lab:
+    """A lab that is up, or was. Use ``Lab.up`` or ``Lab.load``."""
+
+    def __init__(self, state: LabState) -> None:
+        self.state = state
+        self.network = Network(state.index)
+        self.hosts = [LabHost(self, host) for host in state.hosts]
+
+    # --- coming and going
+
+    @classmethod
+    def up(
+        cls,
+        directory: Path,
+        *,
+        hosts: int,
+        init: Init = "light",
+        name: str | None = None,
+        detached: bool = False,
+    ) -> Self:
+        """Make a lab of ``hosts`` hosts, web1 … webN, and return when all of them serve ssh and http.
+
+        :param directory: becomes the lab's: project, ssh config, keys, repository; absent or empty before, and removed
+            by ``down``.
+        :param detached: it outlives this process, until somebody takes it down.
+        :raises UsageError: not root, packages missing, directory in use, kernel without what it takes.
+        """
+        directory = directory.absolute()
+        _check(directory, hosts, init)
+        states.sweep()
+        with _terminable(), states.registry():
+            me = Process.of(os.getpid())
+            state = states.allocate(name=name or directory.name, directory=directory, init=init, owner=me)
+        lab = cls(state)
+        try:
+            with _terminable():
+                lab._make(hosts)
+                if detached:
+                    state.owner = None
+                    state.save()
+        except BaseException:
+            lab.down()
+            raise
+        return lab
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """The lab of a directory. :raises UsageError: there is none."""
+        directory = directory.absolute()
+        for _, state in states.known():
+            if state is not None and state.directory == directory:
+                return cls(state)
+        raise UsageError(f"there is no lab in {directory}; make one with: deployer lab up")
+
+    def down(self) -> None:
+        """Remove the lab: processes, links, mounts, namespaces, directories. Twice is once."""
+        with _deaf():
+            if self.runtime.exists():
+                states.tear_down(self.runtime, self.state)
+            self.hosts = []
+            self.state.hosts = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.down()
+
+    def status(self) -> list[HostStatus]:
+        return [
+            HostStatus(h.name, h.address, h.running, h.is_cut, h.pid if h.running else None)
+            for h in self.hosts
+        ]
+
+    # --- what it has
+
+    @property
+    def name(self) -> str:
+        return self.state.name
+
+    @property
+    def init(self) -> str:
+        return self.state.init
+
+    @property
+    def directory(self) -> Path:
+        return self.state.directory
+
+    @property
+    def runtime(self) -> Path:
+        return self.state.runtime
+
+    @property
+    def project(self) -> Path:
+        """A project directory: ``inventories/lab.yml``, ``playbooks/nginx.yml``."""
+        return self.directory / "project"
+
+    @property
+    def repo(self) -> Path:
+        """The sample repository, with a working tree on ``main``."""
+        return self.directory / "repo"
+
+    @property
+    def ssh_config(self) -> Path:
+        return self.directory / "ssh_config"
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.directory / "known_hosts"
+
+    @property
+    def key(self) -> Path:
+        """The private key that root, ops and nosudo accept on every host."""
+        return self.directory / "id_ed25519"
+
+    def host(self, name: str) -> LabHost:
+        return next(host for host in self.hosts if host.name == name)
+
+    def save(self) -> None:
+        with self._saving:
+            self.state.save()
+
+    _saving = threading.Lock()
+
+    # --- making it
+
+    def _make(self, count: int) -> None:
+        runtime = self.runtime
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.directory / MARK).write_text(f'{{"runtime": "{runtime}"}}\n')
+        self.state.hosts = [HostState(f"web{number}", number) for number in range(1, count + 1)]
+        self.hosts = [LabHost(self, host) for host in self.state.hosts]
+        states.mount_tmpfs(runtime / "fs", "256m")
+        (runtime / "fs/keys").mkdir(mode=0o700)
+        _keygen(self.key, f"lab {self.name}")
+        root.make_shared(runtime / "fs/shared", self.key.with_suffix(".pub").read_text())
+        sample.make_repo(self.repo)
+        root.nginx_tree(runtime / "fs/tree", self.repo)
+        root.mkdir(runtime / "fs/layered/etc")
+        root.nginx_tree(runtime / "fs/layered/etc/nginx", self.repo)
+        self.network.make()
+        with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1)) as pool:
+            futures = [pool.submit(self._make_host, host) for host in self.hosts]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        self._write_project()
+
+    def _make_host(self, host: LabHost) -> None:
+        _keygen(self.runtime / "fs/keys" / host.name, host.name)
+        host.make_disk()
+        host.start()
+
+    def boot(self, host: HostState, *, disk: Path) -> Process:
+        """Switch a host on. For ``LabHost``."""
+        lowers = [self.runtime / "fs/shared", Path("/")]
+        if (disk / "layered").exists():
+            lowers.insert(0, self.runtime / "fs/layered")
+        machine = boot.Machine(
+            name=host.name,
+            number=host.number,
+            disk=disk,
+            lower=":".join(map(str, lowers)),
+            console=self.runtime / "fs" / f"{host.name}.console",
+            network=self.network,
+        )
+        return boot.light(machine, cable_up=not host.cut)
+
+    def _write_project(self) -> None:
+        pairs = [(host.name, host.address) for host in self.hosts]
+        (self.project / "inventories").mkdir(parents=True)
+        (self.project / "playbooks").mkdir()
+        (self.project / "inventories/lab.yml").write_text(sample.inventory(pairs))
+        (self.project / "playbooks/nginx.yml").write_text(sample.playbook(self.repo))
+        self.ssh_config.write_text(sample.ssh_config(pairs, key=self.key, known_hosts=self.known_hosts))
+        keys = self.runtime / "fs/keys"
+        lines = []
+        for host in self.hosts:
+            kind, public, *_ = (keys / f"{host.name}.pub").read_text().split()
+            lines.append(f"{host.name},{host.address},{host.address6} {kind} {public}\n")
+        self.known_hosts.write_text("".join(lines))
+
+
+def default_directory(name: str = "lab") -> Path:
+    """Where ``deployer lab`` keeps a lab of that name: below the XDG state directory."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    return Path(base) / "deployer/lab" / name
+
+
+def labs() -> list[Lab]:
+    """Every lab on this machine, abandoned ones too."""
+    return [Lab(state) for _, state in states.known() if state is not None]
+
+
+def sweep() -> list[str]:
+    """Remove labs whose owner is gone; their names."""
+    return states.sweep()
+
+
+def _check(directory: Path, hosts: int, init: str) -> None:
+    if os.geteuid() != 0:
+        raise UsageError("a lab makes namespaces and mounts: run it as root, or with sudo")
+    if not 1 <= hosts <= MAX_HOSTS:
+        raise UsageError(f"--hosts {hosts}: a lab has 1 to {MAX_HOSTS} hosts")
+    programs = dict(_PROGRAMS)
+    if init == "systemd":
+        programs["systemd-nspawn"] = "systemd-container"
+    missing = sorted({package for name, package in programs.items() if not shutil.which(name, path=_SBIN)})
+    if missing:
+        raise UsageError(f"the lab needs packages that are not here: apt-get install {' '.join(missing)}")
+    filesystems = Path("/proc/filesystems").read_text().split()
+    if "overlay" not in filesystems and subprocess.run(["modprobe", "-q", "overlay"], check=False).returncode:
+        raise UsageError("this kernel has no overlay file system: the lab cannot make hosts of this machine")
+    if any(character in str(directory) for character in '\n"'):
+        raise UsageError(f"{directory}: a lab's directory has no quotes or newlines in its name")
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise UsageError(
+            f"{directory} is in use; take that lab down with deployer lab down, or choose another directory"
+        )
+
+
+def _keygen(path: Path, comment: str) -> None:
+    argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)]
+    subprocess.run(argv, capture_output=True, timeout=30, check=True)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM and SIGHUP end this like Ctrl-C, so that the clean-up runs; signals that others handle are left alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise Interrupted(f"stopped by {signal.Signals(number).name}; the lab is taken down again")
+
+    before = {}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Hold signals back while something is taken down: a second Ctrl-C must not leave half of it."""
+    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,101 @@
+"""Processes by pid *and* start time, so that a number given to somebody else is never signalled."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def start_time(pid: int) -> int | None:
+    """Field 22 of ``/proc/PID/stat`` in clock ticks since boot; ``None`` when dead or a zombie (proc(5))."""
+    fields = _stat(pid)
+    return None if fields is None or fields[0] in "ZX" else int(fields[19])
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether the process is stopped by a signal, or gone."""
+    fields = _stat(pid)
+    return fields is None or fields[0] in "TtZX"
+
+
+def _stat(pid: int) -> list[str] | None:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return text.rpartition(")")[2].split()
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process that the lab started."""
+
+    pid: int
+    started: int  #: clock ticks since boot
+
+    @classmethod
+    def of(cls, pid: int) -> Process | None:
+        """The living process with that pid, or ``None``."""
+        started = start_time(pid)
+        return None if started is None else cls(pid, started)
+
+    @property
+    def alive(self) -> bool:
+        return start_time(self.pid) == self.started
+
+    def kill(self, *, timeout_s: float = 10.0) -> bool:
+        """Kill it and wait until it is gone, namespaces included. ``False``: still there after ``timeout_s``."""
+        try:
+            fd = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return True
+        try:
+            if not self.alive:
+                return True
+            signal.pidfd_send_signal(fd, signal.SIGKILL)
+            poll = select.poll()
+            poll.register(fd, select.POLLIN)
+            return bool(poll.poll(timeout_s * 1000))
+        except ProcessLookupError:
+            return True
+        finally:
+            os.close(fd)
+
+
+def all_pids() -> list[int]:
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+
+
+def in_pid_namespace_of(pid: int) -> list[int]:
+    """Every process that lives in the same pid namespace as ``pid``."""
+    wanted = _namespace(pid, "pid")
+    return [] if wanted is None else [p for p in all_pids() if _namespace(p, "pid") == wanted]
+
+
+def _namespace(pid: int, kind: str) -> str | None:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/{kind}")
+    except OSError:
+        return None
+
+
+def with_root_under(directory: Path) -> list[Process]:
+    """Processes in whose mount namespace an overlay writes below ``directory``: those of a lab's hosts."""
+    needle = f"upperdir={directory}/".encode()
+    seen: dict[str, bool] = {}
+    found = []
+    for pid in all_pids():
+        namespace = _namespace(pid, "mnt")
+        if namespace is None:
+            continue
+        if namespace not in seen:
+            try:
+                seen[namespace] = needle in Path(f"/proc/{pid}/mountinfo").read_bytes()
+            except OSError:
+                continue
+        if seen[namespace] and (process := Process.of(pid)) is not None:
+            found.append(process)
+    return found

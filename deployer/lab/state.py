@@ -1,0 +1,190 @@
+"""What is known of every lab on this machine, in files that outlive the process that made it.
+
+``/run/deployer-lab/INDEX/`` belongs to one lab: ``state.json``, ``fs`` (a tmpfs: shared layer, keys, pristine tree) and
+``hosts/NAME`` (a tmpfs each: the host's disk). INDEX is also the lab's network. All is found again from these files
+and from the kernel's own lists, so that a lab can be removed whoever made it and however far it came.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from deployer.errors import DeployerError, UsageError
+from deployer.lab.network import NETWORKS, Network, taken_networks
+from deployer.lab.proc import Process, with_root_under
+
+RUNTIME = Path("/run/deployer-lab")
+MARK = "lab.json"  #: stands in a lab's own directory and says which INDEX it has
+_GONE_WITHIN_S = 20.0
+_LOCK_WAIT_S = 60.0
+
+
+@dataclass(slots=True)
+class HostState:
+    name: str
+    number: int  #: 1-based; decides the address
+    process: Process | None = None  #: the host's pid 1; ``None``: powered off
+    cut: bool = False
+
+
+@dataclass(slots=True)
+class LabState:
+    """One lab, as ``state.json`` has it."""
+
+    index: int
+    name: str
+    directory: Path
+    init: str
+    boot: str  #: the machine's boot id: after a reboot nothing of the lab is left but files
+    owner: Process | None  #: ``None``: meant to outlive whoever made it
+    hosts: list[HostState] = field(default_factory=list)
+
+    @property
+    def runtime(self) -> Path:
+        return RUNTIME / str(self.index)
+
+    @property
+    def abandoned(self) -> bool:
+        """Nobody is left who would take it down."""
+        return self.boot != boot_id() or (self.owner is not None and not self.owner.alive)
+
+    def save(self) -> None:
+        text = json.dumps({**asdict(self), "directory": str(self.directory)}, indent=1)
+        new = self.runtime / f"state.json.{os.getpid()}"
+        new.write_text(text)
+        new.replace(self.runtime / "state.json")
+
+    @classmethod
+    def load(cls, runtime: Path) -> LabState | None:
+        """The lab of a runtime directory; ``None`` when it never got as far as a state file."""
+        try:
+            raw = json.loads((runtime / "state.json").read_text())
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+        hosts = [HostState(**{**host, "process": _process(host["process"])}) for host in raw["hosts"]]
+        fixed = {"directory": Path(raw["directory"]), "owner": _process(raw["owner"]), "hosts": hosts}
+        return cls(**{**raw, **fixed})
+
+
+def _process(raw: dict[str, int] | None) -> Process | None:
+    return None if raw is None else Process(**raw)
+
+
+def boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+@contextmanager
+def registry() -> Iterator[None]:
+    """The machine-wide lock under which labs come, and abandoned ones go."""
+    RUNTIME.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with (RUNTIME / "lock").open("w") as lock:
+        deadline = time.monotonic() + _LOCK_WAIT_S
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise UsageError(
+                        f"another lab command holds {lock.name} for more than a minute"
+                    ) from None
+                time.sleep(0.05)
+        yield
+
+
+def allocate(*, name: str, directory: Path, init: str, owner: Process | None) -> LabState:
+    """Take a free network and its runtime directory. Needs the registry's lock."""
+    taken = taken_networks()
+    for index in range(NETWORKS):
+        runtime = RUNTIME / str(index)
+        if index in taken or runtime.exists():
+            continue
+        runtime.mkdir(mode=0o755)
+        state = LabState(index, name, directory, init, boot_id(), owner)
+        state.save()
+        return state
+    raise UsageError("all lab networks of this machine are in use; take labs down with: deployer lab down")
+
+
+def known() -> list[tuple[Path, LabState | None]]:
+    """Every runtime directory with its lab."""
+    if not RUNTIME.is_dir():
+        return []
+    paths = sorted((p for p in RUNTIME.iterdir() if p.name.isdigit()), key=lambda p: int(p.name))
+    return [(path, LabState.load(path)) for path in paths]
+
+
+def sweep() -> list[str]:
+    """Remove every abandoned lab; their names."""
+    removed = []
+    with registry():
+        for runtime, state in known():
+            if state is None or state.abandoned:
+                tear_down(runtime, state)
+                removed.append(state.name if state else runtime.name)
+    return removed
+
+
+def tear_down(runtime: Path, state: LabState | None) -> None:
+    """Remove processes, links, mounts and directories of one lab, in whatever condition it is.
+
+    :raises DeployerError: something could not be removed within 20 s; the sentence names it.
+    """
+    deadline = time.monotonic() + _GONE_WITHIN_S
+    for host in state.hosts if state else []:
+        if host.process:
+            host.process.kill()
+    while left := with_root_under(runtime):
+        for process in left:
+            process.kill(timeout_s=1.0)
+        if time.monotonic() > deadline:
+            raise DeployerError(f"processes {[p.pid for p in left]} of the lab in {runtime} cannot be killed")
+    Network(int(runtime.name)).remove()
+    for mount in reversed(mounts_under(runtime)):
+        unmount(mount, deadline)
+    shutil.rmtree(runtime)
+    if state and (state.directory / MARK).is_file():
+        shutil.rmtree(state.directory)
+
+
+def mounts_under(directory: Path) -> list[Path]:
+    """Mount points below ``directory`` in this namespace, in the order they were made."""
+    points = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        point = line.split()[4].encode().decode("unicode_escape")
+        if point.startswith(f"{directory}/"):
+            points.append(Path(point))
+    return points
+
+
+def mount_tmpfs(where: Path, size: str) -> None:
+    where.mkdir(parents=True, exist_ok=True)
+    argv = ["mount", "-t", "tmpfs", "-o", f"mode=755,size={size}", "deployer-lab", str(where)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    if done.returncode:
+        raise UsageError(
+            f"a tmpfs cannot be mounted on {where} ({done.stderr.strip()}); the lab needs real root"
+        )
+
+
+def unmount(where: Path, deadline: float) -> None:
+    """Unmount, waiting for a dying mount namespace to let go; at the deadline detach it lazily."""
+    while True:
+        lazy = ["--lazy"] if time.monotonic() > deadline else []
+        argv = ["umount", *lazy, str(where)]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+        if done.returncode == 0:
+            return
+        if lazy:
+            raise DeployerError(f"{where} cannot be unmounted: {done.stderr.strip()}")
+        time.sleep(0.02)
