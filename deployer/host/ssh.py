@@ -1,0 +1,220 @@
+"""The connection to one host: opened once per command, strict about host keys, a deadline on every wait.
+
+A failure says what is known of the command's fate; only what was never sent is repeated, and only here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployer.errors import Fate, TransportError
+from deployer.host.deadline import Deadline
+from deployer.host.gateways import Gateways
+from deployer.host.ssh_config import Route, resolve
+from deployer.model import Host
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from paramiko import Channel
+
+    from deployer.host.exchange import Reply
+    from deployer.host.link import Link
+
+CONNECT_FAILED = 2  #: RFC 4254, 5.1: SSH_OPEN_CONNECT_FAILED
+WORTH_HIDING_S = 0.005  #: a round trip that takes longer is hidden by opening the next channel ahead
+
+
+class TunnelRefused(TransportError):
+    """The host's sshd does not forward: the probe is broken, not the service behind it."""
+
+    def __init__(self, message: str, *, host: str) -> None:
+        super().__init__(message, host=host, fate=Fate.NEVER_SENT)
+
+
+@dataclass(frozen=True)
+class SshOptions:
+    """What all connections of one run of the program share.
+
+    :ivar config_file: ``None`` is ``~/.ssh/config``.
+    :ivar connect_timeout_s: until logged in, jump hosts included; the config's ``ConnectTimeout`` outranks it.
+    :ivar command_timeout_s: for a command that names no time of its own.
+    """
+
+    config_file: Path | None = None
+    connect_timeout_s: float = 10.0
+    command_timeout_s: float = 60.0
+    gateways: Gateways[Link] = field(default_factory=Gateways, compare=False, repr=False)
+
+
+class Connection:
+    """One host, one transport, any number of channels, from any number of threads."""
+
+    def __init__(self, host: Host, options: SshOptions) -> None:
+        self.host, self.options = host, options
+        self._lock = threading.Lock()
+        self._route: Route | None = None
+        self._link: Link | None = None
+        self._spare: Future[Channel] | None = None
+        self._round_trip_s = 0.0
+
+    @property
+    def route(self) -> Route:
+        """How the host is reached. Raises :class:`ConfigError`."""
+        if self._route is None:
+            self._route = resolve(self.host, self.options.config_file)
+        return self._route
+
+    @property
+    def user(self) -> str:
+        """The login user, as inventory, ssh config or the local account say."""
+        return self.route.user
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the transport is believed to be alive."""
+        return self._link is not None and self._link.alive
+
+    def open(self) -> None:
+        """Connect and log in, unless that is done. Raises :class:`Unreachable` or :class:`HostKeyError`."""
+        with self._lock:
+            if self.is_open:
+                return
+            from deployer.host.link import open_link
+
+            self._drop()
+            route = self.route
+            deadline = Deadline.after(route.connect_timeout_s or self.options.connect_timeout_s)
+            self._link = open_link(route, self.options, deadline)
+
+    def call(
+        self, command: str, *, stdin: bytes | tuple[bytes, ...] = b"", timeout_s: float | None = None
+    ) -> Reply:
+        """Run a command through the user's login shell.
+
+        :param command: fixed words only; nothing that an operator or a repository wrote.
+        :param stdin: bytes, or several that are sent one after the other without being joined.
+        :param timeout_s: until the answer is complete.
+        :raises TransportError: with the command's fate. After ``UNKNOWN`` the connection is closed.
+        """
+        from deployer.host import exchange
+
+        deadline = Deadline.after(timeout_s or self.options.command_timeout_s)
+        link, channel = self._session(deadline)
+        sent = False
+        try:
+            exchange.request(channel, command)
+            sent = True
+            self._open_ahead(link)
+            parts = (stdin,) if isinstance(stdin, bytes) else stdin
+            return exchange.finish(channel, parts, deadline)
+        except exchange.Refused as error:
+            text = f"{self.route.where} runs no command for {self.user} (nologin? a restricted key?)"
+            raise TransportError(text, host=self.host.name, fate=Fate.NEVER_SENT) from error
+        except TimeoutError as error:
+            link.abort()
+            text = f"{self.route.where} gave no complete answer within {deadline.seconds:g} s"
+            raise self._lost(text, sent=sent) from error
+        except (exchange.Lost, EOFError, OSError) as error:
+            link.abort()
+            text = f"the connection to {self.route.where} was lost: {error or 'closed by the host'}"
+            raise self._lost(text, sent=sent) from error
+        finally:
+            if link.alive:
+                channel.close()
+
+    def tunnel(self, address: str, port: int, *, timeout_s: float) -> Channel:
+        """A stream to what the host sees at an address: ``recv``, ``sendall``, ``settimeout``, ``close``.
+
+        :raises ConnectionRefusedError: nothing answers there.
+        :raises TunnelRefused: sshd forbids forwarding.
+        :raises TimeoutError: neither yes nor no in time.
+        :raises TransportError: the connection to the host itself is gone.
+        """
+        from paramiko import ChannelException
+
+        link = self._live_link()
+        place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        try:
+            channel = link.tunnel((address, port), Deadline.after(timeout_s))
+        except ChannelException as error:
+            if error.code == CONNECT_FAILED:
+                raise ConnectionRefusedError(f"{place} refused the connection ({error.text})") from error
+            text = (
+                f"sshd on {self.route.where} does not forward to {place}: {error.text} (AllowTcpForwarding?)"
+            )
+            raise TunnelRefused(text, host=self.host.name) from error
+        except EOFError as error:
+            raise self._lost(f"the connection to {self.route.where} was lost", sent=False) from error
+        channel.settimeout(timeout_s)
+        return channel
+
+    def close(self) -> None:
+        """End the connection. Never waits for the host, never raises."""
+        with self._lock:
+            self._drop()
+
+    def _drop(self) -> None:
+        link, self._link, self._spare = self._link, None, None
+        if link:
+            link.close()
+
+    def _live_link(self) -> Link:
+        link = self._link
+        if link is None or not link.alive:
+            raise self._lost(f"there is no open connection to {self.route.where}", sent=False)
+        return link
+
+    def _lost(self, text: str, *, sent: bool) -> TransportError:
+        return TransportError(text, host=self.host.name, fate=Fate.UNKNOWN if sent else Fate.NEVER_SENT)
+
+    def _session(self, deadline: Deadline) -> tuple[Link, Channel]:
+        """A session channel: the one opened ahead, or a new one."""
+        from paramiko import ChannelException
+
+        with self._lock:
+            link, spare, self._spare = self._live_link(), self._spare, None
+        try:
+            if spare:
+                with suppress(TimeoutError, ChannelException, EOFError):
+                    channel = spare.result(timeout=deadline.left)
+                    if not channel.closed:
+                        return link, channel
+            begun = time.monotonic()
+            channel = link.session(deadline)
+            self._round_trip_s = time.monotonic() - begun
+        except ChannelException as error:
+            text = f"sshd on {self.route.where} opens no session for {self.user} ({error.text})"
+            raise self._lost(text, sent=False) from error
+        except TimeoutError as error:
+            link.abort()
+            text = f"{self.route.where} did not answer within {deadline.seconds:g} s; is it frozen?"
+            raise self._lost(text, sent=False) from error
+        except EOFError as error:
+            raise self._lost(f"the connection to {self.route.where} was lost", sent=False) from error
+        return link, channel
+
+    def _open_ahead(self, link: Link) -> None:
+        """On a slow line, open the channel of the next call while this one runs: one round trip less."""
+        if self._round_trip_s < WORTH_HIDING_S:
+            return
+        from concurrent.futures import Future
+
+        future: Future[Channel] = Future()
+
+        def work() -> None:
+            try:
+                future.set_result(link.session(Deadline.after(self.options.connect_timeout_s)))
+            except Exception as error:
+                future.set_exception(error)
+
+        with self._lock:
+            if self._spare is not None or self._link is not link:
+                return
+            self._spare = future
+        threading.Thread(target=work, name=f"channel ahead {self.host.name}", daemon=True).start()

@@ -1,0 +1,158 @@
+"""One authenticated SSH transport, made by Fabric over paramiko, strict about the host's key.
+
+Imported only when a connection is made: fabric and paramiko cost more time than all else together.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import fabric
+from paramiko import Channel, ChannelException, Message, PKey, SSHClient, SSHException, Transport
+from paramiko.client import MissingHostKeyPolicy
+from paramiko.config import SSHConfig
+from paramiko.ssh_exception import IncompatiblePeer
+
+from deployer.errors import HostKeyError, Unreachable
+from deployer.host.deadline import Deadline
+from deployer.host.known_hosts import KnownHosts, judge, key_types
+from deployer.host.login import Login
+from deployer.host.ssh_config import Route
+
+KEEPALIVE_S = 10
+"""So often something is sent on a silent connection; unacknowledged for ``dial.STALL_S``, it ends."""
+
+_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+_RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
+
+
+class Dropped(Exception):
+    """The peer hung up before it authenticated anybody: nothing was done, trying again is safe."""
+
+
+class Wire(Transport):
+    """paramiko's transport, with the refusal of a channel kept on that channel.
+
+    paramiko keeps it on the transport, where another thread's wait may pick it up.
+    """
+
+    def _parse_channel_open_failure(self, m: Message) -> None:
+        chanid, reason = m.get_int(), m.get_int()
+        channel = self._channels.get(chanid)  # type: ignore[attr-defined]
+        if channel is not None:
+            channel.refusal = ChannelException(reason, m.get_text())
+        with self.lock:
+            event = self.channel_events.pop(chanid, None)
+        if event:
+            event.set()
+
+    def opened(self, kind: str, deadline: Deadline, target: tuple[str, int] | None = None) -> Channel:
+        """Open a channel. Raises ``ChannelException`` (refused), ``TimeoutError``, ``EOFError`` (dead)."""
+        try:
+            channel = self.open_channel(kind, target, ("127.0.0.1", 0), timeout=max(0.05, deadline.left))
+        except (SSHException, OSError) as error:
+            if self.is_active() and deadline.passed:
+                raise TimeoutError(f"no answer within {deadline.seconds:g} s") from error
+            raise EOFError(str(error)) from error
+        refusal: ChannelException | None = getattr(channel, "refusal", None)
+        if refusal:
+            self._unlink_channel(channel.chanid)  # type: ignore[attr-defined]
+            raise refusal
+        return channel
+
+    def abort(self) -> None:
+        """End the connection without waiting for anybody."""
+        with suppress(OSError, EOFError):
+            self.close()
+
+
+class _Pinned(MissingHostKeyPolicy):
+    """Trusts what known_hosts holds. The client's own table stays empty, so it asks about every key."""
+
+    def __init__(self, route: Route, known: KnownHosts) -> None:
+        self._route, self._known = route, known
+
+    def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:  # noqa: ARG002
+        route = self._route
+        verdict = judge(
+            self._known, route.known_as, where=route.where, key_type=key.get_name(), blob=key.asbytes()
+        )
+        if not verdict.trusted:
+            raise HostKeyError(verdict.sentence, host=route.name)
+
+
+def connect(route: Route, sock: Any, deadline: Deadline) -> fabric.Connection:
+    """Negotiate, check the host's key, log in.
+
+    :param sock: an open stream to the host's sshd; the caller closes it when this raises.
+    :raises Dropped: hung up before authentication; safe to try again.
+    :raises HostKeyError: unknown, changed or revoked.
+    :raises Unreachable: everything else, as a sentence.
+    """
+    known = KnownHosts.load(route.known_hosts)
+    link = fabric.Connection(
+        route.hostname,
+        user=route.user,
+        port=route.port,
+        config=_config(),
+        connect_kwargs={
+            "sock": sock,
+            "timeout": max(0.05, deadline.left),
+            "banner_timeout": max(0.05, deadline.left),
+            "transport_factory": _factory(deadline, key_types(known, route.known_as)),
+            "auth_strategy": Login(route, deadline),
+        },
+    )
+    link.client.set_missing_host_key_policy(_Pinned(route, known))
+    try:
+        link.open()
+    except Exception as error:
+        link.client.close()
+        raise _translated(error, route, deadline) from error
+    link.transport.set_keepalive(KEEPALIVE_S)
+    return link
+
+
+def _translated(error: Exception, route: Route, deadline: Deadline) -> Exception:
+    if isinstance(error, Unreachable):
+        return error
+    if deadline.passed:
+        text = f"{route.where} connects but did not finish the SSH handshake within {deadline.seconds:g} s"
+        return Unreachable(text + "; is the host frozen or overloaded?", host=route.name)
+    if isinstance(error, IncompatiblePeer):
+        return Unreachable(f"{route.where} speaks no algorithm that is safe here: {error}", host=route.name)
+    if isinstance(error, EOFError | OSError) or "banner" in str(error) or "No existing session" in str(error):
+        return Dropped(f"{route.where} closed the connection before the login")
+    if isinstance(error, SSHException):
+        return Unreachable(f"{route.where} broke the SSH handshake: {error}", host=route.name)
+    return error
+
+
+def _factory(deadline: Deadline, known_types: Sequence[str]) -> Callable[..., Wire]:
+    def make(sock: Any, **options: Any) -> Wire:
+        transport = Wire(sock, **options)
+        transport.handshake_timeout = max(0.05, deadline.left)
+        security = transport.get_security_options()
+        security.ciphers = _first(_CIPHERS, security.ciphers)
+        # A host that is known by one type of key only has to be asked for that type.
+        wanted = [a for t in known_types for a in (_RSA if t == "ssh-rsa" else (t,))]
+        security.key_types = _first(wanted, security.key_types)
+        return transport
+
+    return make
+
+
+def _first(wanted: Sequence[str], offered: Sequence[str]) -> tuple[str, ...]:
+    return tuple(a for a in wanted if a in offered) + tuple(a for a in offered if a not in wanted)
+
+
+def _config() -> fabric.Config:
+    # Neither ssh config nor fabric.yml files: what is honoured was resolved before, in one place.
+    quiet = logging.getLogger("paramiko")
+    if quiet.level == logging.NOTSET:
+        # It prints a traceback for every host that hangs up; the sentence is ours.
+        quiet.setLevel(logging.CRITICAL)
+    return fabric.Config(lazy=True, ssh_config=SSHConfig())
