@@ -80,11 +80,8 @@ def load_inventory(path: Path) -> Inventory:
     values = {name: _values(name, said[name], lineage, path) for name in said}
     warn_not_honoured({name: (said[name], values[name]) for name in said})
     _warn_of_twins(tree)
-    hostvars = MappingProxyType({name: MappingProxyType(own) for name, own in values.items()})
-    everyone = {"groups": members, "hostvars": hostvars}
     hosts = tuple(
-        make_host(name, lineage.groups_of(name), said[name], MappingProxyType({**values[name], **everyone}))
-        for name in said
+        make_host(name, lineage.groups_of(name), said[name], MappingProxyType(values[name])) for name in said
     )
     return Inventory(path, hosts, members)
 
@@ -123,7 +120,7 @@ def _refuse_ini(source: Path) -> None:
 
 
 def _values(name: str, said: Vars, lineage: Lineage, path: Path) -> dict[str, Any]:
-    """The variables as templates see them, with the names that Ansible adds."""
+    """The variables, with the names that Ansible adds; ``groups`` and ``hostvars`` are the renderer's."""
     magic = {
         "inventory_hostname": name,
         "inventory_hostname_short": name if is_address(name) else name.partition(".")[0],
@@ -131,7 +128,8 @@ def _values(name: str, said: Vars, lineage: Lineage, path: Path) -> dict[str, An
         "inventory_dir": str((path if path.is_dir() else path.parent).absolute()),
         "inventory_file": str(path.absolute()),
     }
-    return resolve({**{key: item.value for key, item in said.items()}, **magic})
+    variables = {**{key: item.value for key, item in said.items()}, **magic}
+    return resolve(variables, {"groups": lineage.members})
 
 
 def _warn_of_twins(tree: Tree) -> None:

@@ -24,11 +24,14 @@ MAX_DEPTH = 20
 MAX_LENGTH = 1_000_000
 
 
-def resolve(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The variables with every template in them replaced by what it says."""
+def resolve(variables: Mapping[str, Any], besides: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables with every template in them replaced by what it says.
+
+    :param besides: names that templates may use, too, unless a variable has the name.
+    """
     if not any(_has_template(value) for value in variables.values()):
         return dict(variables)
-    return _Resolver(variables).all()
+    return _Resolver(variables, besides).all()
 
 
 def _has_template(value: Any) -> bool:
@@ -40,8 +43,8 @@ def _has_template(value: Any) -> bool:
 
 
 class _Resolver:
-    def __init__(self, raw: Mapping[str, Any]) -> None:
-        self._raw = raw
+    def __init__(self, raw: Mapping[str, Any], besides: Mapping[str, Any]) -> None:
+        self._raw, self._besides = raw, besides
         self._done: dict[str, Any] = {name: value for name, value in raw.items() if not _has_template(value)}
         self._open: list[str] = []
 
@@ -76,7 +79,7 @@ class _Resolver:
         try:
             tree = _environment().parse(text)
             needed = meta.find_undeclared_variables(tree) & self._raw.keys()
-            result = _compiled(text)({n: self._variable(n) for n in needed})
+            result = _compiled(text)({**self._besides, **{n: self._variable(n) for n in needed}})
         except TemplateError as error:
             return Opaque(f"its template {text!r} cannot be resolved: {error}", name)
         except UsageError as error:  # an Opaque was used

@@ -7,7 +7,7 @@ last one); anchors and merge keys work; depth, size and expansion are bounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ Loc = tuple[str | int, ...]
 
 MAX_BYTES = 10_000_000
 MAX_DEPTH = 60
+MAX_ERRORS = 20
 MAX_VALUES = 1_000_000  #: values after anchors are expanded: the answer to an alias bomb
 
 # The C parser is ten times faster, and PyYAML is sometimes built without it.
@@ -46,6 +47,15 @@ class Document:
     def error(self, loc: Loc, problem: str) -> ConfigError:
         """An error about the value at ``loc``."""
         return ConfigError(problem, file=self.file, line=self.line(loc), key=dotted(loc))
+
+    def errors(self, problems: Sequence[tuple[Loc, str]]) -> ConfigError:
+        """One error that lists all problems, in the order of the file."""
+        shown = sorted(problems, key=lambda item: self.line(item[0]) or 0)
+        first, *others = [self.error(loc, problem) for loc, problem in shown[:MAX_ERRORS]]
+        lines = [first.problem, *map(str, others)]
+        if len(shown) > MAX_ERRORS:
+            lines.append(f"… and {len(shown) - MAX_ERRORS} more")
+        return ConfigError("\n".join(lines), file=first.file, line=first.line, key=first.key)
 
 
 def dotted(loc: Loc) -> str | None:

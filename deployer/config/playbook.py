@@ -1,0 +1,310 @@
+"""The playbook: what is deployed, where to, how it is tested, judged and rolled out.
+
+The nouns are plain frozen dataclasses; pydantic reads YAML into them, and each field carries what the JSON
+Schema and docs/playbook.md say of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import ConfigDict, Field
+
+from deployer.config import terms
+from deployer.config.locate import find_playbook
+from deployer.model import Amount, Target
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+__all__ = ["Check", "Expect", "From", "Health", "OnFailure", "Playbook", "Rollout", "Source", "TargetSpec"]
+__all__ += ["find_playbook", "load_playbook"]
+
+MAX_BYTES = 1_000_000
+_EXACT = ConfigDict(extra="forbid")  # an unknown key is an error, never ignored
+_SUCCESS = terms.Statuses(((200, 299),))
+_EVERYBODY, _NOBODY = Amount(100, percent=True), Amount(0)
+
+
+def _none() -> Mapping[str, str]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the configuration comes from."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _EXACT
+
+    repo: Annotated[terms.GitWord, Field(description="Repository: any URL or path that git can fetch from.")]
+    ref: Annotated[
+        terms.GitWord, Field(description="Branch, tag or commit that is deployed when no --rev is given.")
+    ] = "main"
+    path: Annotated[
+        terms.Subdirectory, Field(description="Directory of the repository that becomes target.directory.")
+    ] = "."
+    render: Annotated[
+        terms.Globs,
+        Field(description="Files that are Jinja2 templates; the suffix .j2 is dropped."),
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """Where the configuration lives on a host."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _EXACT
+
+    directory: Annotated[
+        terms.HostDirectory, Field(description="The directory on the host that a release stands at.")
+    ] = "/etc/nginx"
+    preserve: Annotated[
+        terms.Globs, Field(description="Paths under it that the repository does not own: never touched.")
+    ] = ()
+    modes: Annotated[
+        terms.Modes,
+        Field(description='Mode and owner of new files by glob: {"ssl/*.key": "0640 root:www-data"}.'),
+    ] = field(default_factory=_none, hash=False)
+    state: Annotated[terms.HostDirectory, Field(description="Releases, pointers and log on the host.")] = (
+        "/var/lib/deployer/nginx"
+    )
+    keep: Annotated[
+        int,
+        terms.whole(1, 1000),
+        Field(description="Good releases kept on the host; live, from and last known good always are."),
+    ] = 5
+    become: Annotated[
+        terms.AutoOrBool,
+        Field(
+            description="sudo -n: auto (unless the user is root), true or false. ansible_become outranks it."
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """What a good answer looks like."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _EXACT
+
+    status: Annotated[terms.ExpectedStatus, Field(description="200, 2xx, 200-299, or a list of these.")] = (
+        _SUCCESS
+    )
+    body: Annotated[
+        terms.Regex | None, Field(description="A regular expression that the body has to contain.")
+    ] = None
+    headers: Annotated[
+        terms.HeaderPatterns, Field(description="Regular expressions that response headers have to contain.")
+    ] = field(default_factory=_none, hash=False)
+    within_s: Annotated[
+        terms.Duration, Field(alias="within", description="How long one answer may take.")
+    ] = 2.0
+
+    def accepts(self, status: int) -> bool:
+        """Whether an HTTP status is as expected."""
+        return status in self.status
+
+
+class From(StrEnum):
+    """Who asks a check's question."""
+
+    HOST = "host"  #: the host itself, through its SSH connection
+    CONTROLLER = "controller"
+    COMMAND = "command"  #: a command on the host
+
+
+class OnFailure(StrEnum):
+    """Which hosts go back when the budget is spent."""
+
+    HOST = "host"
+    WAVE = "wave"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A question that a healthy host answers as expected."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _EXACT
+
+    name: Annotated[terms.Line, Field(description="How the check is called in reports; unique.")]
+    url: Annotated[
+        terms.Url | None,
+        Field(description="What is fetched, as the one who asks sees it; {host} is the host's address."),
+    ] = None
+    from_: Annotated[
+        From,
+        Field(
+            alias="from",
+            description="Who asks: the host through its SSH connection, the controller, or a command on it.",
+        ),
+    ] = From.HOST
+    command: Annotated[
+        terms.Argv | None,
+        Field(description="With from: command: program and arguments; exit status 0 is healthy."),
+    ] = None
+    headers: Annotated[
+        terms.Headers, Field(description="Request headers; Host also names the site in TLS.")
+    ] = field(default_factory=_none, hash=False)
+    expect: Annotated[Expect, Field(description="What a good answer looks like.")] = Expect()
+    verify: Annotated[
+        terms.TrueOrFalse, Field(description="Whether the certificate of an https URL has to be valid.")
+    ] = True
+    ca: Annotated[
+        terms.Line | None, Field(description="PEM file on the controller with the authorities to believe.")
+    ] = None
+    server_name: Annotated[
+        terms.Line | None, Field(description="Name in TLS; otherwise the Host header's, otherwise the URL's.")
+    ] = None
+
+    @property
+    def digest(self) -> str:
+        """The meaning of the check, as a host remembers it: 16 hex digits, the same for the same question.
+
+        The name is not part of it: a check that is only renamed is not a new one.
+        """
+        meaning = {
+            "url": self.url,
+            "from": self.from_.value,
+            "command": self.command,
+            "headers": sorted((name.lower(), value) for name, value in self.headers.items()),
+            "status": self.expect.status.ranges,
+            "body": self.expect.body,
+            "expect": sorted((name.lower(), value) for name, value in self.expect.headers.items()),
+            "within": round(self.expect.within_s * 1000),
+            "tls": [self.verify, self.ca, self.server_name],
+        }
+        text = json.dumps(meaning, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How checks are repeated until a host counts as healthy."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _EXACT
+
+    deadline_s: Annotated[
+        terms.Duration, Field(alias="deadline", description="How long a host has to become healthy.")
+    ] = 30.0
+    interval_s: Annotated[
+        terms.Duration, Field(alias="interval", description="From the beginning of one round to the next.")
+    ] = 0.25
+    consecutive: Annotated[
+        int, terms.whole(1, 100), Field(description="Rounds in a row in which every check has to pass.")
+    ] = 3
+    bake_s: Annotated[
+        terms.Duration,
+        Field(alias="bake", description="How long it then has to stay healthy; 0s for not at all."),
+    ] = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """How a release spreads over the hosts that change."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _EXACT
+
+    waves: Annotated[
+        tuple[terms.Share, ...],
+        Field(
+            min_length=1,
+            description="Cumulative counts or percentages of the hosts that change; the last is 100%.",
+        ),
+    ] = (Amount(1), Amount(25, percent=True), _EVERYBODY)
+    parallel: Annotated[
+        int, terms.whole(1, 500), Field(description="Hosts that are worked on at the same time.")
+    ] = 32
+    max_failures: Annotated[
+        terms.Share, Field(description="Hosts that may fail or be unreachable, as a count or a percentage.")
+    ] = _NOBODY
+    on_failure: Annotated[
+        OnFailure,
+        Field(description="Who goes back when more fail: that host, its wave, or all changed hosts."),
+    ] = OnFailure.ALL
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybookFile:
+    """What a playbook's YAML may hold."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _EXACT
+
+    source: Annotated[Source, Field(description="Where the configuration comes from.")]
+    target: Annotated[TargetSpec, Field(description="Where it lives on a host.")] = TargetSpec()
+    validate: Annotated[
+        terms.Argv,
+        Field(description="Tests a candidate, which stands at target.directory while it runs; 0 is valid."),
+    ] = ("nginx", "-t")
+    reload: Annotated[
+        terms.ReloadArgv,
+        Field(description="auto (systemctl reload nginx, or nginx -s reload without systemd) or an argv."),
+    ] = None
+    checks: Annotated[
+        tuple[Check, ...],
+        Field(
+            description="Questions that a healthy host answers; none: sites are compared before and after."
+        ),
+    ] = ()
+    health: Annotated[Health, Field(description="How checks are repeated.")] = Health()
+    rollout: Annotated[Rollout, Field(description="How a release spreads over the hosts.")] = Rollout()
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook(PlaybookFile):
+    """A playbook that was read: every value is valid, and they fit together."""
+
+    name: str = ""
+    path: Path = field(default=Path(), compare=False)
+
+    def target_spec(self) -> Target:
+        """What the host side needs to know, as one noun."""
+        target = self.target
+        return Target(
+            directory=target.directory,
+            state=target.state,
+            preserve=target.preserve,
+            modes=target.modes,
+            keep=target.keep,
+            become=target.become,
+            validate=self.validate,
+            reload=self.reload,
+        )
+
+
+def load_playbook(path: Path) -> Playbook:
+    """Read a playbook.
+
+    :raises ConfigError: with file, line and key of what is wrong, and what was expected.
+    """
+    from pydantic import ValidationError
+
+    from deployer.config.complaints import complain, misfits
+    from deployer.config.yamlfile import read_yaml
+
+    document = read_yaml(path, limit=MAX_BYTES)
+    if not isinstance(document.value, dict):
+        raise document.error((), "a playbook is a mapping that begins with source:, target: or checks:")
+    try:
+        content: PlaybookFile = adapter().validate_python(document.value)
+    except ValidationError as error:
+        raise complain(document, error) from None
+    wrong = misfits(content)
+    if wrong:
+        raise document.errors(wrong)
+    values: dict[str, Any] = {f.name: getattr(content, f.name) for f in fields(content)}
+    return Playbook(**values, name=path.stem, path=path)
+
+
+def adapter() -> TypeAdapter[PlaybookFile]:
+    """Pydantic's reader of the YAML's content; also the source of the JSON Schema."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(PlaybookFile)
