@@ -1,6 +1,6 @@
 """Fixtures for all tests: a lab of real hosts, made once and handed out clean.
 
-``lab``: three light hosts, shared by the session; put back what you change. ``hosts``: the same three, each made anew.
+``lab``: three light hosts, shared by the session; put back what you change. ``hosts``: the same, made anew.
 ``fresh_lab``: a factory for labs of your own. ``commit``: a helper that commits to a lab's sample repository.
 """
 
@@ -67,7 +67,7 @@ def fresh_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreshLab]:
 
 @pytest.fixture
 def commit() -> Commit:
-    """``commit(lab, {"conf.d/x.conf": "text", "gone.conf": None}, "why")`` commits to ``lab.repo``; the full hash."""
+    """``commit(lab, {"conf.d/x.conf": "text", "gone.conf": None}, "why")`` commits to the repository."""
     return commit_files
 
 

@@ -95,8 +95,8 @@ def _boot_error(child: subprocess.Popen[bytes], machine: Machine) -> UsageError:
     assert child.stderr is not None  # noqa: S101 - asked for with PIPE
     said = child.stderr.read().decode(errors="replace").strip() or "no reason given"
     return UsageError(
-        f"{machine.name} cannot be booted ({said.splitlines()[-1]}); the lab needs root and a kernel that allows "
-        "overlay mounts and mount, pid, uts, ipc and network namespaces"
+        f"{machine.name} cannot be booted ({said.splitlines()[-1]}); the lab needs root and a kernel that "
+        "allows overlay mounts and mount, pid, uts, ipc and network namespaces"
     )
 
 

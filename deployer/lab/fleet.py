@@ -1,8 +1,9 @@
 """A fleet of real sshd and nginx hosts on one Linux machine, without containers of anybody else's.
 
-``Lab.up`` makes it, ``lab.down`` removes every trace of it; in between ``lab.hosts`` can be cut off, paused, filled,
-killed and rebooted. A lab belongs to the process that made it and counts as abandoned when that process is gone,
-unless it is *detached*, as ``deployer lab up`` makes it. Abandoned labs go with the next ``up`` or ``down``.
+``Lab.up`` makes it, ``lab.down`` removes every trace of it; in between ``lab.hosts`` can be cut off, paused,
+filled, killed and rebooted. A lab belongs to the process that made it and counts as abandoned when that
+process is gone, unless it is *detached*, as ``deployer lab up`` makes it. Abandoned labs go with the next
+``up`` or ``down``.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ class Lab:
     ) -> Self:
         """Make a lab of ``hosts`` hosts, web1 … webN, and return when all of them serve ssh and http.
 
-        :param directory: becomes the lab's: project, ssh config, keys, repository; absent or empty before, and removed
-            by ``down``.
+        :param directory: becomes the lab's: project, ssh config, keys, repository; absent or empty before,
+            and removed by ``down``.
         :param detached: it outlives this process, until somebody takes it down.
         :raises UsageError: not root, packages missing, directory in use, kernel without what it takes.
         """
@@ -289,7 +290,7 @@ def _keygen(path: Path, comment: str) -> None:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM and SIGHUP end this like Ctrl-C, so that the clean-up runs; signals that others handle are left alone."""
+    """SIGTERM and SIGHUP end this like Ctrl-C, so that the clean-up runs, unless the program handles them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -74,12 +74,13 @@ class LabHost:
         """Run a command on the host as root, in the host's namespaces and past its network.
 
         :raises UsageError: the host is switched off.
-        :raises AssertionError: it ended with another status than 0 and ``check`` is set; with what it printed.
+        :raises AssertionError: with ``check``, when its status is not 0; says what it printed.
         :raises subprocess.TimeoutExpired: after ``timeout_s`` seconds.
         """
-        enter = ["nsenter", f"--target={self.pid}", "--mount", "--uts", "--ipc", "--net", "--pid"]
+        pid = self.pid
+        enter = ["nsenter", f"--target={pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--root"]
         done = subprocess.run(
-            [*enter, "--root", "--wd=/", "--", *argv],
+            [*enter, f"--wd=/proc/{pid}/root", "--", *argv],
             input=input,
             stdin=subprocess.DEVNULL if input is None else None,
             capture_output=True,
@@ -97,8 +98,9 @@ class LabHost:
     def path(self, path: str, *, follow: bool = False) -> Path:
         """Where a path of the host is, seen from the machine.
 
-        Links on the way are followed *inside the host*: opened through ``/proc/PID/root``, an absolute link would lead
-        to the machine's own files. The last component is followed only with ``follow``.
+        Links on the way are followed *inside the host*: opened through ``/proc/PID/root``, an absolute link
+        would lead to the machine's own files. The last component is followed only with ``follow``. What /proc
+        says of "self" is not to be had this way: use ``run``.
         """
         top = Path(f"/proc/{self.pid}/root")
         todo = list(reversed(PurePosixPath("/", path).parts[1:]))
@@ -112,7 +114,7 @@ class LabHost:
                 continue
             here = top.joinpath(*done, part)
             if here.is_symlink() and (todo or follow):
-                target = PurePosixPath(os.readlink(here))
+                target = PurePosixPath(here.readlink())
                 if target.is_absolute():
                     done = []
                 todo += [p for p in reversed(target.parts) if p != "/"]
@@ -198,7 +200,7 @@ class LabHost:
                 os.kill(pid, signal.SIGCONT)
 
     def fill(self) -> None:
-        """Fill the disk (the one file system that holds everything but /run and /dev/shm): no byte is left."""
+        """Fill the disk, the one file system that holds everything but /run and /dev/shm, to the last."""
         usage = shutil.disk_usage(self.disk)
         self._resize(str(usage.used))
 
@@ -220,7 +222,7 @@ class LabHost:
         self._lab.network.unplug(self._state.number)
 
     def start(self) -> None:
-        """Switch the power on and wait until sshd listens; nginx has been started, or has refused, by then."""
+        """Switch the power on and wait until sshd listens; by then nginx was started, or has refused."""
         if self.running:
             return
         self._state.process = self._lab.boot(self._state, disk=self.disk)
@@ -234,8 +236,8 @@ class LabHost:
     def reset(self, *, nginx: str = "own") -> None:
         """Make the host anew: as it was after ``up``, all faults gone.
 
-        :param nginx: ``own``: /etc/nginx can be renamed, as on a plain disk; ``layered``: renaming or exchanging it
-            answers EXDEV, as in a container image.
+        :param nginx: ``own``: /etc/nginx can be renamed, as on a plain disk; ``layered``: renaming it answers
+            EXDEV, as in a container image.
         """
         if nginx not in {"own", "layered"}:
             raise UsageError(f"nginx={nginx!r}: expected own or layered")

@@ -47,7 +47,7 @@ class Process:
         return start_time(self.pid) == self.started
 
     def kill(self, *, timeout_s: float = 10.0) -> bool:
-        """Kill it and wait until it is gone, namespaces included. ``False``: still there after ``timeout_s``."""
+        """Kill it and wait until it is gone, its namespaces too; ``False``: not within ``timeout_s``."""
         try:
             fd = os.pidfd_open(self.pid)
         except ProcessLookupError:
@@ -66,7 +66,7 @@ class Process:
 
 
 def all_pids() -> list[int]:
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
 def in_pid_namespace_of(pid: int) -> list[int]:
@@ -75,9 +75,9 @@ def in_pid_namespace_of(pid: int) -> list[int]:
     return [] if wanted is None else [p for p in all_pids() if _namespace(p, "pid") == wanted]
 
 
-def _namespace(pid: int, kind: str) -> str | None:
+def _namespace(pid: int, kind: str) -> Path | None:
     try:
-        return os.readlink(f"/proc/{pid}/ns/{kind}")
+        return Path(f"/proc/{pid}/ns/{kind}").readlink()
     except OSError:
         return None
 
@@ -85,7 +85,7 @@ def _namespace(pid: int, kind: str) -> str | None:
 def with_root_under(directory: Path) -> list[Process]:
     """Processes in whose mount namespace an overlay writes below ``directory``: those of a lab's hosts."""
     needle = f"upperdir={directory}/".encode()
-    seen: dict[str, bool] = {}
+    seen: dict[Path, bool] = {}
     found = []
     for pid in all_pids():
         namespace = _namespace(pid, "mnt")

@@ -1,9 +1,9 @@
-"""What stands on a host's disk: a layer all hosts of a lab share, over the machine's own root, and a seed for each.
+"""A host's disk: a layer that all hosts of a lab share, over the machine's root, and a seed for each.
 
-A host sees the machine's programs (``/usr``) and the plain files of ``/etc``; everything in which a machine's owner
-keeps things (``/home``, ``/root``, ``/var``, ``/opt``, work directories, users, start-up files, enabled units) is
-replaced. The layers are made with overlayfs' own marks: a whiteout hides a name, an opaque directory hides what is
-below it (kernel: Documentation/filesystems/overlayfs.rst).
+A host sees the machine's programs (``/usr``) and the plain files of ``/etc``; everything in which a machine's
+owner keeps things (``/home``, ``/root``, ``/var``, ``/opt``, work directories, users, start-up files, enabled
+units) is replaced. The layers are made with overlayfs' own marks: a whiteout hides a name, an opaque
+directory hides what is below it (kernel: Documentation/filesystems/overlayfs.rst).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _FILES = {
 
 
 def mkdir(path: Path, mode: int = 0o755, owner: tuple[int, int] = (0, 0), *, opaque: bool = False) -> None:
-    """Make a directory with exactly this mode, and its parents; ``opaque`` hides what lower layers have there."""
+    """Make a directory with exactly this mode, and its parents; ``opaque`` hides what is below it."""
     path.mkdir(parents=True, exist_ok=True)
     path.chmod(mode)
     os.chown(path, *owner)
@@ -74,9 +74,9 @@ def write(path: Path, text: str | bytes, mode: int = 0o644, owner: tuple[int, in
 def make_shared(layer: Path, public_key: str, machine: Path = Path("/")) -> None:
     """Build the layer that all hosts of a lab share."""
     mkdir(layer)
-    for name in sorted(os.listdir(machine)):
-        if name not in _KEPT:
-            os.mknod(layer / name, stat.S_IFCHR, 0)  # a whiteout
+    for entry in machine.iterdir():
+        if entry.name not in _KEPT:
+            os.mknod(layer / entry.name, stat.S_IFCHR, 0)  # a whiteout
     for name in ("dev", "proc", "sys", "run", "mnt", "tmp", "root", "home", "var"):
         (layer / name).unlink(missing_ok=True)
         mkdir(layer / name, 0o1777 if name == "tmp" else 0o755, opaque=True)
@@ -128,7 +128,7 @@ def _devices(dev: Path) -> None:
 
 
 def _accounts(etc: Path, machine_etc: Path) -> None:
-    """The machine's system users (nginx and sshd run as them), without its people and without any password."""
+    """The machine's system users (nginx and sshd run as them), without its people and their passwords."""
     users = _system(machine_etc / "passwd")
     groups = _system(machine_etc / "group")
     people = {"ops": OPS, "nosudo": NOSUDO}

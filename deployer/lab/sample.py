@@ -114,7 +114,7 @@ def make_tree(tree: Path) -> None:
 
 
 def git(repo: Path, *args: str, timeout_s: float = 30.0) -> str:
-    """Run git in ``repo`` with an identity of the lab's own and nobody's settings; its standard output, stripped."""
+    """Run git in ``repo`` with the lab's own identity and nobody's settings; its output, stripped."""
     env = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": "/nonexistent",
@@ -172,7 +172,7 @@ rollout:
 
 
 def ssh_config(hosts: Sequence[tuple[str, str]], *, key: Path, known_hosts: Path) -> str:
-    """An ssh config under which ``ssh NAME`` and ``ssh ADDRESS`` reach the hosts and nothing is taken on trust."""
+    """An ssh config for ``ssh NAME`` and ``ssh ADDRESS``, in which nothing is taken on trust."""
     blocks = [
         f"""Host {name} {address}
   HostName {address}

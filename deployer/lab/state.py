@@ -1,8 +1,9 @@
 """What is known of every lab on this machine, in files that outlive the process that made it.
 
-``/run/deployer-lab/INDEX/`` belongs to one lab: ``state.json``, ``fs`` (a tmpfs: shared layer, keys, pristine tree) and
-``hosts/NAME`` (a tmpfs each: the host's disk). INDEX is also the lab's network. All is found again from these files
-and from the kernel's own lists, so that a lab can be removed whoever made it and however far it came.
+``/run/deployer-lab/INDEX/`` belongs to one lab: ``state.json``, ``fs`` (a tmpfs: shared layer, keys, pristine
+tree) and ``hosts/NAME`` (a tmpfs each: the host's disk). INDEX is also the lab's network. All is found again
+from these files and from the kernel's own lists, so that a lab can be removed whoever made it and however far
+it came.
 """
 
 from __future__ import annotations
