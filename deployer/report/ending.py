@@ -1,0 +1,139 @@
+"""One or two plain sentences on how it ended: first whether the fleet is safe, then host by host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from deployer.model import HostOutcome, Outcome, Result
+from deployer.report.words import clean, count, names, one_or_many
+
+#: In the order they are told: the new state first, what was left alone last.
+TOLD = (
+    HostOutcome.DEPLOYED,
+    HostOutcome.ROLLED_BACK,
+    HostOutcome.STUCK,
+    HostOutcome.UNREACHABLE,
+    HostOutcome.PREPARED,
+    HostOutcome.UNCHANGED,
+    HostOutcome.REFUSED,
+    HostOutcome.UNTOUCHED,
+)
+
+#: What is said of one host, and of several, that ended so.
+DEPLOY_HOSTS: Mapping[HostOutcome, tuple[str, str]] = {
+    HostOutcome.DEPLOYED: ("serves {release}, proved", "serve {release}, proved"),
+    HostOutcome.ROLLED_BACK: (
+        "is back on the release it had, verified",
+        "are back on the releases they had, verified",
+    ),
+    HostOutcome.STUCK: (
+        "is NOT proved to serve the new release or the one it had",
+        "are NOT proved to serve the new release or the ones they had",
+    ),
+    HostOutcome.UNREACHABLE: ("could not be reached", "could not be reached"),
+    HostOutcome.PREPARED: ("holds the release, validated", "hold the release, validated"),
+    HostOutcome.UNCHANGED: ("had it already", "had it already"),
+    HostOutcome.REFUSED: ("refused, unchanged", "refused, unchanged"),
+    HostOutcome.UNTOUCHED: ("was not touched", "were not touched"),
+}
+ROLLBACK_HOSTS: Mapping[HostOutcome, tuple[str, str]] = {
+    **DEPLOY_HOSTS,
+    HostOutcome.DEPLOYED: ("serves {release} again, proved", "serve {release} again, proved"),
+    HostOutcome.ROLLED_BACK: ("serves {release} again, proved", "serve {release} again, proved"),
+    HostOutcome.STUCK: ("is NOT proved to be back", "are NOT proved to be back"),
+    HostOutcome.UNREACHABLE: (
+        "could not be reached and is NOT proved to be back",
+        "could not be reached and are NOT proved to be back",
+    ),
+    HostOutcome.UNCHANGED: ("was there already", "were there already"),
+}
+
+REFUSED = "Refused: nothing was changed on any host; the fleet serves what it served before."
+
+
+def headline(result: Result, *, kind: str = "deploy") -> str:
+    """What happened and whether the fleet is safe. ``kind`` is "deploy", "rollback" or "adopt"."""
+    opening = (ROLLBACK if kind == "rollback" else DEPLOY)[result.outcome](result)
+    if opening == REFUSED:
+        return opening
+    return " ".join([opening, *host_sentences(result, kind)])
+
+
+def host_sentences(result: Result, kind: str) -> list[str]:
+    """One sentence for all hosts that ended alike."""
+    phrases = ROLLBACK_HOSTS if kind == "rollback" else DEPLOY_HOSTS
+    sentences = []
+    worst_first = sorted(TOLD, key=lambda outcome: outcome not in _doubtful(kind))
+    for outcome in worst_first:
+        hosts = ending_so(result, outcome)
+        if hosts:
+            who = f"All {count(len(hosts))}" if len(hosts) == len(result.hosts) > 1 else names(hosts)
+            phrase = one_or_many(hosts, *phrases[outcome]).format(release=_release(result, hosts))
+            sentences.append(f"{who} {phrase}.")
+    return sentences
+
+
+def unproved(result: Result, kind: str) -> list[str]:
+    """The hosts that somebody has to look at."""
+    return ending_so(result, *_doubtful(kind))
+
+
+def _doubtful(kind: str) -> frozenset[HostOutcome]:
+    # A deployment leaves a host it cannot reach as it found it; a rollback owed it the way back.
+    rollback = kind == "rollback"
+    return frozenset({HostOutcome.STUCK, HostOutcome.UNREACHABLE} if rollback else {HostOutcome.STUCK})
+
+
+def ending_so(result: Result, *outcomes: HostOutcome) -> list[str]:
+    """The hosts that ended in one of these ways."""
+    return [name for name, host in result.hosts.items() if host.outcome in outcomes]
+
+
+def _release(result: Result, hosts: list[str]) -> str:
+    releases = {result.hosts[name].release for name in hosts}
+    only = releases.pop() if len(releases) == 1 else None
+    return clean(only) if only else one_or_many(hosts, "its release", "each its own release")
+
+
+def _unchanged(result: Result) -> str:
+    if ending_so(result, HostOutcome.PREPARED):
+        return "Prepared only: nothing is live yet, nothing was changed."
+    return "Unchanged: nothing was touched."
+
+
+def _interrupted(result: Result) -> str:
+    if ending_so(result, HostOutcome.STUCK):
+        return "Interrupted, OPERATOR NEEDED:"
+    if ending_so(result, HostOutcome.DEPLOYED):
+        return "Interrupted half-way: the fleet is split, but what each host serves was proved."
+    return "Interrupted: the fleet is safe, no host was left on the new release."
+
+
+def _interrupted_rollback(result: Result) -> str:
+    if unproved(result, "rollback"):
+        return "Interrupted, OPERATOR NEEDED:"
+    return "Interrupted: the rollback is not finished."
+
+
+def _said(sentence: str) -> Callable[[Result], str]:
+    return lambda _: sentence
+
+
+DEPLOY: Mapping[Outcome, Callable[[Result], str]] = {
+    Outcome.DEPLOYED: _said("Deployed: the fleet is safe."),
+    Outcome.UNCHANGED: _unchanged,
+    Outcome.PARTIAL: _said("Partly deployed: the fleet is split."),
+    Outcome.REFUSED: _said(REFUSED),
+    Outcome.ROLLED_BACK: _said("Failed and rolled back: the fleet is safe."),
+    Outcome.STUCK: _said("OPERATOR NEEDED:"),
+    Outcome.INTERRUPTED: _interrupted,
+}
+ROLLBACK: Mapping[Outcome, Callable[[Result], str]] = {
+    Outcome.DEPLOYED: _said("Rolled back: the fleet is safe."),
+    Outcome.UNCHANGED: _said("Nothing to roll back: nothing was touched."),
+    Outcome.PARTIAL: _said("Partly rolled back: the fleet is split."),
+    Outcome.REFUSED: _said(REFUSED),
+    Outcome.ROLLED_BACK: _said("Rolled back: the fleet is safe."),
+    Outcome.STUCK: _said("OPERATOR NEEDED:"),
+    Outcome.INTERRUPTED: _interrupted_rollback,
+}

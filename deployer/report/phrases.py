@@ -1,0 +1,70 @@
+"""What each step is called when it is over. A step that is not here is told by its own name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deployer.model import State
+
+#: After the hosts: "web1..web5 prepared". ``{release}`` is the release that the event names.
+DONE: Mapping[str, str] = {
+    "begin": "reserved for this deployment",
+    "adopt": "adopted: what was live is kept as {release}",
+    "freeze": "drifted: what was live is kept as {release}",
+    "stage": "staged {release}, not live yet",
+    "validate": "validated {release}, not live yet",
+    "prepare": "prepared: {release} is staged and validated, not live yet",
+    "activate": "switched to {release}, proved in memory",
+    "verify": "passed the checks",
+    "confirm": "confirmed",
+    "promote": "promoted: {release} is good now",
+    "release": "given up: no longer reserved",
+}
+DOING: Mapping[str, str] = {
+    "begin": "be reserved",
+    "adopt": "be adopted",
+    "freeze": "keep the drifted tree",
+    "stage": "stage the release",
+    "validate": "validate the release",
+    "prepare": "prepare",
+    "activate": "switch",
+    "verify": "pass the checks",
+    "confirm": "be confirmed",
+    "promote": "be promoted",
+    "release": "be given up",
+}
+UNDO_OF: Mapping[str, str] = {"begin": "release", "activate": "restore", "promote": "demote"}
+UNDONE: Mapping[str, str] = {
+    "release": "given up: no longer reserved",
+    "restore": "rolled back to {release}, verified",
+    "demote": "not promoted after all: {release} is no longer good",
+}
+UNDOING: Mapping[str, str] = {
+    "release": "be given up",
+    "restore": "be rolled back",
+    "demote": "be demoted",
+}
+#: Decisions and phases of the whole fleet: "Preparing web1..web5, nothing changes yet".
+DECISIONS: Mapping[str, str] = {
+    "begin": "Reserving {hosts}",
+    "prepare": "Preparing {hosts}; nothing changes yet",
+    "wave": "Wave {wave}: switching {hosts}",
+    "confirm": "Wave {wave} is good: confirming {hosts}",
+    "promote": "Decided: promote {hosts}",
+    "unwind": "Decided: roll back {hosts}",
+    "roll back": "Decided: roll back {hosts}",
+    "release": "Giving up {hosts}",
+}
+FLEET: Mapping[tuple[str, State], str] = {
+    ("precheck", State.SUCCEEDED): "What is live passed the checks",
+    ("precheck", State.FAILED): "What is live does not pass the checks",
+    ("wave", State.STARTED): "Wave {wave} began: {hosts}",
+    ("wave", State.SUCCEEDED): "Wave {wave} is good: {hosts}",
+    ("wave", State.FAILED): "Wave {wave} failed: {hosts}",
+    ("deployment", State.SUCCEEDED): "The {kind} ended: {outcome}",
+    ("deployment", State.FAILED): "The {kind} ended: {outcome}",
+    ("deployment", State.STARTED): "The {kind} began",
+}
+INTERRUPTED = "Interrupted"
+#: Of a step that was begun and never answered: "web3 began to switch; nothing more is recorded of it".
+UNANSWERED = "began to {doing}; nothing more is recorded of it"

@@ -1,0 +1,74 @@
+"""A result as its JSON document, and as the last lines that somebody reads at three in the morning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from deployer.model import HostOutcome, Outcome, Result
+from deployer.report.ending import ending_so, headline, unproved
+from deployer.report.words import clean, duration, names
+
+#: Whose reason explains the whole, the worst first.
+BLAMED = (HostOutcome.STUCK, HostOutcome.ROLLED_BACK, HostOutcome.REFUSED, HostOutcome.UNREACHABLE)
+
+NEXT_AFTER_DEPLOY: Mapping[Outcome, str] = {
+    Outcome.DEPLOYED: "nothing to do; to undo it: deployer rollback {inventory}",
+    Outcome.UNCHANGED: "nothing to do",
+    Outcome.PARTIAL: "deployer status {inventory}; then deploy again when the others are back, "
+    "or undo it: deployer rollback {inventory}",
+    Outcome.REFUSED: "mend that, then deploy again; the whole story: deployer show {id}",
+    Outcome.ROLLED_BACK: "mend the cause before deploying again; the whole story: deployer show {id}",
+    Outcome.STUCK: "look at {doubtful} now (deployer status {inventory}), "
+    "then: deployer rollback {inventory}",
+    Outcome.INTERRUPTED: "deployer status {inventory}; then deploy again, or: deployer rollback {inventory}",
+}
+NEXT_AFTER_ROLLBACK: Mapping[Outcome, str] = {
+    Outcome.DEPLOYED: "mend the configuration in git, or the next deploy brings the bad one again",
+    Outcome.UNCHANGED: "to go further back: deployer rollback {inventory} --list, then --to RELEASE",
+    Outcome.PARTIAL: "deployer status {inventory}; then once more: deployer rollback {inventory}",
+    Outcome.REFUSED: "mend that, then once more: deployer rollback {inventory}; "
+    "the whole story: deployer show {id}",
+    Outcome.ROLLED_BACK: "mend the configuration in git, or the next deploy brings the bad one again",
+    Outcome.STUCK: "look at {doubtful} now (deployer status {inventory}), "
+    "then once more: deployer rollback {inventory}",
+    Outcome.INTERRUPTED: "once more: deployer rollback {inventory}",
+}
+
+
+def result_json(result: Result) -> dict[str, Any]:
+    """The document of ``--json``: exactly the keys that are promised."""
+    return result.as_json()
+
+
+def result_summary(result: Result, *, kind: str = "deploy", inventory: str = "INVENTORY") -> str:
+    """What happened and whether the fleet is safe; why; what to do next. Two or three lines.
+
+    :param kind: "deploy", "rollback" or "adopt".
+    :param inventory: as it was typed, for the commands that are proposed.
+    """
+    lines = [f"{headline(result, kind=kind)} ({duration(result.seconds)})"]
+    if why := reason(result):
+        lines.append(f"Why:  {why}")
+    lines.append(f"Next: {_next(result, kind, inventory)}")
+    return "\n".join(lines)
+
+
+def reason(result: Result) -> str | None:
+    """The one reason, with the host it is about."""
+    blamed = {name: result.hosts[name].reason for outcome in BLAMED for name in ending_so(result, outcome)}
+    text = result.reason or next(filter(None, blamed.values()), None)
+    if text and not any(name in text for name in result.hosts):
+        about = [name for name, own in blamed.items() if own and (own in text or text in own)]
+        text = f"{names(about)}: {text}" if about else text
+    return clean(text) if text else None
+
+
+def _next(result: Result, kind: str, inventory: str) -> str:
+    if kind != "rollback" and ending_so(result, HostOutcome.PREPARED) and not result.exit_code:
+        return f"to make it live: deployer deploy {clean(inventory)}"
+    after = NEXT_AFTER_ROLLBACK if kind == "rollback" else NEXT_AFTER_DEPLOY
+    doubtful = unproved(result, kind)
+    who = names(doubtful) if doubtful else "the fleet"
+    outcome = Outcome.STUCK if doubtful and result.outcome is Outcome.INTERRUPTED else result.outcome
+    return after[outcome].format(inventory=clean(inventory), id=result.id, doubtful=who)
