@@ -14,7 +14,6 @@ from enum import StrEnum
 from deployer.model import Amount, HostOutcome, Outcome
 from deployer.rollout.saga import Goal, HostLog, Step
 
-
 EVERYBODY = Amount(100, percent=True)
 NOBODY = Amount(0)
 

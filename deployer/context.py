@@ -1,0 +1,49 @@
+"""What one command works with: the files it was given, read and checked, and where it keeps its own."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deployer.config.inventory import Inventory
+    from deployer.config.playbook import Playbook
+    from deployer.host.ssh import SshOptions
+    from deployer.model import Host
+
+
+@dataclass(frozen=True)
+class Context:
+    """One inventory, one playbook, the hosts that ``--limit`` left, and how to reach them."""
+
+    project: Path
+    name: str  #: of the inventory, as the journal names it
+    inventory: Inventory
+    hosts: tuple[Host, ...]
+    playbook: Playbook
+    ssh: SshOptions
+    state: str | None = None  #: SQLAlchemy URL of the journal; ``None``: the default place
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """The groups of each host, by name."""
+        return {host.name: host.groups for host in self.hosts}
+
+
+def cache_directory() -> Path:
+    """Where mirrors of repositories and manifests are kept (XDG); it may be deleted at any time."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "deployer"
+
+
+def who() -> str:
+    """``user@host`` of this controller, for the journal and for whoever finds a host busy."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # no such user in passwd: a container with a bare uid
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"

@@ -1,0 +1,243 @@
+"""The deployment, as the story is told: propose, precheck, begin, prepare on all, waves, promote."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from deployer.context import Context, who
+from deployer.errors import HostError
+from deployer.model import EXIT_CODE, DeploymentRecord, HostOutcome, HostResult, Outcome, Result, State
+from deployer.propose import Prepared, Wishes, policy, propose
+from deployer.rollout import waves
+from deployer.rollout.effects import DeployEffects, HostRun
+from deployer.rollout.engine import Recorder, Run
+from deployer.rollout.health import Physician
+from deployer.rollout.plan import Action, HostPlan
+from deployer.rollout.summing import wave_results
+from deployer.rollout.survey import Survey
+from deployer.rollout.waves import Fleet, Member
+
+if TYPE_CHECKING:
+    from deployer.audience import Audience
+    from deployer.journal.store import Journal
+
+
+def deploy(
+    context: Context, wishes: Wishes, journal: Journal, audience: Audience, stop: threading.Event
+) -> Result:
+    """Bring a revision to the fleet, prove that it is served, and take it back where it is not.
+
+    :param stop: set by a signal; the deployment is then unwound.
+    :raises DeployerError: when it could not even be recorded; otherwise the result says what happened.
+    """
+    return Deployment(context, wishes, journal, audience, stop).run()
+
+
+class Deployment:
+    """One deployment, from the proposal to the result."""
+
+    def __init__(
+        self, context: Context, wishes: Wishes, journal: Journal, audience: Audience, stop: threading.Event
+    ) -> None:
+        from deployer.journal.ids import new_deployment_id
+
+        self._context, self._wishes, self._journal = context, wishes, journal
+        self._audience, self._stop = audience, stop
+        self._began = time.time()
+        self.id = new_deployment_id(self._began)
+        self._recorder = Recorder(self.id, journal, audience.hears)
+
+    def run(self) -> Result:
+        """Tell the story."""
+        context = self._context
+        rollout = context.playbook.rollout
+        with Survey(
+            context.hosts, context.playbook.target_spec(), context.ssh, parallel=rollout.parallel
+        ) as survey:
+            prepared = propose(context, self._wishes, survey, self._audience)
+            self._audience.proposes(prepared.proposal)
+            self._start(prepared)
+            result = self._decide(survey, prepared)
+        self._finish(result)
+        return result
+
+    def _start(self, prepared: Prepared) -> None:
+        proposal = prepared.proposal
+        commit, wishes = proposal.commit, self._wishes
+        playbook = self._context.playbook.name
+        asked = wishes.revision or self._context.playbook.source.ref
+        self._journal.start(
+            DeploymentRecord(
+                id=self.id,
+                kind="deploy",
+                inventory=self._context.name,
+                playbook=playbook,
+                revision=asked,
+                commit=commit.sha,
+                subject=commit.subject,
+                started=self._began,
+                who=who(),
+                options=_options(wishes),
+            )
+        )
+        started = {"kind": "deploy", "inventory": self._context.name, "revision": asked, "commit": commit.sha}
+        self._recorder.note("deployment", State.STARTED, **started)
+        hosts = {
+            p.host: {"action": p.action.value, "from": p.source, "to": p.target, "reason": p.reason}
+            for p in proposal.plan.hosts.values()
+        }
+        self._recorder.note(
+            "plan", State.SUCCEEDED, hosts=hosts, waves=[list(wave) for wave in proposal.plan.waves]
+        )
+
+    def _decide(self, survey: Survey, prepared: Prepared) -> Result:
+        plan = prepared.proposal.plan
+        lost = plan.with_action(Action.UNREACHABLE)
+        fleet = Fleet(
+            waves=plan.waves,
+            members={name: Member() for wave in plan.waves for name in wave},
+            policy=policy(self._context),
+            lost=tuple(p.host for p in lost),
+            prepare_only=self._wishes.prepare_only,
+            total=len(plan.hosts),
+        )
+        if plan.refusal is not None:
+            reason = f"{plan.refusal.host}: {plan.refusal.reason}"
+            return self._result(prepared, fleet, None, outcome=Outcome.REFUSED, reason=reason)
+        if waves.ending(fleet) is not None and lost:
+            reason = f"{lost[0].host}: {lost[0].reason}"
+            return self._result(prepared, fleet, None, outcome=Outcome.REFUSED, reason=reason)
+        if not fleet.members:
+            return self._result(prepared, fleet, None)
+        runs = {name: self._host_run(survey, prepared, name) for name in fleet.members}
+        if ill := self._precheck(survey, runs):
+            name, error = next(iter(ill.items()))
+            return self._result(
+                prepared, fleet, None, outcome=Outcome.REFUSED, reason=f"{name}: {error}", ill=ill
+            )
+        if not self._wishes.confirmed and not self._audience.agrees(prepared.proposal):
+            return self._result(prepared, fleet, None, outcome=Outcome.REFUSED, reason="not confirmed")
+        return self._carry_out(prepared, fleet, runs)
+
+    def _host_run(self, survey: Survey, prepared: Prepared, name: str) -> HostRun:
+        contact = survey.contacts[name]
+        release = prepared.releases[name]
+        base = prepared.live[str(contact.seen.disk_hash)] if contact.seen is not None else release.manifest
+        physician = Physician(contact, self._context.playbook, self._stop, release)
+        return HostRun(contact, prepared.proposal.plan.hosts[name], release, base, physician)
+
+    def _precheck(self, survey: Survey, runs: Mapping[str, HostRun]) -> Mapping[str, HostError]:
+        self._recorder.note("precheck", State.STARTED)
+        gate = not self._wishes.allowed.fix_forward
+        answers = survey.each(lambda contact: runs[contact.host.name].physician.before(gate=gate), runs)
+        ill = {name: error for name, error in answers.items() if isinstance(error, HostError)}
+        for name, error in ill.items():
+            self._recorder.note("precheck", State.FAILED, hosts=[name], error=str(error))
+        if not ill:
+            self._recorder.note("precheck", State.SUCCEEDED)
+        return ill
+
+    def _carry_out(self, prepared: Prepared, fleet: Fleet, runs: Mapping[str, HostRun]) -> Result:
+        run = Run(
+            effects=DeployEffects(runs, self.id, who(), self._wishes.allowed),
+            recorder=self._recorder,
+            orders=waves.orders,
+            stop=self._stop,
+            parallel=self._context.playbook.rollout.parallel,
+            describe=waves.phase,
+        )
+        end = run.drive(fleet)
+        for host in runs.values():
+            for warning in host.physician.warnings:
+                self._audience.warns(f"{host.name}: {warning}")
+        result = self._result(prepared, end, run)
+        if run.bugs:
+            self._finish(result)
+            raise run.bugs[0]
+        return result
+
+    def _result(
+        self,
+        prepared: Prepared,
+        fleet: Fleet,
+        run: Run | None,
+        *,
+        outcome: Outcome | None = None,
+        reason: str | None = None,
+        ill: Mapping[str, HostError] | None = None,
+    ) -> Result:
+        outcome = outcome or waves.verdict(fleet)
+        plan = prepared.proposal.plan
+        hosts = {name: _host_result(p, fleet, run, (ill or {}).get(name)) for name, p in plan.hosts.items()}
+        return Result(
+            id=self.id,
+            outcome=outcome,
+            exit_code=EXIT_CODE[outcome],
+            revision=prepared.proposal.commit.sha,
+            reason=reason or _reason(run, self._recorder, fleet, outcome),
+            hosts=hosts,
+            waves=wave_results(fleet, run, time.monotonic()),
+            seconds=round(time.time() - self._began, 3),
+        )
+
+    def _finish(self, result: Result) -> None:
+        good = result.outcome in (Outcome.DEPLOYED, Outcome.UNCHANGED)
+        self._recorder.note(
+            "deployment",
+            State.SUCCEEDED if good else State.FAILED,
+            outcome=result.outcome.value,
+            reason=result.reason,
+        )
+        if self._recorder.lost is None:
+            self._journal.finish(self.id, result)
+
+
+def _options(wishes: Wishes) -> dict[str, bool]:
+    given = {
+        "fix_forward": wishes.allowed.fix_forward,
+        "overwrite_drift": wishes.allowed.overwrite_drift,
+        "accept_deletions": wishes.allowed.accept_deletions,
+        "accept_unproven": wishes.allowed.accept_unproven,
+        "prepare_only": wishes.prepare_only,
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def _host_result(plan: HostPlan, fleet: Fleet, run: Run | None, ill: HostError | None) -> HostResult:
+    name = plan.host
+    if name not in fleet.members:
+        outcome = {
+            Action.UNCHANGED: HostOutcome.UNCHANGED,
+            Action.UNREACHABLE: HostOutcome.UNREACHABLE,
+        }.get(plan.action, HostOutcome.REFUSED)
+        return HostResult(outcome, plan.target, plan.source, plan.reason, 0.0)
+    if ill is not None:
+        return HostResult(HostOutcome.REFUSED, plan.target, plan.source, str(ill), 0.0)
+    outcome = waves.host_outcome(fleet, name)
+    seconds = round(run.seconds.get(name, 0.0), 3) if run is not None else 0.0
+    return HostResult(outcome, plan.target, plan.source, _host_reason(name, run), seconds)
+
+
+def _host_reason(name: str, run: Run | None) -> str | None:
+    if run is None:
+        return None
+    said = [str(error) for error in (run.first_failures.get(name), run.undo_failures.get(name)) if error]
+    return "; then: ".join(said) or None
+
+
+def _reason(run: Run | None, recorder: Recorder, fleet: Fleet, outcome: Outcome) -> str | None:
+    if recorder.lost is not None:
+        return f"the journal was lost on the way: {recorder.lost}"
+    if run is None:
+        if fleet.lost:
+            return f"{', '.join(fleet.lost)} could not be reached"
+        return None
+    stuck = {name: error for name, error in run.undo_failures.items() if fleet.members[name].log.stuck}
+    for name, error in {**stuck, **run.first_failures}.items():
+        return f"{name}: {error}"
+    if outcome is Outcome.INTERRUPTED:
+        return "interrupted by a signal"
+    return f"{', '.join(fleet.lost)} could not be reached" if fleet.lost else None

@@ -1,0 +1,113 @@
+"""From what is wanted and what is there to a proposal: resolve, observe, plan. Nothing changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deployer.context import Context, cache_directory
+from deployer.errors import TransportError
+from deployer.model import Manifest, Release
+from deployer.rollout import plan as planning
+from deployer.rollout.bases import live_manifests
+from deployer.rollout.diffs import Diff, diffs, drift
+from deployer.rollout.plan import Action, HostPlan, Permissions, Plan
+from deployer.rollout.waves import Policy, Scope
+
+if TYPE_CHECKING:
+    from deployer.audience import Audience
+    from deployer.rollout.survey import Survey
+    from deployer.source.git import Commit
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was asked for on the command line."""
+
+    revision: str | None = None  #: ``None``: ``source.ref`` of the playbook
+    allowed: Permissions = field(default_factory=Permissions)
+    prepare_only: bool = False
+    confirmed: bool = False  #: ``--yes``
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The plan, as it is shown before the question.
+
+    :ivar drifted: what was edited by hand, for the hosts that are refused for it.
+    """
+
+    context: Context
+    commit: Commit
+    plan: Plan
+    diffs: tuple[Diff, ...]
+    drifted: tuple[Diff, ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A proposal with what carrying it out needs: each host's release, and manifests by tree hash."""
+
+    proposal: Proposal
+    releases: Mapping[str, Release]
+    live: Mapping[str, Manifest]
+
+
+def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience) -> Prepared:
+    """Resolve the revision while the hosts are asked, then plan.
+
+    :raises UsageError: for an unknown revision, a wrong path, a template that cannot be rendered.
+    :raises Refused: when git cannot be reached, or holds what cannot be shipped.
+    """
+    ref = wishes.revision or context.playbook.source.ref
+    audience.saying(f"resolving {ref} and asking {len(survey.contacts)} host(s)")
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="git") as pool:
+        source = pool.submit(resolve, context, wishes.revision)
+        survey.observe()
+        commit, releases = source.result()
+    live = live_manifests(survey, cache_directory() / "manifests")
+    plans = [_plan_host(survey, name, releases[name], live, wishes.allowed) for name in survey.contacts]
+    plan = planning.whole(plans, context.groups, policy(context))
+    shown = diffs(survey, plan, releases, live) if audience.wants_diff else ()
+    edited = [drift(survey, p.host) for p in plan.with_action(Action.DRIFTED)]
+    proposal = Proposal(context, commit, plan, shown, tuple(d for d in edited if d is not None))
+    return Prepared(proposal, releases, live)
+
+
+def resolve(context: Context, revision: str | None) -> tuple[Commit, Mapping[str, Release]]:
+    """The commit, and the release of each host; hosts that render alike share one."""
+    from deployer.source.git import Mirror
+    from deployer.source.release import build_releases
+
+    source = context.playbook.source
+    mirror = Mirror(source.repo, cache_directory() / "git")
+    commit = mirror.resolve(revision or source.ref)
+    releases = build_releases(
+        mirror,
+        commit,
+        path=source.path,
+        render=source.render,
+        preserve=context.playbook.target.preserve,
+        hosts=context.hosts,
+        fleet=context.inventory.hosts,
+    )
+    return commit, releases
+
+
+def policy(context: Context) -> Policy:
+    """``rollout`` of the playbook, as the rules need it."""
+    rollout = context.playbook.rollout
+    return Policy(tuple(rollout.waves), rollout.max_failures, Scope(rollout.on_failure))
+
+
+def _plan_host(
+    survey: Survey, name: str, release: Release, live: Mapping[str, Manifest], allowed: Permissions
+) -> HostPlan:
+    contact = survey.contacts[name]
+    if contact.seen is None:
+        # An agent that answers "no sudo" was reached: that is a refusal, not a lost host.
+        lost = isinstance(contact.error, TransportError)
+        return HostPlan(name, Action.UNREACHABLE if lost else Action.REFUSED, reason=str(contact.error))
+    return planning.plan_host(contact.seen, release, live.get(contact.seen.disk_hash or ""), allowed)

@@ -1,0 +1,206 @@
+"""The emergency: every host back to where it came from, by what the hosts themselves know.
+
+No git, no waiting for a database, no waiting for a host that does not answer before the others are helped.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from deployer.context import Context, who
+from deployer.errors import HostError
+from deployer.model import DeploymentRecord, HostOutcome, HostResult, Outcome, Ownership, Result, State
+from deployer.rollout import back
+from deployer.rollout.back import Way
+from deployer.rollout.effects import BACK_S, persist, release, restore
+from deployer.rollout.engine import Recorder, Run
+from deployer.rollout.saga import Step
+from deployer.rollout.survey import Contact, Survey
+
+if TYPE_CHECKING:
+    from deployer.audience import Audience
+    from deployer.journal.store import Journal
+    from deployer.rollout.back import BackPlan, HostBack
+    from deployer.rollout.waves import Fleet
+
+LOOK_S = 3.0  #: how long the checks are asked after a rollback: they inform, the proof is in memory
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was asked for on the command line."""
+
+    to: str | None = None  #: a release, or the beginning of a commit; ``None``: undo the latest deployment
+    confirmed: bool = False  #: ``--yes``
+
+
+def rollback(
+    context: Context, wishes: Wishes, journal: Journal, audience: Audience, stop: threading.Event
+) -> Result:
+    """Take every reachable host back, prove it, and name those that could not be helped.
+
+    :param stop: a signal; what was begun is finished all the same, for half a rollback helps nobody.
+    :raises Refused: when a named release is not on some host; then nothing was touched.
+    """
+    return Rollback(context, wishes, journal, audience, stop).run()
+
+
+class Rollback:
+    """One rollback, from the first question to the result."""
+
+    def __init__(
+        self, context: Context, wishes: Wishes, journal: Journal, audience: Audience, stop: threading.Event
+    ) -> None:
+        from deployer.journal.ids import new_deployment_id
+
+        self._context, self._wishes, self._journal = context, wishes, journal
+        self._audience, self._stop = audience, stop
+        self._began = time.time()
+        self.id = new_deployment_id(self._began)
+        self._recorder = Recorder(self.id, journal, audience.hears)
+
+    def run(self) -> Result:
+        """Tell the story."""
+        hosts, target = self._context.hosts, self._context.playbook.target_spec()
+        with Survey(hosts, target, self._context.ssh, parallel=len(hosts)) as survey:
+            self._audience.saying(f"asking {len(hosts)} host(s) where they stand")
+            survey.observe(hash_disk=False)
+            to = self._wishes.to
+            plan = back.to_release(survey.answered, to) if to else back.undo_latest(survey.answered)
+            self._audience.shows_way_back(plan, survey.silent)
+            if plan.moving and not self._wishes.confirmed and not self._audience.agrees_to_go_back(plan):
+                return self._result(plan, survey.silent, refused="not confirmed")
+            self._start(plan)
+            fleet = back.fleet_of(plan, tuple(survey.silent))
+            effects = _Effects(survey, plan, self.id)
+            run = Run(effects, self._recorder, back.orders, self._stop, survey.parallel)
+            fleet = run.drive(fleet)
+            self._look(survey, plan)
+        result = self._result(plan, survey.silent, fleet=fleet, run=run)
+        done = State.SUCCEEDED if result.exit_code == 0 else State.FAILED
+        self._recorder.note("deployment", done, outcome=result.outcome.value, reason=result.reason)
+        self._journal.finish(self.id, result)
+        if run.bugs:
+            raise run.bugs[0]
+        return result
+
+    def _start(self, plan: BackPlan) -> None:
+        options = {"to": self._wishes.to} if self._wishes.to else {}
+        self._journal.start(
+            DeploymentRecord(
+                id=self.id,
+                kind="rollback",
+                inventory=self._context.name,
+                playbook=self._context.playbook.name,
+                revision=self._wishes.to,
+                commit=None,
+                subject=None,
+                started=self._began,
+                who=who(),
+                options=options,
+            )
+        )
+        story = {"kind": "rollback", "inventory": self._context.name, "undoes": plan.deployment, **options}
+        self._recorder.note("deployment", State.STARTED, **story)
+        hosts = {
+            b.host: {"action": b.way.value, "from": b.leaves, "to": b.target, "reason": b.reason}
+            for b in plan.hosts.values()
+        }
+        self._recorder.note("plan", State.SUCCEEDED, hosts=hosts, waves=[[b.host for b in plan.moving]])
+
+    def _look(self, survey: Survey, plan: BackPlan) -> None:
+        """Ask the checks once more, to inform: one of a site that the older release lacks fails rightly."""
+        playbook = self._context.playbook
+        if not playbook.checks or not plan.moving:
+            return
+        from deployer.checks.health import Once, until_healthy
+
+        pace = Once(LOOK_S, playbook.health.interval_s)
+
+        def look(contact: Contact) -> tuple[str, ...]:
+            address = contact.host.address
+            return until_healthy(playbook.checks, contact.connection, pace, address=address).reasons
+
+        for name, found in survey.each(look, [b.host for b in plan.moving]).items():
+            for reason in (str(found),) if isinstance(found, HostError) else found:
+                self._audience.warns(f"{name}: after the rollback a check does not pass: {reason}")
+
+    def _result(
+        self,
+        plan: BackPlan,
+        silent: Mapping[str, HostError],
+        *,
+        fleet: Fleet | None = None,
+        run: Run | None = None,
+        refused: str | None = None,
+    ) -> Result:
+        hosts = {name: _host_result(b, fleet, run, refused) for name, b in plan.hosts.items()}
+        for name, error in silent.items():
+            hosts[name] = HostResult(HostOutcome.UNREACHABLE, None, None, str(error), 0.0)
+        bad = {n: h for n, h in hosts.items() if h.outcome in (HostOutcome.STUCK, HostOutcome.UNREACHABLE)}
+        if refused is not None:
+            outcome, code, reason = Outcome.REFUSED, 3, refused
+        elif bad:
+            outcome, code = Outcome.STUCK, 5
+            reason = "; ".join(f"{name}: {host.reason}" for name, host in bad.items())
+        else:
+            outcome, code, reason = (Outcome.ROLLED_BACK if plan.moving else Outcome.UNCHANGED), 0, ""
+        return Result(
+            id=self.id,
+            outcome=outcome,
+            exit_code=code,
+            revision=None,
+            reason=reason or None,
+            hosts={name: hosts[name] for name in (h.name for h in self._context.hosts)},
+            waves=(),
+            seconds=round(time.time() - self._began, 3),
+        )
+
+
+class _Effects:
+    """The undo half of the table, on the hosts."""
+
+    def __init__(self, survey: Survey, plan: BackPlan, deployment: str) -> None:
+        self._survey, self._plan, self._deployment = survey, plan, deployment
+        self._owned: dict[str, Ownership] = {}
+
+    def do(self, host: str, step: Step) -> Mapping[str, Any]:
+        """Take the host over, from whoever has it."""
+        if step is not Step.BEGIN:
+            raise AssertionError(f"a rollback does not {step}")
+        contact = self._survey.contacts[host]
+        epoch = persist(contact, lambda: self._begin(contact), for_s=BACK_S)
+        self._owned[host] = Ownership(self._deployment, epoch, who())
+        return {"epoch": epoch}
+
+    def _begin(self, contact: Contact) -> int:
+        return contact.agent.begin(self._deployment, who(), preempt=True)
+
+    def undo(self, host: str, step: Step) -> Mapping[str, Any]:
+        """Take one step back and prove it."""
+        contact, own, plan = self._survey.contacts[host], self._owned[host], self._plan.hosts[host]
+        if step is Step.PROMOTE:
+            persist(contact, lambda: contact.agent.demote(own, str(plan.leaves)), for_s=BACK_S)
+            return {}
+        if step is Step.BEGIN:
+            return release(contact, own)
+        return restore(contact, own, str(plan.target), None)
+
+
+def _host_result(plan: HostBack, fleet: Fleet | None, run: Run | None, refused: str | None) -> HostResult:
+    if plan.way is Way.HELPLESS:
+        return HostResult(HostOutcome.STUCK, None, None, plan.reason, 0.0)
+    if refused is not None:
+        return HostResult(HostOutcome.UNTOUCHED, plan.leaves, plan.leaves, refused, 0.0)
+    if fleet is None or run is None or plan.way is Way.STAY:
+        return HostResult(HostOutcome.UNCHANGED, plan.target, plan.leaves, plan.reason, 0.0)
+    seconds = round(run.seconds.get(plan.host, 0.0), 3)
+    trouble = run.undo_failures.get(plan.host) or run.first_failures.get(plan.host)
+    if fleet.members[plan.host].log.restored:
+        return HostResult(HostOutcome.ROLLED_BACK, plan.target, plan.leaves, plan.reason, seconds)
+    why = str(trouble) if trouble is not None else "it was not finished"
+    return HostResult(HostOutcome.STUCK, plan.target, plan.leaves, why, seconds)

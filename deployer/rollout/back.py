@@ -1,0 +1,133 @@
+"""What a rollback does on each host, from what the hosts say alone: no git, no database. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from deployer.errors import Refused
+from deployer.model import Observation, State
+from deployer.rollout.saga import Goal, HostLog, Step
+from deployer.rollout.waves import Fleet, Member
+
+
+class Way(StrEnum):
+    """What a rollback means for one host."""
+
+    BACK = "back"  #: to another release
+    SETTLE = "settle"  #: the right release is live, but nginx is dead or memory does not hold it
+    STAY = "stay"
+    HELPLESS = "helpless"  #: it needs help, and there is nothing to go back to
+
+
+@dataclass(frozen=True, slots=True)
+class HostBack:
+    """One host's part of a rollback.
+
+    :ivar leaves: the release that is live now.
+    :ivar target: the release it will be on.
+    :ivar demote: what it leaves was good, and will not be.
+    """
+
+    host: str
+    way: Way
+    leaves: str | None
+    target: str | None
+    reason: str
+    demote: bool = False
+
+
+@dataclass(frozen=True)
+class BackPlan:
+    """The whole rollback.
+
+    :ivar deployment: the one it undoes, ``None`` when hosts are only settled or a release was named.
+    """
+
+    hosts: Mapping[str, HostBack]
+    deployment: str | None = None
+
+    @property
+    def moving(self) -> tuple[HostBack, ...]:
+        """The hosts that something is done on."""
+        return tuple(b for b in self.hosts.values() if b.way in (Way.BACK, Way.SETTLE))
+
+
+def undo_latest(seen: Mapping[str, Observation]) -> BackPlan:
+    """Undo the latest deployment that is recorded on the hosts; said twice it changes nothing more.
+
+    A host that is not promoted goes to the release it came from, whichever deployment left it so.
+    """
+    latest = max((o.last_deployment for o in seen.values() if o.last_deployment), default=None)
+    return BackPlan({name: _undo(o, latest) for name, o in seen.items()}, latest)
+
+
+def to_release(seen: Mapping[str, Observation], wanted: str) -> BackPlan:
+    """Go to a named release: its id, or enough of the beginning of its commit.
+
+    :raises Refused: when a host does not have it any more, or several fit.
+    """
+    return BackPlan({name: _to(o, wanted) for name, o in seen.items()})
+
+
+def _undo(seen: Observation, latest: str | None) -> HostBack:
+    if not seen.adopted:
+        if seen.running:
+            return HostBack(seen.host, Way.STAY, None, None, "nothing was deployed here yet")
+        why = "nginx is not running and no release is known to go back to; start it by hand"
+        return HostBack(seen.host, Way.HELPLESS, None, None, why)
+    on_target = seen.live == seen.last_target
+    good = any(g.release == seen.live for g in seen.good)
+    if on_target and seen.last_from and (not good or seen.last_deployment == latest):
+        return _back(seen, seen.last_from, f"undoes {seen.last_deployment}")
+    if not good and seen.lkg:
+        return _back(seen, seen.lkg, "what is live was never promoted")
+    return _stay(seen)
+
+
+def _to(seen: Observation, wanted: str) -> HostBack:
+    fits = [r for r in seen.releases if r == wanted] or [r for r in seen.releases if r.startswith(wanted)]
+    if len(fits) == 1:
+        return _stay(seen) if fits[0] == seen.live else _back(seen, fits[0], "as asked")
+    if fits:
+        raise Refused(f"{seen.host}: {', '.join(fits)} all begin with {wanted!r}; say which with --to")
+    revision = wanted.partition("-")[0]
+    has = ", ".join(seen.releases) or "none"
+    raise Refused(
+        f"{seen.host}: release {wanted!r} is not there any more; "
+        f"'deployer deploy --rev {revision}' would bring it. There are: {has}"
+    )
+
+
+def _back(seen: Observation, target: str, reason: str) -> HostBack:
+    good = any(g.release == seen.live for g in seen.good)
+    return HostBack(seen.host, Way.BACK, seen.live, target, reason, demote=good)
+
+
+def _stay(seen: Observation) -> HostBack:
+    if not seen.running:
+        return HostBack(seen.host, Way.SETTLE, seen.live, seen.live, "nginx is not running")
+    if seen.memory != seen.live:
+        return HostBack(seen.host, Way.SETTLE, seen.live, seen.live, "memory does not hold what is on disk")
+    return HostBack(seen.host, Way.STAY, seen.live, seen.live, "is where it should be")
+
+
+def fleet_of(plan: BackPlan, lost: tuple[str, ...]) -> Fleet:
+    """The moving hosts as the saga sees them: activated (and promoted), to be taken back."""
+    members = {}
+    for host in plan.moving:
+        states = {Step.ACTIVATE: State.SUCCEEDED}
+        if host.demote:
+            states[Step.PROMOTE] = State.SUCCEEDED
+        members[host.host] = Member(HostLog(states))
+    return Fleet(waves=(tuple(members),), members=members, lost=lost)
+
+
+def orders(fleet: Fleet) -> Mapping[str, Goal]:
+    """Everybody at once, nobody waits for anybody: take the host over, then take everything back."""
+    begun = {name for name, m in fleet.members.items() if m.log.states.get(Step.BEGIN) not in _NOT_BEGUN}
+    return {name: Goal.UNWOUND if name in begun else Goal.BEGUN for name in fleet.members}
+
+
+_NOT_BEGUN = (None, State.STARTED, State.FAILED)

@@ -1,0 +1,103 @@
+"""The text of what would change, asked from one host for each distinct change, not from every host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deployer.errors import HostError
+from deployer.model import Changes, Kind, Manifest, Release
+from deployer.source.changes import text_diff
+
+if TYPE_CHECKING:
+    from deployer.rollout.plan import Plan
+    from deployer.rollout.survey import Survey
+
+LIMIT_BYTES = 4 << 20  #: of old content that is fetched for one diff; what exceeds it is only named
+
+
+@dataclass(frozen=True)
+class Diff:
+    """One change and the hosts that share it.
+
+    :ivar files: unified diff lines by path, in path order.
+    :ivar drift: it shows what was edited on the hosts since the last deployment, not what would be deployed.
+    """
+
+    hosts: tuple[str, ...]
+    changes: Changes
+    files: Mapping[str, tuple[str, ...]]
+    drift: bool = False
+
+
+def diffs(
+    survey: Survey, plan: Plan, releases: Mapping[str, Release], live: Mapping[str, Manifest]
+) -> tuple[Diff, ...]:
+    """What would change, one :class:`Diff` for each pair of what is live and what is wanted."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for name, seen in survey.answered.items():
+        changes = plan.hosts[name].changes
+        if changes and seen.disk_hash:
+            alike.setdefault((seen.disk_hash, releases[name].id), []).append(name)
+    found = []
+    for (tree, _), names in alike.items():
+        changes = plan.hosts[names[0]].changes
+        if changes is not None:
+            files = _files(survey, names[0], changes, releases[names[0]], live[tree])
+            found.append(Diff(tuple(names), changes, files))
+    return tuple(found)
+
+
+def drift(survey: Survey, host: str) -> Diff | None:
+    """What was edited on a host since its live release was deployed; ``None`` when it cannot be had."""
+    agent, seen = survey.contacts[host].agent, survey.contacts[host].seen
+    if seen is None or seen.live is None:
+        return None
+    try:
+        old, new = agent.manifest(seen.live), agent.manifest(None)
+        changes = Changes.between(old, new)
+        paths = [*changes.added, *changes.removed, *changes.modified]
+        before = agent.fetch([p for p in paths if _is_file(old, p)], seen.live, LIMIT_BYTES)
+        after = agent.fetch([p for p in paths if _is_file(new, p)], None, LIMIT_BYTES)
+    except HostError:
+        return None
+    files = {
+        path: tuple(text_diff(path, _old(old, path, before), _old(new, path, after)))
+        for path in sorted(paths)
+    }
+    return Diff((host,), changes, files, drift=True)
+
+
+def _files(
+    survey: Survey, host: str, changes: Changes, release: Release, live: Manifest
+) -> Mapping[str, tuple[str, ...]]:
+    old_paths = [p for p in (*changes.removed, *changes.modified) if _is_file(live, p)]
+    try:
+        before = survey.contacts[host].agent.fetch(old_paths, None, LIMIT_BYTES) if old_paths else {}
+    except HostError:
+        before = {}
+    shown = {}
+    for path in sorted((*changes.added, *changes.removed, *changes.modified)):
+        entry = release.manifest.by_path.get(path)
+        new = None
+        if entry is not None:
+            new = _link(entry.content) if entry.kind is Kind.LINK else release.read(entry.content)
+        shown[path] = tuple(text_diff(path, _old(live, path, before), new))
+    return shown
+
+
+def _is_file(manifest: Manifest, path: str) -> bool:
+    entry = manifest.by_path.get(path)
+    return entry is not None and entry.kind is not Kind.LINK
+
+
+def _old(manifest: Manifest, path: str, contents: Mapping[str, bytes]) -> bytes | None:
+    entry = manifest.by_path.get(path)
+    if entry is None:
+        return None
+    return _link(entry.content) if entry.kind is Kind.LINK else contents.get(path, b"")
+
+
+def _link(target: str) -> bytes:
+    return f"link to {target}\n".encode("utf-8", "surrogateescape")

@@ -1,0 +1,209 @@
+"""What the steps of the saga really do on a host: agent calls, checks, and tries again where that is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from deployer.errors import (
+    Busy,
+    ConfigRefused,
+    Drifted,
+    Fate,
+    Fenced,
+    HostError,
+    HostKeyError,
+    TransportError,
+)
+from deployer.model import Manifest, Ownership, Release
+from deployer.rollout.saga import Step
+
+if TYPE_CHECKING:
+    from deployer.rollout.health import Physician
+    from deployer.rollout.plan import HostPlan, Permissions
+    from deployer.rollout.survey import Contact
+
+T = TypeVar("T")
+
+FORWARD_S = 20.0  #: how long a step whose connection was lost is tried again on the way forward
+BACK_S = 60.0  #: how long the way back is tried before a host is reported stuck
+BACK_EVERY_S = 10.0  #: a ``from`` that does not validate now (a name that stopped resolving) may soon
+
+Outcome = Mapping[str, Any]
+
+
+@dataclass
+class HostRun:
+    """One host's part of a deployment.
+
+    :ivar base: what stands on its disk now; the release is staged as a difference to it.
+    """
+
+    contact: Contact
+    plan: HostPlan
+    release: Release
+    base: Manifest
+    physician: Physician
+    own: Ownership | None = None
+
+    @property
+    def name(self) -> str:
+        """The host's inventory name."""
+        return self.contact.host.name
+
+
+class DeployEffects:
+    """The table's effects for a deployment. Each may be repeated: the agent knows what is already done."""
+
+    def __init__(
+        self, runs: Mapping[str, HostRun], deployment: str, controller: str, allowed: Permissions
+    ) -> None:
+        self._runs, self._deployment, self._controller = runs, deployment, controller
+        self._allowed = allowed
+
+    def do(self, host: str, step: Step) -> Outcome:
+        """Have the step's effect on the host."""
+        run = self._runs[host]
+        effects: Mapping[Step, Callable[[HostRun], Outcome]] = {
+            Step.BEGIN: self._begin,
+            Step.PREPARE: self._prepare,
+            Step.ACTIVATE: self._activate,
+            Step.VERIFY: self._verify,
+            Step.CONFIRM: self._confirm,
+            Step.PROMOTE: self._promote,
+        }
+        if step is Step.VERIFY:
+            return effects[step](run)
+        return persist(run.contact, lambda: effects[step](run), for_s=FORWARD_S)
+
+    def undo(self, host: str, step: Step) -> Outcome:
+        """Take the step back on the host."""
+        run = self._runs[host]
+        if step is Step.BEGIN:
+            return release(run.contact, run.own)
+        if step is Step.PROMOTE:
+            own, target = _owned(run), str(run.plan.target)
+            persist(run.contact, lambda: run.contact.agent.demote(own, target), for_s=FORWARD_S)
+            return {}
+        return restore(run.contact, _owned(run), str(run.plan.source), run.physician)
+
+    def _begin(self, run: HostRun) -> Outcome:
+        agent = run.contact.agent
+        agent.ensure_installed()
+        epoch = agent.begin(self._deployment, self._controller)
+        run.own = Ownership(self._deployment, epoch, self._controller)
+        seen = run.contact.seen
+        if seen is not None and epoch != seen.epoch + 1 and seen.owner != self._deployment:
+            raise Busy(
+                "another deployment changed it after it was looked at; run the command again",
+                host=run.name,
+            )
+        return {"epoch": epoch}
+
+    def _prepare(self, run: HostRun) -> Outcome:
+        agent, own, seen = run.contact.agent, _owned(run), run.contact.seen
+        if seen is not None and not seen.adopted:
+            found = agent.adopt(own, accept_unproven=self._allowed.accept_unproven)
+            base = self._pinned(run, found)
+        elif run.plan.freeze:
+            base = self._pinned(run, agent.freeze(own))
+        else:
+            base = str(seen.live) if seen is not None else ""
+        warnings = agent.prepare(own, run.release, run.base, base)
+        return {"release": run.release.id, "from": run.plan.source, "warnings": list(warnings)}
+
+    def _pinned(self, run: HostRun, found: str) -> str:
+        if found != run.plan.source:
+            raise Drifted(
+                "its files changed while the deployment began; run the command again", host=run.name
+            )
+        return found
+
+    def _activate(self, run: HostRun) -> Outcome:
+        switched = run.contact.agent.activate(
+            _owned(run), run.release.id, str(run.plan.source), fix_forward=self._allowed.fix_forward
+        )
+        return {"memory": switched.memory, "proof": switched.proof}
+
+    def _verify(self, run: HostRun) -> Outcome:
+        run.physician.after()
+        return {"warnings": list(run.physician.warnings)} if run.physician.warnings else {}
+
+    def _confirm(self, run: HostRun) -> Outcome:
+        run.contact.agent.confirm(_owned(run), run.release.id)
+        return {}
+
+    def _promote(self, run: HostRun) -> Outcome:
+        run.contact.agent.promote(_owned(run), run.release.id, sorted(run.physician.passed))
+        return {}
+
+
+def restore(contact: Contact, own: Ownership, source: str, physician: Physician | None) -> Outcome:
+    """Put a release back, prove that it is served, and look whether the host is as healthy as before.
+
+    Tried again until :data:`BACK_S` is over: a lost connection at once, a release that does not validate now
+    every :data:`BACK_EVERY_S`.
+    """
+    switched = persist(
+        contact, lambda: contact.agent.restore(own, source, start=True), for_s=BACK_S, back=True
+    )
+    if physician is not None:
+        physician.as_before()
+    return {"release": source, "memory": switched.memory, "proof": switched.proof}
+
+
+def release(contact: Contact, own: Ownership | None) -> Outcome:
+    """Give the ownership up; a host that was never begun, or has a new owner, needs nothing."""
+    if own is None:
+        return {}
+    try:
+        persist(contact, lambda: contact.agent.release(own), for_s=FORWARD_S)
+    except Fenced:
+        return {"fenced": True}
+    return {}
+
+
+def persist(contact: Contact, call: Callable[[], T], *, for_s: float, back: bool = False) -> T:
+    """Call; when the connection was lost, connect again and call again, within a time limit.
+
+    Every agent call may be repeated under the same deployment and epoch, whatever became of the first one.
+
+    :param back: also try again what the validator refuses, for names that do not resolve may come back.
+    """
+    from tenacity import Retrying, retry_if_exception, stop_after_delay
+
+    def again(error: BaseException) -> bool:
+        if isinstance(error, TransportError):
+            return not isinstance(error, HostKeyError)
+        return back and isinstance(error, ConfigRefused)
+
+    def before(state: Any) -> None:
+        if isinstance(state.outcome.exception(), TransportError):
+            _reconnect(contact)
+
+    retrying = Retrying(
+        retry=retry_if_exception(again),
+        stop=stop_after_delay(for_s),
+        wait=lambda state: _pause_s(state.outcome.exception(), state.attempt_number),
+        before_sleep=before,
+        reraise=True,
+    )
+    return retrying(call)
+
+
+def _pause_s(error: BaseException | None, attempt: int) -> float:
+    return BACK_EVERY_S if isinstance(error, ConfigRefused) else min(0.2 * 2**attempt, 5.0)
+
+
+def _reconnect(contact: Contact) -> None:
+    try:
+        contact.connection.reopen()
+    except HostError:
+        return  # the next call says it again, until the time is up
+
+
+def _owned(run: HostRun) -> Ownership:
+    if run.own is None:
+        raise TransportError("its ownership was never heard of", host=run.name, fate=Fate.UNKNOWN)
+    return run.own

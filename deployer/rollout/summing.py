@@ -1,0 +1,35 @@
+"""How the waves went, for the result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deployer.model import WaveResult
+from deployer.rollout.saga import Step
+
+if TYPE_CHECKING:
+    from deployer.rollout.engine import Run
+    from deployer.rollout.waves import Fleet
+
+
+def wave_results(fleet: Fleet, run: Run | None, now: float) -> tuple[WaveResult, ...]:
+    """One line per planned wave.
+
+    :param now: on ``time.monotonic()``: when the last phase ended.
+    """
+    return tuple(_wave(fleet, run, number, now) for number in range(1, len(fleet.waves) + 1))
+
+
+def _wave(fleet: Fleet, run: Run | None, number: int, now: float) -> WaveResult:
+    hosts = fleet.waves[number - 1]
+    logs = [fleet.members[name].log for name in hosts]
+    phases = run.phases if run is not None else []
+    ends = [began for _, began in phases[1:]] + [now]
+    seconds = sum(
+        end - began for (phase, began), end in zip(phases, ends, strict=True) if phase.wave == number
+    )
+    if not any(log.changed for log in logs):
+        return WaveResult(hosts, "not started", 0.0)
+    passed = any(log.done(Step.CONFIRM) for log in logs) and not any(log.stuck for log in logs)
+    failed = any(log.failed in (Step.ACTIVATE, Step.VERIFY, Step.CONFIRM) for log in logs)
+    return WaveResult(hosts, "passed" if passed and not failed else "failed", round(seconds, 3))

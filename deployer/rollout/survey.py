@@ -1,0 +1,98 @@
+"""The hosts of one command: one connection each, observed in parallel, closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from deployer.errors import HostError
+from deployer.host.agent import Agent
+from deployer.host.ssh import Connection, SshOptions
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from deployer.model import Host, Observation, Target
+
+T = TypeVar("T")
+
+
+@dataclass
+class Contact:
+    """One host as this command reaches it.
+
+    :ivar seen: what it said when it was observed, ``None`` when it could not be asked: see ``error``.
+    """
+
+    host: Host
+    connection: Connection
+    agent: Agent
+    seen: Observation | None = None
+    error: HostError | None = None
+
+
+class Survey:
+    """All hosts of one command. As a context manager it closes every connection at the end."""
+
+    def __init__(self, hosts: Sequence[Host], target: Target, ssh: SshOptions, *, parallel: int) -> None:
+        self.parallel = max(1, min(parallel, len(hosts)))
+        self.contacts: dict[str, Contact] = {}
+        for host in hosts:
+            connection = Connection(host, ssh)
+            self.contacts[host.name] = Contact(host, connection, Agent(connection, target))
+
+    def observe(self, *, hash_disk: bool = True, then: Callable[[Contact], None] | None = None) -> Self:
+        """Connect to every host and ask what it is; a host that cannot be asked keeps its error.
+
+        :param then: called for each host that answered, in the host's own thread.
+        """
+
+        def ask(contact: Contact) -> None:
+            contact.connection.open()
+            contact.seen = contact.agent.observe(hash_disk=hash_disk)
+            if then is not None:
+                then(contact)
+
+        for name, failed in self.each(ask, self.contacts).items():
+            if isinstance(failed, HostError):
+                self.contacts[name].error = failed
+                self.contacts[name].seen = None
+        return self
+
+    @property
+    def answered(self) -> dict[str, Observation]:
+        """What the hosts said that could be asked."""
+        return {name: c.seen for name, c in self.contacts.items() if c.seen is not None}
+
+    @property
+    def silent(self) -> dict[str, HostError]:
+        """Why the others could not be."""
+        return {name: c.error for name, c in self.contacts.items() if c.error is not None}
+
+    def each(self, ask: Callable[[Contact], T], names: Iterable[str]) -> Mapping[str, T | HostError]:
+        """Call for each named host in parallel; a host's error is its answer."""
+
+        def safely(name: str) -> T | HostError:
+            try:
+                return ask(self.contacts[name])
+            except HostError as error:
+                return error
+
+        names = tuple(names)
+        with ThreadPoolExecutor(max_workers=self.parallel, thread_name_prefix="ask") as pool:
+            return dict(zip(names, pool.map(safely, names), strict=True))
+
+    def close(self) -> None:
+        """Close every connection."""
+        for contact in self.contacts.values():
+            contact.connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

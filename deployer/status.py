@@ -1,0 +1,139 @@
+"""Where each host stands now: live, in memory, good, drift, health. Looks only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from deployer.errors import HostError
+from deployer.model import Observation
+from deployer.rollout.survey import Contact, Survey
+
+if TYPE_CHECKING:
+    from deployer.context import Context
+
+
+@dataclass(frozen=True)
+class HostStatus:
+    """One host as it stands.
+
+    :ivar troubles: a sentence for each thing that is not as it should be; none: all is well.
+    :ivar healthy: ``None`` when nothing could be asked.
+    """
+
+    host: str
+    seen: Observation | None
+    healthy: bool | None
+    troubles: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """One value of ``hosts`` in ``status --json``."""
+        seen = self.seen
+        return {
+            "reachable": seen is not None,
+            "adopted": seen.adopted if seen else None,
+            "live": seen.live if seen else None,
+            "memory": seen.memory if seen else None,
+            "memory_note": seen.memory_note if seen else None,
+            "good": [g.release for g in seen.good] if seen else [],
+            "last_known_good": seen.lkg if seen else None,
+            "promoted": seen.promoted if seen else None,
+            "running": seen.running if seen else None,
+            "drifted": seen.drifted if seen else None,
+            "drift": list(seen.facts.get("drift", ())) if seen else [],
+            "owner": seen.owner if seen else None,
+            "last_deployment": seen.last_deployment if seen else None,
+            "healthy": self.healthy,
+            "troubles": list(self.troubles),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class FleetStatus:
+    """All hosts, in inventory order."""
+
+    inventory: str
+    hosts: Mapping[str, HostStatus]
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 6 when something is not as it should be."""
+        return 6 if any(host.troubles for host in self.hosts.values()) else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of ``status --json``."""
+        return {
+            "inventory": self.inventory,
+            "exit_code": self.exit_code,
+            "hosts": {name: host.as_json() for name, host in self.hosts.items()},
+        }
+
+
+def status(context: Context) -> FleetStatus:
+    """Ask every host, and every check once."""
+    healths: dict[str, tuple[bool, tuple[str, ...], tuple[str, ...]]] = {}
+
+    def look(contact: Contact) -> None:
+        healths[contact.host.name] = _health(context, contact)
+
+    target = context.playbook.target_spec()
+    with Survey(context.hosts, target, context.ssh, parallel=32) as survey:
+        survey.observe(then=look)
+        hosts = {
+            name: judge(name, contact.seen, contact.error, healths.get(name))
+            for name, contact in survey.contacts.items()
+        }
+    return FleetStatus(context.name, hosts)
+
+
+def judge(
+    name: str,
+    seen: Observation | None,
+    error: HostError | None,
+    health: tuple[bool, tuple[str, ...], tuple[str, ...]] | None,
+) -> HostStatus:
+    """What is not as it should be on one host. Pure."""
+    if seen is None:
+        return HostStatus(name, None, None, (f"cannot be asked: {error}",))
+    healthy, reasons, warnings = health or (None, (), ())
+    troubles = [*seen.problems]
+    if not seen.running:
+        troubles.append("nginx is not running")
+    if seen.adopted:
+        troubles += _store_troubles(seen)
+    if not healthy:
+        troubles += reasons
+    notes = [*warnings]
+    if not seen.adopted:
+        notes.append("not adopted yet: 'deployer adopt' or the first 'deployer deploy' does it")
+    if seen.owner is not None:
+        notes.append(f"deployment {seen.owner} is working on it")
+    return HostStatus(name, seen, healthy, tuple(troubles), tuple(notes))
+
+
+def _store_troubles(seen: Observation) -> list[str]:
+    troubles = []
+    if seen.drifted:
+        paths = seen.facts.get("drift", ())
+        troubles.append(f"edited since it was deployed: {', '.join(paths[:5]) or 'see deployer plan'}")
+    if seen.running and seen.memory != seen.live:
+        held = seen.memory or "nothing that can be proved"
+        troubles.append(f"{seen.live} is on disk, but memory holds {held} ({seen.memory_note})")
+    if not seen.promoted:
+        troubles.append(
+            f"{seen.live} was never promoted: a deployment ended early; deploy again, or roll back"
+        )
+    return troubles
+
+
+def _health(context: Context, contact: Contact) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
+    if not context.playbook.checks:
+        return True, (), ()
+    from deployer.checks.health import Once, until_healthy
+
+    pace = Once(min(context.playbook.health.deadline_s, 5.0), context.playbook.health.interval_s)
+    report = until_healthy(context.playbook.checks, contact.connection, pace, address=contact.host.address)
+    return report.healthy, report.reasons, report.warnings
