@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from deployer.checks.certificate import Trust
 from deployer.checks.compare import AnswerClass, Comparison, Question, Survey, compare
 from deployer.checks.http import Answer, Lack, NoAnswer, Url, get
-from deployer.checks.reach import BrokenProbe, Transport, is_alive, through
+from deployer.checks.reach import BrokenProbe, Transport, is_alive, reopen, through
 
 WORKERS = 8
 BURST, PER_SECOND = 10, 50.0
@@ -130,6 +130,7 @@ def settle(
         left_s = end - time.monotonic() - AGAIN_S
         if found.healthy or left_s <= 0 or stop.wait(AGAIN_S):
             break
+        reopen(transport)
         doubtful = [d.question for d in (*found.worse, *found.unproved)]
         after |= ask(doubtful, before.dialects, transport, deadline_s=left_s, stop=stop)
     if found.healthy:

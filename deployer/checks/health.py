@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from deployer.checks.probe import run_check
+from deployer.checks.reach import Transport, reopen
 from deployer.checks.verdict import CheckReport, Finding, Record, Verdict, merge
 
 if TYPE_CHECKING:
-    from deployer.checks.reach import Transport
     from deployer.config.playbook import Check
 
     Ask = Callable[[Check, float], Verdict]
@@ -27,6 +27,7 @@ PRECHECK_S = 10.0
 
 _GRACE_S = 3.5  # a probe that met the deadline may still be asking whether the SSH connection lives
 _WORKERS = 12
+_TICK_S = 0.01  # an interval of nothing must not become a busy loop
 _NAP_S = 0.2  # how soon a stop is noticed
 
 
@@ -115,20 +116,23 @@ def until_healthy(
     started = time.monotonic()
     if not checks:
         return CheckReport(healthy=True, records=(), rounds=0, seconds=0.0)
-    deadline = started + health.deadline_s
+    deadline, interval_s = started + health.deadline_s, max(health.interval_s, _TICK_S)
+
+    def step() -> bool:
+        reopen(transport)
+        return rounds.step()
+
     rounds = _Rounds(
         checks, lambda c, d: run_check(c, transport, address=address, deadline=d), health, deadline
     )
     try:
         healthy = Retrying(
             stop=stop_after_delay(health.deadline_s) | stop_when_event_set(stop),
-            wait=lambda state: max(
-                0.0, started + state.attempt_number * health.interval_s - time.monotonic()
-            ),
+            wait=lambda state: max(0.0, started + state.attempt_number * interval_s - time.monotonic()),
             sleep=lambda seconds: rounds.rest(seconds, stop),
             retry=retry_if_result(lambda healthy: not healthy),
             retry_error_callback=lambda _: False,
-        )(rounds.step)
+        )(step)
         if not healthy and not stop.is_set():
             rounds.drain()
         stopped = stop.is_set() and not healthy
@@ -151,15 +155,16 @@ def bake(
     """
     stop = stop or threading.Event()
     started = time.monotonic()
-    end = started + health.bake_s
+    end, due, interval_s = started + health.bake_s, started, max(health.interval_s, _TICK_S)
     seen: list[list[Verdict]] = [[] for _ in checks]
     number, healthy = 0, True
     with ThreadPoolExecutor(min(_WORKERS, len(checks)) or 1, thread_name_prefix="bake") as pool:
         while checks and healthy and not stop.is_set() and time.monotonic() < end:
             number += 1
-            stop.wait(max(0.0, min(started + number * health.interval_s, end) - time.monotonic()))
-            if stop.is_set():
+            due = max(due + interval_s, time.monotonic())  # a slow round delays the next, it owes no burst
+            if stop.wait(max(0.0, min(due, end) - time.monotonic())):
                 break
+            reopen(transport)
             for mine, asked in zip(
                 seen, pool.map(lambda c: _twice(c, transport, address), checks), strict=True
             ):

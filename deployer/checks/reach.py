@@ -6,6 +6,7 @@ Who is at fault when it does not get there is decided here: the server (:class:`
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -13,11 +14,11 @@ from typing import Protocol
 
 from deployer.checks.http import Lack, NoAnswer
 from deployer.checks.stream import Stream
-
-PROHIBITED, NOT_CONNECTED = 1, 2
-"""Reasons of a channel that was not opened (RFC 4254, section 5.1)."""
+from deployer.errors import TransportError
+from deployer.host.ssh import TunnelRefused
 
 _ALIVE_S = 3.0
+_DISCARD_PORT = 9  # whether something listens there does not matter: sshd answers either way
 
 
 class BrokenProbe(Exception):
@@ -25,10 +26,10 @@ class BrokenProbe(Exception):
 
 
 class Reply(Protocol):
-    """How a command on the host ended."""
+    """How a command on the host ended: ``host.exchange.Reply`` is one."""
 
     @property
-    def status(self) -> int: ...
+    def exit_status(self) -> int: ...
     @property
     def stdout(self) -> bytes: ...
     @property
@@ -38,10 +39,20 @@ class Reply(Protocol):
 class Transport(Protocol):
     """What a probe needs of ``host.ssh.Connection``."""
 
-    def tunnel(self, address: str, port: int, timeout_s: float) -> Stream:
-        """A connection made by the host to ``address``, a name or an address as the host knows it."""
+    @property
+    def is_open(self) -> bool: ...
 
-    def call(self, command: str, stdin: bytes = b"", timeout_s: float = 30.0) -> Reply:
+    def open(self) -> None:
+        """Connect again when the connection is lost."""
+
+    def tunnel(self, address: str, port: int, *, timeout_s: float) -> Stream:
+        """A connection made by the host to ``address``, a name or an address as the host knows it.
+
+        Raises ``ConnectionRefusedError`` when it cannot, ``TunnelRefused`` when sshd will not,
+        ``TimeoutError`` when nothing was heard, ``TransportError`` when the SSH connection is gone.
+        """
+
+    def call(self, command: str, *, timeout_s: float | None = None) -> Reply:
         """Run one command line on the host as the SSH user."""
 
 
@@ -53,8 +64,36 @@ def through(transport: Transport, host: str, port: int, deadline: float) -> Stre
     """
     try:
         return transport.tunnel(host, port, timeout_s=_left(deadline))
-    except Exception as error:
-        raise _tunnel_failure(error, transport) from error
+    except ConnectionRefusedError as error:
+        raise NoAnswer(Lack.REFUSED, f"the host could not connect: {error}") from error
+    except TimeoutError as error:
+        if is_alive(transport):
+            raise NoAnswer(Lack.LATE, "the host could not connect to it in time") from error
+        raise BrokenProbe("the host does not answer on its SSH connection") from error
+    except TransportError as error:
+        raise BrokenProbe(str(error)) from error
+
+
+def reopen(transport: Transport) -> None:
+    """Connect again when the SSH connection is lost. What does not succeed will be said by the next probe."""
+    if not transport.is_open:
+        with contextlib.suppress(TransportError):
+            transport.open()
+
+
+def is_alive(transport: Transport) -> bool:
+    """Does the SSH connection still answer? It tells a silent service from a silent host.
+
+    Asked for a tunnel, which costs the host no process, and unlike a command that is late leaves the
+    connection as it is.
+    """
+    try:
+        transport.tunnel("127.0.0.1", _DISCARD_PORT, timeout_s=_ALIVE_S).close()
+    except (ConnectionRefusedError, TunnelRefused):
+        return True
+    except (TimeoutError, TransportError):
+        return False
+    return True
 
 
 def direct(host: str, port: int, deadline: float) -> Stream:
@@ -81,35 +120,6 @@ def direct(host: str, port: int, deadline: float) -> Stream:
     if isinstance(trouble, ConnectionRefusedError):
         raise NoAnswer(Lack.REFUSED, "the connection was refused") from trouble
     raise BrokenProbe(f"no connection from here to {host}: {trouble and trouble.strerror}") from trouble
-
-
-def is_alive(transport: Transport) -> bool:
-    """Does the SSH connection still answer? Told apart by this: a silent service, a silent host."""
-    try:
-        transport.call("true", timeout_s=_ALIVE_S)
-    except Exception:
-        return False
-    return True
-
-
-def _tunnel_failure(error: Exception, transport: Transport) -> Exception:
-    from paramiko import ChannelException
-
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ChannelException):
-        cause = cause.__cause__
-    if cause is not None:
-        if cause.code == NOT_CONNECTED:
-            return NoAnswer(Lack.REFUSED, "the host could not connect to it")
-        if cause.code == PROHIBITED:
-            return BrokenProbe(
-                "sshd on the host refuses to tunnel (administratively prohibited): "
-                "allow AllowTcpForwarding and PermitOpen, or use a check with `from: command`"
-            )
-        return BrokenProbe(f"sshd on the host opens no tunnel: {cause.text}")
-    if is_alive(transport):
-        return NoAnswer(Lack.LATE, "no connection to it could be made from the host")
-    return BrokenProbe(f"the SSH connection is lost: {error}")
 
 
 def _resolve(host: str, port: int, deadline: float) -> list[tuple[int, tuple[str, int]]]:
