@@ -126,6 +126,8 @@ def _list(plumbing: Plumbing, tree: str, where: str) -> tuple[Blob, ...]:
     for record in filter(None, done.stdout.split(b"\0")):
         head, _, raw = record.partition(b"\t")
         mode, _, oid, size = head.split()
+        if size == b"BAD":  # git's word for an object that it cannot read
+            raise DamagedMirror(f"git cannot read all of commit {where}")
         path = raw.decode("utf-8", "surrogateescape")
         if mode == b"160000":
             submodules.append(path)

@@ -17,7 +17,9 @@ TRANSPORTS = ("file", "git", "http", "https", "ssh")
 """What git may speak here; also given to git itself (``GIT_ALLOW_PROTOCOL``), which sees rewritten URLs."""
 
 _SCP = re.compile(r"(?:(?P<user>[^/@:]+)@)?(?P<host>\[[^\]/]+\]|[^/:@\[\]]+):(?P<path>.+)", re.DOTALL)
-_CREDENTIALS = re.compile(r"([a-z][a-z0-9+.-]*)://([^\s/'\"]*)@", re.IGNORECASE)
+_HELPER = re.compile(r"[A-Za-z0-9+.-]+::")
+# To the last @, over slashes too: rather too much of an odd URL is hidden than half a password shown.
+_CREDENTIALS = re.compile(r"([a-z][a-z0-9+.-]*)://([^\s'\"]*)@", re.IGNORECASE)
 _QUERY = re.compile(r"(://[^\s'\"?]+)\?[^\s'\"]*")
 _REF_REFUSED = re.compile(r"[\x00-\x20\x7f:?*\[\\]|\.\.|@\{|^-|^$")
 
@@ -50,7 +52,7 @@ def parse_url(text: str) -> RepoUrl:
         raise UsageError(f"source.repo {mask(text)!r} begins with '-', which git would take for an option")
     if "://" in text:
         return _with_scheme(text)
-    if "::" in text.split("/", 1)[0] and not text.startswith("["):
+    if _HELPER.match(text):
         raise UsageError(f"source.repo {mask(text)!r}: remote helpers (name::address) are not allowed")
     if scp := _SCP.fullmatch(text):
         if scp["host"].startswith("-") or (scp["user"] or "").startswith("-") or scp["path"].startswith("-"):
@@ -73,7 +75,10 @@ def _with_scheme(text: str) -> RepoUrl:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise UsageError(f"source.repo {mask(text)!r} is not a URL that git can read") from None
+        raise UsageError(
+            f"source.repo {mask(text)!r} is not a URL that git can read; "
+            "in a password, write / @ : as %2F %40 %3A"
+        ) from None
     login, _, _ = parts.netloc.rpartition("@")
     if not host or host.startswith("-") or login.startswith("-"):
         raise UsageError(f"source.repo {mask(text)!r} names no host, or one that begins with '-'")
