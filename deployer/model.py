@@ -242,6 +242,15 @@ class Observation:
         return self.good[-1].release if self.good else None
 
 
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Who may change a host: granted by the host itself, carried by every changing request."""
+
+    deployment: str
+    epoch: int
+    controller: str  #: ``user@host`` of the controlling machine
+
+
 class HostOutcome(StrEnum):
     """How a deployment ended for one host (a value of ``--json``)."""
 

@@ -183,10 +183,10 @@ def _certified(key: PKey, certificate: Path) -> PKey | None:
     try:
         blob = PublicBlob.from_file(str(certificate))
         # A key class reads a certificate of its own type and keeps only the public key in it.
-        if (
-            not blob.key_type.startswith(key.get_name())
-            or type(key)(data=blob.key_blob).asbytes() != key.asbytes()
-        ):
+        read: Any = type(key)
+        if not blob.key_type.startswith(key.get_name()):
+            return None
+        if read(data=blob.key_blob).asbytes() != key.asbytes():
             return None
     except (OSError, ValueError, SSHException, UnknownKeyType):
         return None

@@ -42,7 +42,7 @@ class SshOptions:
     """What all connections of one run of the program share.
 
     :ivar config_file: ``None`` is ``~/.ssh/config``.
-    :ivar connect_timeout_s: until logged in, jump hosts included; the config's ``ConnectTimeout`` outranks it.
+    :ivar connect_timeout_s: until logged in, jump hosts included; a ``ConnectTimeout`` outranks it.
     :ivar command_timeout_s: for a command that names no time of its own.
     """
 

@@ -1,0 +1,362 @@
+"""The agent on one host, verb by verb: typed requests, typed answers, its refusals as exceptions.
+
+Nothing is repeated here: what may be repeated after a lost connection is for the engine to decide.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from deployer.errors import AgentError, DeployerError, Fate, TransportError
+from deployer.globs import to_ere
+from deployer.host import program
+from deployer.host.observation import observation
+from deployer.host.payload import Payloads
+from deployer.host.reply import CORRUPT, FAILED, PROTOCOL, Answer, VerbAnswer, failure, no_answer, parse
+from deployer.host.ssh import Connection
+from deployer.model import Manifest, Observation, Ownership, Release, Target
+
+# Seconds until a verb's answer must be complete; after that its outcome is unknown.
+OBSERVE_S = 60.0
+QUICK_S = 30.0  #: install, begin, release, confirm, promote, demote, log: a lock and a few small files
+COPY_S = 180.0  #: adopt, freeze, unadopt, prune, manifest, fetch: reads or copies a whole tree
+VALIDATE_S = 120.0  #: the validator may look up names that do not resolve
+PREPARE_S = COPY_S + VALIDATE_S
+SWITCH_S = 120.0  #: activate, restore: hashes two trees, reloads, waits for the verdict
+
+Header = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """What is served after ``activate`` or ``restore``.
+
+    :ivar memory: the release that master and workers hold.
+    :ivar proof: how that was proved, in words.
+    :ivar seconds: the host needed for it.
+    :ivar changed: ``False`` when disk and memory were so already.
+    """
+
+    memory: str
+    proof: str
+    seconds: float
+    changed: bool = True
+
+
+class _Start(Enum):
+    """How the agent is started on this host."""
+
+    UNKNOWN = auto()
+    INSTALLED = auto()  #: what answered is at the stable path
+    TEXT = auto()  #: nothing, or another version, is there: the text goes along with every call
+
+
+class Agent:
+    """One host's agent.
+
+    :param any_version: take whatever agent the host has, if it speaks our protocol (rollback).
+    :param payloads: shared by the agents of a fleet, so that the bytes of a release exist once.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        target: Target,
+        *,
+        any_version: bool = False,
+        payloads: Payloads | None = None,
+    ) -> None:
+        self.connection, self.target = connection, target
+        self._any_version = any_version
+        self._payloads = payloads or Payloads()
+        self._start = _Start.UNKNOWN
+
+    @property
+    def host(self) -> str:
+        """The host's inventory name."""
+        return self.connection.host.name
+
+    def reopen(self) -> None:
+        """Connect anew after the connection was lost."""
+        self.connection.close()
+        self.connection.open()
+
+    def observe(self, *, hash_disk: bool = True) -> Observation:
+        """Ask for the facts; changes nothing on the host, not even the agent."""
+        header = self._common() + ([] if hash_disk else [("hash", "no")])
+        answer = self._call(["observe"], header, timeout_s=OBSERVE_S, changes=False)
+        installed = self._start is _Start.INSTALLED
+        return observation(answer, answer.verbs[-1], host=self.host, installed=installed)
+
+    def ensure_installed(self) -> None:
+        """Put the agent at its stable path, when it is not there yet."""
+        if self._start is _Start.INSTALLED:
+            return
+        text = program.bundled()
+        self._start = _Start.TEXT
+        self._call(["install"], [("sha256", text.sha256)], text.text, timeout_s=QUICK_S)
+        self._start = _Start.INSTALLED
+
+    def begin(self, deployment: str, controller: str, *, preempt: bool = False) -> int:
+        """Ask for ownership. Returns the epoch. Raises :class:`Busy`."""
+        header = [*self._common(), ("deployment", deployment), ("controller", controller)]
+        if preempt:
+            header.append(("preempt", "yes"))
+        epoch = int(self._one("begin", header, timeout_s=QUICK_S).number("epoch", -1))
+        if epoch < 0:
+            raise AgentError("the agent granted ownership without an epoch", host=self.host, code=FAILED)
+        return epoch
+
+    def release(self, own: Ownership) -> None:
+        """Give ownership up."""
+        self._one("release", self._owned(own), timeout_s=QUICK_S)
+
+    def adopt(self, own: Ownership, *, accept_unproven: bool = False) -> str:
+        """Copy what is live into the store. Returns the baseline's id."""
+        extra = [("accept_unproven", "yes")] if accept_unproven else []
+        return self._one("adopt", self._owned(own) + extra, timeout_s=COPY_S + VALIDATE_S).one("baseline")
+
+    def unadopt(self, own: Ownership) -> None:
+        """Make a plain directory of what is live again, and forget the rest."""
+        self._one("unadopt", self._owned(own), timeout_s=COPY_S)
+
+    def freeze(self, own: Ownership) -> str:
+        """Make a release of a live tree that has drifted. Returns its id."""
+        return self._one("freeze", self._owned(own), timeout_s=COPY_S).one("frozen")
+
+    def prepare(
+        self,
+        own: Ownership,
+        release: Release,
+        base: Manifest,
+        base_id: str,
+        *,
+        main: str | None = "nginx.conf",
+    ) -> tuple[str, ...]:
+        """Stage and validate, in one call. Returns the validator's warnings.
+
+        :param base: manifest of the release ``base_id`` that is on the host: only what differs is sent.
+        :param main: the fact ``main`` of the observation.
+        """
+        payload = self._payloads.get(base, release, modes=self.target.modes, main=main)
+        header = [
+            *self._owned(own),
+            ("release", release.id),
+            ("tree_hash", release.manifest.hash),
+            ("base", base_id),
+            ("commit", release.commit),
+            ("source_hash", release.source_hash),
+            *(("mode", mode) for mode in payload.modes),
+        ]
+        answer = self._call(["stage", "validate"], header, payload.tar, timeout_s=PREPARE_S)
+        return answer.verbs[-1].all("detail")
+
+    def validate(self, own: Ownership, release_id: str) -> tuple[str, ...]:
+        """Run the validator with the release at the real path. Returns its warnings."""
+        header = [*self._owned(own), ("release", release_id)]
+        return self._one("validate", header, timeout_s=VALIDATE_S).all("detail")
+
+    def activate(
+        self, own: Ownership, release_id: str, from_id: str, *, fix_forward: bool = False
+    ) -> Switched:
+        """Switch, reload and prove. Raises :class:`NotProved` when memory does not hold the release."""
+        header = [*self._owned(own), ("release", release_id), ("from", from_id)]
+        if fix_forward:
+            header.append(("fix_forward", "yes"))
+        return _switched(self._one("activate", header, timeout_s=SWITCH_S))
+
+    def restore(self, own: Ownership, release_id: str, *, start: bool = True) -> Switched:
+        """Go back to the pinned ``from``, validated first; a dead nginx is started."""
+        header = [*self._owned(own), ("release", release_id), ("start", "yes" if start else "no")]
+        return _switched(self._one("restore", header, timeout_s=SWITCH_S + VALIDATE_S))
+
+    def confirm(self, own: Ownership, release_id: str) -> None:
+        """Have the host say that live and memory are that release, still."""
+        self._one("confirm", [*self._owned(own), ("release", release_id)], timeout_s=QUICK_S)
+
+    def promote(
+        self, own: Ownership, release_id: str, checks: Iterable[str] = (), *, hold: Iterable[str] = ()
+    ) -> None:
+        """Call the release good, remember the checks that passed, and remove what is old; in one call."""
+        header = [*self._owned(own), ("release", release_id), *(("check", digest) for digest in checks)]
+        self._call(["promote", "prune"], header + self._kept(hold), timeout_s=COPY_S)
+
+    def demote(self, own: Ownership, release_id: str) -> None:
+        """Take the release out of the good ones."""
+        self._one("demote", [*self._owned(own), ("release", release_id)], timeout_s=QUICK_S)
+
+    def prune(self, own: Ownership, *, hold: Iterable[str] = ()) -> None:
+        """Remove all but the newest good releases and what is in use."""
+        self._one("prune", self._owned(own) + self._kept(hold), timeout_s=COPY_S)
+
+    def manifest(self, release_id: str | None = None) -> Manifest:
+        """The manifest of a release, or of what stands at the target now."""
+        blob = self._blob("manifest", self._of(release_id))
+        try:
+            return Manifest.decode(blob)
+        except ValueError as error:
+            text = "the agent sent a manifest that cannot be read"
+            raise AgentError(text, host=self.host, code=CORRUPT) from error
+
+    def fetch(
+        self, paths: Sequence[str], release_id: str | None = None, *, limit: int = 1 << 20
+    ) -> dict[str, bytes]:
+        """Contents of regular files as they stand; links and missing paths are left out.
+
+        :param limit: bytes in all.
+        """
+        if not paths:
+            return {}
+        wanted = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
+        blob = self._blob("fetch", [*self._of(release_id), ("limit", str(limit))], wanted)
+        try:
+            return _contents(blob)
+        except tarfile.TarError as error:
+            text = "the agent sent an archive that cannot be read"
+            raise AgentError(text, host=self.host, code=CORRUPT) from error
+
+    def log(self, lines: int = 50) -> tuple[str, ...]:
+        """The newest lines of the host's own log, oldest first."""
+        header = [*self._common(), ("lines", str(lines))]
+        return self._call(["log"], header, timeout_s=QUICK_S, changes=False).verbs[-1].all("log")
+
+    # What a request is made of
+
+    def _common(self) -> Header:
+        target = self.target
+        header = [("target", target.directory), ("state", target.state)]
+        if target.preserve:
+            header.append(("preserve", to_ere(target.preserve, prefix="./")))
+        header += [("argv", word) for word in target.validate]
+        return header + [("reload", word) for word in target.reload or ()]
+
+    def _owned(self, own: Ownership) -> Header:
+        return [
+            *self._common(),
+            ("deployment", own.deployment),
+            ("epoch", str(own.epoch)),
+            ("controller", own.controller),
+        ]
+
+    def _kept(self, hold: Iterable[str]) -> Header:
+        return [("keep", str(self.target.keep)), *(("hold", release_id) for release_id in hold)]
+
+    def _of(self, release_id: str | None) -> Header:
+        return self._common() + ([("release", release_id)] if release_id else [])
+
+    # How it is sent
+
+    @property
+    def _sudo(self) -> bool:
+        for said in (self.connection.host.become, self.target.become):
+            if said is not None:
+                return said
+        return self.connection.user != "root"
+
+    def _one(self, verb: str, header: Header, *, timeout_s: float) -> VerbAnswer:
+        return self._call([verb], header, timeout_s=timeout_s).verbs[-1]
+
+    def _blob(self, verb: str, header: Header, payload: bytes = b"") -> bytes:
+        answer = self._call([verb], header, payload, timeout_s=COPY_S, changes=False).verbs[-1]
+        return answer.blob or b""
+
+    def _call(
+        self,
+        verbs: list[str],
+        header: Header,
+        payload: bytes = b"",
+        *,
+        timeout_s: float,
+        changes: bool = True,
+    ) -> Answer:
+        """Run verbs under one call. Raises what the last one that ran refused with."""
+        request = (_encoded(header), payload)
+        # Which agent answers is only seen in its answer: one that is not known yet may be asked, not told.
+        try_installed = self._start is _Start.INSTALLED or (
+            self._start is _Start.UNKNOWN and (self._any_version or not changes)
+        )
+        if try_installed:
+            answer = self._by_path(verbs, request, timeout_s)
+            if answer is not None:
+                return self._judged(verbs, answer)
+            self._start = _Start.TEXT
+        text = program.bundled()
+        command = program.text_command(verbs, sudo=self._sudo)
+        answer = self._sent(command, (text.first_line, *request), timeout_s)
+        if answer is None:
+            raise TransportError(
+                "the host's shell did not start the agent", host=self.host, fate=Fate.UNKNOWN
+            )
+        return self._judged(verbs, answer)
+
+    def _by_path(self, verbs: list[str], request: tuple[bytes, ...], timeout_s: float) -> Answer | None:
+        """Ask the installed agent; ``None`` when there is none, or none that will do."""
+        answer = self._sent(program.installed_command(verbs, sudo=self._sudo), request, timeout_s)
+        if answer is None:
+            return None
+        if answer.protocol == PROTOCOL and (self._any_version or answer.agent == program.bundled().id):
+            self._start = _Start.INSTALLED
+            return answer
+        return None
+
+    def _sent(self, command: str, stdin: tuple[bytes, ...], timeout_s: float) -> Answer | None:
+        """One round: ``None`` when no agent is installed."""
+        reply = self.connection.call(command, stdin=stdin, timeout_s=timeout_s)
+        answer = parse(reply.stdout)
+        if answer:
+            return answer
+        stderr = reply.stderr.decode("utf-8", "replace")
+        if program.PATH in stderr:
+            return None
+        known = no_answer(
+            reply.exit_status, stderr, user=self.connection.user, sudo=self._sudo, host=self.host
+        )
+        raise known or self._lost(stderr)
+
+    def _judged(self, verbs: list[str], answer: Answer) -> Answer:
+        if not answer.complete:
+            raise self._lost("")
+        last = answer.verbs[-1]
+        if last.code:
+            raise failure(last, self.host)
+        if [verb.name for verb in answer.verbs] != verbs:
+            raise self._lost("")
+        return answer
+
+    def _lost(self, stderr: str) -> TransportError:
+        lines = [line for line in stderr.splitlines() if line.strip()]
+        text = "the agent's answer is incomplete, so what it did is not known"
+        text = f"{text}: {lines[-1].strip()}" if lines else text
+        return TransportError(text, host=self.host, fate=Fate.UNKNOWN)
+
+
+def _switched(answer: VerbAnswer) -> Switched:
+    return Switched(
+        memory=answer.one("memory"),
+        proof=answer.one("proof"),
+        seconds=answer.number("seconds"),
+        changed=answer.one("changed") != "no",
+    )
+
+
+def _encoded(header: Header) -> bytes:
+    lines = []
+    for key, value in header:
+        if "\n" in value or "\0" in value or "\r" in value:
+            raise DeployerError(f"a request may hold no newline: {key}={value!r}")
+        lines.append(f"{key}={value}\n".encode("utf-8", "surrogateescape"))
+    return b"".join(lines) + b"\n"
+
+
+def _contents(blob: bytes) -> dict[str, bytes]:
+    out = {}
+    with tarfile.open(fileobj=io.BytesIO(blob), encoding="utf-8", errors="surrogateescape") as tar:
+        for member in tar:
+            stream = tar.extractfile(member) if member.isreg() else None
+            if stream:
+                out[member.name.removeprefix("./")] = stream.read()
+    return out
