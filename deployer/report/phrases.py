@@ -61,8 +61,8 @@ FLEET: Mapping[tuple[str, State], str] = {
     ("wave", State.STARTED): "Wave {wave} began: {hosts}",
     ("wave", State.SUCCEEDED): "Wave {wave} is good: {hosts}",
     ("wave", State.FAILED): "Wave {wave} failed: {hosts}",
-    ("deployment", State.SUCCEEDED): "The {kind} ended: {outcome}",
-    ("deployment", State.FAILED): "The {kind} ended: {outcome}",
+    ("deployment", State.SUCCEEDED): "The deployment is over, {outcome}",
+    ("deployment", State.FAILED): "The deployment is over, {outcome}",
     ("deployment", State.STARTED): "The {kind} began",
 }
 INTERRUPTED = "Interrupted"

@@ -15,6 +15,7 @@ from deployer.report.words import clean, count, duration, names
 
 ENDS = frozenset({State.SUCCEEDED, State.FAILED, State.UNDO_SUCCEEDED, State.UNDO_FAILED})
 BAD = frozenset({State.FAILED, State.UNDO_FAILED})
+NOTICED_S = 0.05  #: what took less took no time
 LOUD = ("[emerg]", "[alert]", "[crit]")
 
 
@@ -104,7 +105,7 @@ def _moment(events: Sequence[Event], took: Mapping[int, float]) -> Moment | None
     seconds = max((took[id(event)] for event in events if id(event) in took), default=None)
     text = f"{names(hosts)} {_host_text(events)}"
     size = [count(len(hosts))] if len(hosts) > 1 else []
-    size += [duration(seconds)] if seconds is not None else []
+    size += [duration(seconds)] if seconds and seconds >= NOTICED_S else []
     if size and last.state not in BAD:
         text += f" ({', '.join(size)})"
     return Moment(last.time, text, hosts, failed=last.state in BAD, details=_deciding(events))

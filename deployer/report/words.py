@@ -67,10 +67,10 @@ def names(hosts: Iterable[str]) -> str:
     """Host names with runs folded: ``web1..web5, db1``; at most :data:`MOST_NAMES` of them."""
     folded: list[str] = []
     for run in _runs(hosts):
-        folded += [f"{run[0]}..{run[-1]}"] if len(run) > 2 else run
+        folded += [clean(f"{run[0]}..{run[-1]}")] if len(run) > 2 else map(clean, run)
     if len(folded) > MOST_NAMES:
         folded = [*folded[: MOST_NAMES - 1], f"{len(folded) - MOST_NAMES + 1} more"]
-    return clean(", ".join(folded)) or "no host"
+    return ", ".join(folded) or "no host"
 
 
 def one_or_many(hosts: Sequence[str], one: str, many: str) -> str:

@@ -1,0 +1,83 @@
+"""The last lines: is the fleet safe, what happened, why, what next."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+from deployer.model import HostOutcome, HostResult, Outcome, Result
+from deployer.report import result_json, result_summary
+
+NEW, OLD = "4f4f4f4f4f4f-0123456789ab", "baseline-ba9876543210"
+GOLDEN = Path(__file__).parent / "golden" / "endings.txt"
+ID = "20240612-141500-x7f3"
+
+
+def _result(outcome: Outcome, code: int, hosts: str, reason: str | None = None) -> Result:
+    """``hosts``: "deployed:4 unreachable:1"."""
+    ends = [
+        HostOutcome(kind) for word in hosts.split() for kind, n in [word.split(":")] for _ in range(int(n))
+    ]
+    made = {
+        f"web{n}": HostResult(end, OLD if end is HostOutcome.ROLLED_BACK else NEW, OLD, None, 1.0)
+        for n, end in enumerate(ends, 1)
+    }
+    return Result(ID, outcome, code, "main", reason, made, (), 9.3)
+
+
+CASES = [block.split("\n", 1) for block in GOLDEN.read_text().split("## ")[1:]]
+
+
+@pytest.mark.parametrize(("ending", "said"), CASES, ids=[ending for ending, _ in CASES])
+def test_what_a_tired_person_reads(ending: str, said: str) -> None:
+    kind, outcome, code, hosts = ending.split(" ", 3)
+    why = re.search(r"^Why:  (.*)$", said, re.MULTILINE)
+    result = _result(Outcome(outcome), int(code), hosts, why[1] if why else None)
+    assert result_summary(result, kind=kind, inventory="prod") == said.strip()
+
+
+@pytest.mark.parametrize("kind", ["deploy", "rollback", "adopt"])
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_ending_has_a_sentence(kind: str, outcome: Outcome) -> None:
+    for end, hosts in itertools.product(HostOutcome, range(3)):
+        _check_ending(kind, outcome, end, hosts)
+
+
+def _check_ending(kind: str, outcome: Outcome, end: HostOutcome, hosts: int) -> None:
+    text = result_summary(_result(outcome, 1, f"{end}:{hosts}"), kind=kind)
+    assert not re.search(r"[{}]|None|  +\S+\n$", text)
+    first = text.split("\n", 1)[0]
+    unproved = end is HostOutcome.STUCK or (kind == "rollback" and end is HostOutcome.UNREACHABLE)
+    if hosts and unproved and outcome is not Outcome.REFUSED:
+        assert "NOT proved" in first
+    assert "\nNext: " in text
+
+
+def test_the_reason_names_its_host() -> None:
+    host = HostResult(HostOutcome.REFUSED, None, None, "no space left", 0.1)
+    other = HostResult(HostOutcome.UNTOUCHED, None, None, None, 0.1)
+    hosts = {"web1": other, "web2": host, "web3": host}
+    for reason in (None, "no space left"):
+        result = Result(ID, Outcome.REFUSED, 3, "main", reason, hosts, (), 1.0)
+        line = result_summary(result).splitlines()[1]
+        assert line.startswith("Why:  web2")
+        assert line.endswith(": no space left")
+
+
+def test_json_has_exactly_the_promised_keys() -> None:
+    document = result_json(_result(Outcome.DEPLOYED, 0, "deployed:1"))
+    promised = ["id", "outcome", "exit_code", "revision", "reason", "hosts", "waves", "seconds"]
+    assert list(document) == promised
+    assert list(document["hosts"]["web1"]) == ["outcome", "release", "previous", "reason", "seconds"]
+    assert Result.from_json(document) == _result(Outcome.DEPLOYED, 0, "deployed:1")
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"hosts": 1, "waves": []}, {"outcome": "new", "hosts": {}, "waves": []}]
+)
+def test_what_is_no_result_is_said(document: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="not a"):
+        Result.from_json(document)
