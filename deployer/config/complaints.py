@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
@@ -24,6 +25,23 @@ def complain(document: Document, error: ValidationError) -> ConfigError:
     """Pydantic's findings as one error that lists them all."""
     found = error.errors(include_url=False)
     return document.errors([(_loc(item), _sentence(item)) for item in found])
+
+
+def odd_keys(value: Any, loc: Loc = ()) -> list[Misfit]:
+    """Keys that YAML does not read as text: ``on``, ``no``, ``5``."""
+    if isinstance(value, list):
+        return [odd for at, item in enumerate(value) for odd in odd_keys(item, (*loc, at))]
+    if not isinstance(value, dict):
+        return []
+    own = [
+        (
+            (*loc, str(key)),
+            f"YAML reads this key as {json.dumps(key, default=str)}; quote it if text is meant",
+        )
+        for key in value
+        if not isinstance(key, str)
+    ]
+    return own + [odd for key, item in value.items() for odd in odd_keys(item, (*loc, key))]
 
 
 def _loc(item: ErrorDetails) -> Loc:

@@ -52,8 +52,8 @@ class Source:
     ] = "."
     render: Annotated[
         terms.Globs,
-        Field(description="Files that are Jinja2 templates; the suffix .j2 is dropped."),
-    ] = ()
+        Field(description="Files of it that are Jinja2 templates; the suffix .j2 is dropped."),
+    ] = ("**/*.j2",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class TargetSpec:
     )
     keep: Annotated[
         int,
-        terms.whole(1, 1000),
+        terms.Whole(1, 1000),
         Field(description="Good releases kept on the host; live, from and last known good always are."),
     ] = 5
     become: Annotated[
@@ -198,7 +198,7 @@ class Health:
         terms.Duration, Field(alias="interval", description="From the beginning of one round to the next.")
     ] = 0.25
     consecutive: Annotated[
-        int, terms.whole(1, 100), Field(description="Rounds in a row in which every check has to pass.")
+        int, terms.Whole(1, 100), Field(description="Rounds in a row in which every check has to pass.")
     ] = 3
     bake_s: Annotated[
         terms.Duration,
@@ -220,7 +220,7 @@ class Rollout:
         ),
     ] = (Amount(1), Amount(25, percent=True), _EVERYBODY)
     parallel: Annotated[
-        int, terms.whole(1, 500), Field(description="Hosts that are worked on at the same time.")
+        int, terms.Whole(1, 500), Field(description="Hosts that are worked on at the same time.")
     ] = 32
     max_failures: Annotated[
         terms.Share, Field(description="Hosts that may fail or be unreachable, as a count or a percentage.")
@@ -286,12 +286,14 @@ def load_playbook(path: Path) -> Playbook:
     """
     from pydantic import ValidationError
 
-    from deployer.config.complaints import complain, misfits
+    from deployer.config.complaints import complain, misfits, odd_keys
     from deployer.config.yamlfile import read_yaml
 
     document = read_yaml(path, limit=MAX_BYTES)
     if not isinstance(document.value, dict):
         raise document.error((), "a playbook is a mapping that begins with source:, target: or checks:")
+    if odd := odd_keys(document.value):
+        raise document.errors(odd)
     try:
         content: PlaybookFile = adapter().validate_python(document.value)
     except ValidationError as error:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import PlainValidator, WithJsonSchema
+from pydantic_core import CoreSchema, core_schema
 
 from deployer.globs import to_ere
 from deployer.model import Amount
@@ -38,6 +39,26 @@ class Statuses:
 
     def __str__(self) -> str:
         return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in self.ranges)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Annotates an ``int``: a whole number between two others, both included."""
+
+    low: int
+    high: int
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(self, _schema: Any, _handler: Any) -> dict[str, Any]:
+        return {"type": "integer", "minimum": self.low, "maximum": self.high}
+
+    def read(self, value: Any) -> int:
+        """The number. Raises ``ValueError`` for anything else."""
+        if isinstance(value, bool) or not isinstance(value, int) or not self.low <= value <= self.high:
+            raise ValueError(f"expected a whole number from {self.low} to {self.high}, not {_shown(value)}")
+        return value
 
 
 def duration(value: Any) -> float:
@@ -228,17 +249,6 @@ def pattern(value: Any) -> str:
     return value
 
 
-def whole(low: int, high: int) -> PlainValidator:
-    """A whole number between two others."""
-
-    def read(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(f"expected a whole number from {low} to {high}, not {_shown(value)}")
-        return value
-
-    return PlainValidator(read)
-
-
 def true_or_false(value: Any) -> bool:
     """``true`` or ``false``."""
     if not isinstance(value, bool):
@@ -269,7 +279,8 @@ def _shown(value: Any) -> str:
 
 
 def _text_schema(regex: str, *examples: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": regex, "examples": list(examples)})
+    more = {"examples": list(examples)} if examples else {}
+    return WithJsonSchema({"type": "string", "pattern": regex, **more})
 
 
 _ARGV = {

@@ -157,7 +157,7 @@ class _Builder:
         if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
             out = {}
             for key, (key_node, value_node) in self._pairs(node, loc).items():
-                below = (*loc, key if isinstance(key, str | int) else str(key))
+                below = (*loc, key if isinstance(key, str) else str(key))
                 self.lines[below] = key_node.start_mark.line + 1
                 out[key] = self.build(value_node, below)
             return out
