@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from deployer.errors import StoreUnavailable
 from deployer.journal import Store
 from deployer.journal.database import Database
+from deployer.journal.migrations import MIGRATIONS, schema_version
 from deployer.model import DeploymentRecord, Event
 
 Make = Callable[..., DeploymentRecord]
@@ -83,6 +85,23 @@ def test_several_programs_make_and_write_one_new_journal_at_once(url: str) -> No
     with Store.open(url) as store:
         for name in children:
             assert sorted(e.detail["number"] for e in store.events(name)) == list(range(50))
+
+
+def test_a_new_journal_is_made_once_by_all_who_open_it_together(tmp_path: Path) -> None:
+    together = threading.Barrier(8)
+
+    def opens(file: Path) -> int:
+        together.wait(10)
+        database = Database.open_writable(file, busy_s=10)
+        try:
+            with database.reading() as connection:
+                return schema_version(connection)
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(10):
+            assert list(pool.map(opens, [tmp_path / f"{number}.db"] * 8)) == [len(MIGRATIONS)] * 8
 
 
 def test_many_threads_share_commits(store: Store, record: Make, event: MakeEvent) -> None:
