@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument(
-        "--peers", default="floor,fabric,pyinfra,ansible", help="which of the others, by comma"
+        "--peers", default="floor,fabric,pyinfra,pyinfra-put,ansible", help="which of the others, by comma"
     )
     parser.add_argument("--no-deployer", action="store_true", help="the others only")
     options = parser.parse_args(argv)

@@ -62,10 +62,13 @@ def peers(ground: Ground) -> dict[str, Contestant]:
             changes=False,
         ),
         "fabric": Contestant(
-            "plain Fabric script", (python, "-m", "tests.benchmarks.peers.plain_fabric", work)
+            "plain Fabric script, the tree", (python, "-m", "tests.benchmarks.peers.plain_fabric", work)
         ),
-        "pyinfra": Contestant("pyinfra, one file", pyinfra, {"BENCH_WORK": work}),
-        "ansible": Contestant("Ansible, unarchive", ansible, ansible_env),
+        "pyinfra": Contestant("pyinfra, the tree", pyinfra, {"BENCH_WORK": work, "BENCH_TREE": "yes"}),
+        "pyinfra-put": Contestant(
+            "pyinfra, told which file", pyinfra, {"BENCH_WORK": work, "BENCH_TREE": "no"}
+        ),
+        "ansible": Contestant("Ansible, the tree by `unarchive`", ansible, ansible_env),
     }
 
 

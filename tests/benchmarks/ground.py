@@ -72,7 +72,7 @@ class Ground:
         return marker
 
     def seed(self) -> None:
-        """Have every host serve the site once: a port that is new takes a moment that no contestant waits for."""
+        """Have every host serve the site once: to open a port takes a moment that no contestant waits for."""
         marker = self.change()
         site = (self.work.tree / "conf.d/bench.conf").read_text()
         for host in self.lab.hosts:
