@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -140,6 +141,20 @@ def test_a_lock_that_is_not_given_back_is_waited_for_only_so_long(
             with Store.open(url, read_only=True) as reader:
                 assert reader.deployment("last") == record()
         store.append(event())
+
+
+def test_the_switch_to_wal_is_waited_for_too(tmp_path: Path) -> None:
+    file = tmp_path / "state.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("CREATE TABLE theirs (a)")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM theirs").fetchall()
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="locked for too long"):
+            Store.open(f"sqlite:///{file}", busy_s=0.3)
+        assert time.monotonic() - began >= 0.3
+        other.execute("COMMIT")
+        Store.open(f"sqlite:///{file}").close()
 
 
 def test_history_without_a_journal_is_empty_and_makes_none(url: str) -> None:
