@@ -82,8 +82,7 @@ class Agent:
 
     def reopen(self) -> None:
         """Connect anew after the connection was lost."""
-        self.connection.close()
-        self.connection.open()
+        self.connection.reopen()
 
     def observe(self, *, hash_disk: bool = True) -> Observation:
         """Ask for the facts; changes nothing on the host, not even the agent."""

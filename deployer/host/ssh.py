@@ -92,6 +92,11 @@ class Connection:
             deadline = Deadline.after(route.connect_timeout_s or self.options.connect_timeout_s)
             self._link = open_link(route, self.options, deadline)
 
+    def reopen(self) -> None:
+        """Connect anew, whatever the old connection is worth. Raises as :meth:`open` does."""
+        self.close()
+        self.open()
+
     def call(
         self, command: str, *, stdin: bytes | tuple[bytes, ...] = b"", timeout_s: float | None = None
     ) -> Reply:

@@ -25,6 +25,9 @@ from deployer.host.ssh_config import Route
 KEEPALIVE_S = 10
 """So often something is sent on a silent connection; unacknowledged for ``dial.STALL_S``, it ends."""
 
+FROZEN_S = 0.3
+"""A handshake that took all of at least that time met silence; a shorter one may just have come too late."""
+
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 _RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 
@@ -92,6 +95,7 @@ def connect(route: Route, sock: Any, deadline: Deadline) -> fabric.Connection:
     :raises HostKeyError: unknown, changed or revoked.
     :raises Unreachable: everything else, as a sentence.
     """
+    begun_with_s = deadline.left
     known = KnownHosts.load(route.known_hosts)
     link = fabric.Connection(
         route.hostname,
@@ -111,15 +115,15 @@ def connect(route: Route, sock: Any, deadline: Deadline) -> fabric.Connection:
         link.open()
     except Exception as error:
         link.client.close()
-        raise _translated(error, route, deadline) from error
+        raise _translated(error, route, deadline, begun_with_s) from error
     link.transport.set_keepalive(KEEPALIVE_S)
     return link
 
 
-def _translated(error: Exception, route: Route, deadline: Deadline) -> Exception:
+def _translated(error: Exception, route: Route, deadline: Deadline, begun_with_s: float) -> Exception:
     if isinstance(error, Unreachable):
         return error
-    if deadline.passed:
+    if deadline.passed and begun_with_s >= FROZEN_S:
         text = f"{route.where} connects but did not finish the SSH handshake within {deadline.seconds:g} s"
         return Unreachable(text + "; is the host frozen or overloaded?", host=route.name)
     if isinstance(error, IncompatiblePeer):

@@ -121,6 +121,7 @@ def start_sshd(tmp_path_factory: pytest.TempPathFactory, client_key: Path) -> It
             f"{text}\n{own}\nListenAddress {'[' + address + ']' if ':' in address else address}\nPort {port}\n"
             f"AuthorizedKeysFile {authorized}\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
             "KbdInteractiveAuthentication no\nPidFile none\nPermitRootLogin yes\nPrintMotd no\n"
+            "SetEnv SHLVL=2\n"  # else bash reads the start-up files of whoever runs the tests
         )
         process = subprocess.Popen(
             [binary, "-D", "-e", "-f", str(directory / "sshd_config")],
