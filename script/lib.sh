@@ -172,8 +172,8 @@ set_up() {
     exec 8<&-
 }
 
-# Runs a command as root with a TMPDIR of its own and gives its exit status. What it made is told apart from another
-# run's by that directory's name and by DEPLOYER_RUN in the environment of its processes.
+# Runs a command as root with directories of its own and gives its exit status. What it made is told apart from another
+# run's by that directory's name: in the environment of its processes, and in what its labs know of themselves.
 run_as_root() {
     local child status=0 terminal=''
     need_root "the lab's namespaces and mounts"
@@ -184,7 +184,8 @@ run_as_root() {
     local start=(env --default-signal=INT --default-signal=QUIT)
     [ -n "$terminal" ] || start=(setsid "${start[@]}")
     is_root || start+=(sudo)
-    "${start[@]}" env "PATH=$PATH" "TMPDIR=$RUN_DIR" "DEPLOYER_RUN=$RUN_DIR" PYTHONDONTWRITEBYTECODE=1 "$@" <&0 &
+    "${start[@]}" env "PATH=$PATH" "TMPDIR=$RUN_DIR" "XDG_STATE_HOME=$RUN_DIR/state" "XDG_CACHE_HOME=$RUN_DIR/cache" \
+        PYTHONDONTWRITEBYTECODE=1 "$@" <&0 &
     child=$!
     trap 'say "interrupted: cleaning up"; [ -n "$terminal" ] || as_root kill -INT "$child"' INT
     trap 'say "ended by a signal: cleaning up"; as_root kill -INT "$child"' TERM HUP
@@ -202,24 +203,32 @@ processes_left() {
         | grep -vx -e "$$" -e "$BASHPID" || true
 }
 
-links_left() { ip -o link show 2>/dev/null | grep -F "$(basename "$RUN_DIR" | cut -d. -f2)" || true; }
+# Labs of this run, which are hosts' processes, mounts, namespaces and links (deployer/lab/state.py).
+labs_left() { as_root grep -lsF "\"directory\": \"$RUN_DIR/" /run/deployer-lab/*/state.json || true; }
 
 # Fails, naming and ending it, when ten seconds after the end of a run something of it is still there.
 nothing_left() {
     local left='' try
     [ -n "$RUN_DIR" ] || return 0
     for try in $(seq 20); do
-        left=$(processes_left)$(links_left)
+        left=$(processes_left)$(labs_left)
         [ -n "$left" ] || break
         [ "$try" -eq 20 ] || sleep 0.5
     done
     if [ -n "$left" ]; then
-        say "left behind by this run ($RUN_DIR):"
-        ps -o pid,ppid,stat,args -p "$(processes_left | paste -sd,)" >&2 || true
-        links_left >&2
-        processes_left | as_root xargs -r kill -KILL || true # namespaces, mounts and links go with their processes
-        return 1
+        say "left behind by this run, and ended now:"
+        labs_left >&2
+        processes_left | xargs -r ps -o pid,ppid,stat,args -p >&2 || true
+        processes_left | as_root xargs -r kill -KILL || true
+        as_root "$VENV/bin/python" - "$RUN_DIR/" <<'PYTHON' || true
+import sys
+from deployer.lab.fleet import labs
+for lab in labs():
+    if str(lab.directory).startswith(sys.argv[1]):
+        lab.down()
+PYTHON
     fi
     as_root rm -rf --one-file-system "$RUN_DIR"
+    [ -z "$left" ] || return 1
     say "nothing left behind: no process, mount, namespace or link"
 }
