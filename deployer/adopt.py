@@ -1,11 +1,11 @@
-"""Take over what is live: copy it as the baseline, so that there is something to go back to from the first day."""
+"""Take over what is live: copy it as the baseline, so that there is something to go back to from day one."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deployer.context import Context, who
 from deployer.errors import HostError, TransportError, UsageError
@@ -53,7 +53,7 @@ def adopt(context: Context, wishes: Wishes, journal: Journal, audience: Audience
     from deployer.journal.ids import new_deployment_id
 
     began = time.time()
-    deployment = new_deployment_id(began)
+    deployment = new_deployment_id(lambda: began)
     recorder = Recorder(deployment, journal, audience.hears)
     with Survey(context.hosts, context.playbook.target_spec(), context.ssh, parallel=32) as survey:
         audience.saying(f"asking {len(context.hosts)} host(s) what is live")
@@ -70,7 +70,7 @@ def adopt(context: Context, wishes: Wishes, journal: Journal, audience: Audience
 
 
 def _start(context: Context, wishes: Wishes, journal: Journal, recorder: Recorder, began: float) -> None:
-    options = {"undo": True} if wishes.undo else {}
+    options: dict[str, Any] = {"undo": True} if wishes.undo else {}
     record = DeploymentRecord(
         id=recorder.deployment,
         kind="adopt",
@@ -168,7 +168,7 @@ def export(survey: Survey, directory: Path) -> None:
 def _write_tree(contact: Contact, directory: Path) -> None:
     manifest = contact.agent.manifest(None)
     files = [e for e in manifest.entries if e.kind is not Kind.LINK]
-    contents = contact.agent.fetch([e.path for e in files], None, EXPORT_BYTES)
+    contents = contact.agent.fetch([e.path for e in files], limit=EXPORT_BYTES)
     _write(directory, manifest.entries, contents)
 
 

@@ -26,13 +26,13 @@ class Audience(Protocol):
     def proposes(self, proposal: Proposal) -> None:
         """The plan of a deployment is made."""
 
-    def agrees(self, proposal: Proposal) -> bool:
+    def agrees(self, proposal: Proposal, /) -> bool:
         """Whether to deploy. Only asked without ``--yes``."""
 
     def shows_way_back(self, plan: BackPlan, silent: Mapping[str, HostError]) -> None:
         """What a rollback will do, and who does not answer."""
 
-    def agrees_to_go_back(self, plan: BackPlan) -> bool:
+    def agrees_to_go_back(self, plan: BackPlan, /) -> bool:
         """Whether to roll back. Only asked without ``--yes``."""
 
     def hears(self, event: Event) -> None:

@@ -47,7 +47,7 @@ class Deployment:
         self._context, self._wishes, self._journal = context, wishes, journal
         self._audience, self._stop = audience, stop
         self._began = time.time()
-        self.id = new_deployment_id(self._began)
+        self.id = new_deployment_id(lambda: self._began)
         self._recorder = Recorder(self.id, journal, audience.hears)
 
     def run(self) -> Result:

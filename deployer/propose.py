@@ -17,6 +17,8 @@ from deployer.rollout.plan import Action, HostPlan, Permissions, Plan
 from deployer.rollout.waves import Policy, Scope
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from deployer.audience import Audience
     from deployer.rollout.survey import Survey
     from deployer.source.git import Commit
@@ -76,13 +78,20 @@ def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience
     return Prepared(proposal, releases, live)
 
 
+def would_refuse(proposal: Proposal) -> bool:
+    """Whether a deployment of this plan would be refused as it stands."""
+    plan, rules = proposal.plan, policy(proposal.context)
+    lost = len(plan.with_action(Action.UNREACHABLE))
+    return plan.refusal is not None or lost > rules.max_failures.of(len(plan.hosts), up=False)
+
+
 def resolve(context: Context, revision: str | None) -> tuple[Commit, Mapping[str, Release]]:
     """The commit, and the release of each host; hosts that render alike share one."""
     from deployer.source.git import Mirror
     from deployer.source.release import build_releases
 
     source = context.playbook.source
-    mirror = Mirror(source.repo, cache_directory() / "git")
+    mirror = Mirror(_located(source.repo, context.project), cache_directory() / "git")
     commit = mirror.resolve(revision or source.ref)
     releases = build_releases(
         mirror,
@@ -94,6 +103,12 @@ def resolve(context: Context, revision: str | None) -> tuple[Commit, Mapping[str
         fleet=context.inventory.hosts,
     )
     return commit, releases
+
+
+def _located(repo: str, project: Path) -> str:
+    """A path in a playbook is meant from the project directory, wherever the command is run."""
+    is_url = "://" in repo or (":" in repo and "/" not in repo.partition(":")[0])
+    return repo if is_url else str(project.absolute() / repo)
 
 
 def policy(context: Context) -> Policy:

@@ -60,13 +60,13 @@ class Rollback:
         self._context, self._wishes, self._journal = context, wishes, journal
         self._audience, self._stop = audience, stop
         self._began = time.time()
-        self.id = new_deployment_id(self._began)
+        self.id = new_deployment_id(lambda: self._began)
         self._recorder = Recorder(self.id, journal, audience.hears)
 
     def run(self) -> Result:
         """Tell the story."""
         hosts, target = self._context.hosts, self._context.playbook.target_spec()
-        with Survey(hosts, target, self._context.ssh, parallel=len(hosts)) as survey:
+        with Survey(hosts, target, self._context.ssh, parallel=len(hosts), any_version=True) as survey:
             self._audience.saying(f"asking {len(hosts)} host(s) where they stand")
             survey.observe(hash_disk=False)
             to = self._wishes.to

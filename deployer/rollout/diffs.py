@@ -58,8 +58,8 @@ def drift(survey: Survey, host: str) -> Diff | None:
         old, new = agent.manifest(seen.live), agent.manifest(None)
         changes = Changes.between(old, new)
         paths = [*changes.added, *changes.removed, *changes.modified]
-        before = agent.fetch([p for p in paths if _is_file(old, p)], seen.live, LIMIT_BYTES)
-        after = agent.fetch([p for p in paths if _is_file(new, p)], None, LIMIT_BYTES)
+        before = agent.fetch([p for p in paths if _is_file(old, p)], release_id=seen.live, limit=LIMIT_BYTES)
+        after = agent.fetch([p for p in paths if _is_file(new, p)], limit=LIMIT_BYTES)
     except HostError:
         return None
     files = {
@@ -74,7 +74,7 @@ def _files(
 ) -> Mapping[str, tuple[str, ...]]:
     old_paths = [p for p in (*changes.removed, *changes.modified) if _is_file(live, p)]
     try:
-        before = survey.contacts[host].agent.fetch(old_paths, None, LIMIT_BYTES) if old_paths else {}
+        before = survey.contacts[host].agent.fetch(old_paths, limit=LIMIT_BYTES) if old_paths else {}
     except HostError:
         before = {}
     shown = {}

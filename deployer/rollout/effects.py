@@ -20,6 +20,8 @@ from deployer.model import Manifest, Ownership, Release
 from deployer.rollout.saga import Step
 
 if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
     from deployer.rollout.health import Physician
     from deployer.rollout.plan import HostPlan, Permissions
     from deployer.rollout.survey import Contact
@@ -110,7 +112,8 @@ class DeployEffects:
             base = self._pinned(run, agent.freeze(own))
         else:
             base = str(seen.live) if seen is not None else ""
-        warnings = agent.prepare(own, run.release, run.base, base)
+        main = seen.facts.get("main", ()) if seen is not None else ()
+        warnings = agent.prepare(own, run.release, run.base, base, main=main[0] if main else None)
         return {"release": run.release.id, "from": run.plan.source, "warnings": list(warnings)}
 
     def _pinned(self, run: HostRun, found: str) -> str:
@@ -178,27 +181,28 @@ def persist(contact: Contact, call: Callable[[], T], *, for_s: float, back: bool
             return not isinstance(error, HostKeyError)
         return back and isinstance(error, ConfigRefused)
 
-    def before(state: Any) -> None:
-        if isinstance(state.outcome.exception(), TransportError):
+    def before(state: RetryCallState) -> None:
+        if state.outcome is not None and isinstance(state.outcome.exception(), TransportError):
             _reconnect(contact)
 
     retrying = Retrying(
         retry=retry_if_exception(again),
         stop=stop_after_delay(for_s),
-        wait=lambda state: _pause_s(state.outcome.exception(), state.attempt_number),
+        wait=_pause_s,
         before_sleep=before,
         reraise=True,
     )
     return retrying(call)
 
 
-def _pause_s(error: BaseException | None, attempt: int) -> float:
-    return BACK_EVERY_S if isinstance(error, ConfigRefused) else min(0.2 * 2**attempt, 5.0)
+def _pause_s(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome is not None else None
+    return BACK_EVERY_S if isinstance(error, ConfigRefused) else min(0.2 * 2**state.attempt_number, 5.0)
 
 
 def _reconnect(contact: Contact) -> None:
     try:
-        contact.connection.reopen()
+        contact.agent.reopen()
     except HostError:
         return  # the next call says it again, until the time is up
 

@@ -195,5 +195,6 @@ def _story(error: DeployerError, began: float) -> dict[str, Any]:
     story: dict[str, Any] = {"error": str(error), "seconds": round(time.monotonic() - began, 3)}
     if isinstance(error, AgentError):
         story["code"] = error.code
-        story["details"] = list(error.details)
+    if details := getattr(error, "details", ()):
+        story["details"] = list(details)
     return story

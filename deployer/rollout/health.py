@@ -1,23 +1,30 @@
-"""Is a host as it should be? Before, after, and after a rollback: by the playbook's checks, or, where it has
-none, by comparing the host's own answers with those it gave before."""
+"""Is a host as it should be? Before, after, and after it was taken back.
+
+By the playbook's checks or, where it has none, by comparing the host's own answers with those it gave before:
+protection must not depend on somebody having written checks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deployer.checks.compare import Question, ask, compare, questions
+from deployer.checks.answers import Look, look, settle
+from deployer.checks.compare import survey
 from deployer.checks.health import bake, precheck, until_healthy
 from deployer.checks.verdict import CheckReport, as_before
 from deployer.errors import HostError
+from deployer.model import Kind, Release
 
 if TYPE_CHECKING:
     import threading
 
-    from deployer.checks.compare import AnswerClass
     from deployer.config.playbook import Playbook
     from deployer.rollout.survey import Contact
+
+_SERVER_NAME = re.compile(rb"^\s*server_name\s+([^;{}#]+);", re.MULTILINE)
 
 
 class Unwell(HostError):
@@ -35,22 +42,18 @@ class Unwell(HostError):
 class Physician:
     """Looks after one host through one deployment.
 
-    :ivar names: server names of the candidate, for the comparison where there are no checks.
     :ivar warnings: what does not fail yet, each once (a certificate that expires soon).
+    :ivar passed: digests of the checks that passed with the new release: what the host will remember.
     """
 
     contact: Contact
     playbook: Playbook
     stop: threading.Event
-    names: tuple[str, ...] = ()
+    release: Release
     warnings: list[str] = field(default_factory=list)
+    passed: frozenset[str] = frozenset()
     _checks_before: CheckReport | None = None
-    _answers_before: Mapping[Question, AnswerClass] = field(default_factory=dict)
-    passed: frozenset[str] = frozenset()  #: digests of the checks that passed last
-
-    @property
-    def _address(self) -> str:
-        return self.contact.host.address
+    _look_before: Look | None = None
 
     def before(self, *, gate: bool) -> None:
         """Look at what is live now.
@@ -61,18 +64,16 @@ class Physician:
         seen = self.contact.seen
         if seen is None or not seen.running:
             return
+        connection, health = self.contact.connection, self.playbook.health
         if not self.playbook.checks:
-            listens = seen.facts.get("listen", ())
-            asked = questions(listens, {*seen.facts.get("server_name", ()), *self.names})
-            self._answers_before = ask(asked, self.contact.connection)
+            names = {*seen.facts.get("server_name", ()), *server_names(self.release)}
+            asked = survey(seen.facts.get("listen", ()), sorted(names))
+            self._look_before = look(asked, connection, stop=self.stop)
+            if asked.note:
+                self.warnings.append(asked.note)
             return
         found = precheck(
-            self.playbook.checks,
-            seen.checks,
-            self.contact.connection,
-            self.playbook.health,
-            address=self._address,
-            stop=self.stop,
+            self.playbook.checks, seen.checks, connection, health, address=self._address, stop=self.stop
         )
         self._checks_before = found.report
         self._keep_warnings(found.report)
@@ -80,27 +81,24 @@ class Physician:
             raise self._unwell("not healthy before anything was changed", found.gating.reasons)
 
     def after(self) -> None:
-        """Look at what was activated: N in a row, then the bake.
+        """Look at what was activated: N times in a row, then the bake.
 
-        :raises Unwell: when it is not as it should be, or was told to stop.
+        :raises Unwell: when it is not as it should be, or it was told to stop.
         """
-        health = self.playbook.health
-        if not self.playbook.checks:
-            return self._compare()
-        connection = self.contact.connection
-        report = until_healthy(
-            self.playbook.checks, connection, health, address=self._address, stop=self.stop
-        )
+        checks, health, connection = self.playbook.checks, self.playbook.health, self.contact.connection
+        if not checks:
+            self._compare(server_names(self.release))
+            return
+        report = until_healthy(checks, connection, health, address=self._address, stop=self.stop)
         if report.healthy and health.bake_s > 0:
             self._keep_warnings(report)
-            report = bake(self.playbook.checks, connection, health, address=self._address, stop=self.stop)
+            report = bake(checks, connection, health, address=self._address, stop=self.stop)
         self._keep_warnings(report)
-        if self.stop.is_set() and not report.healthy:
+        if self.stop.is_set() and (report.stopped or not report.healthy):
             raise self._unwell("interrupted while it was being checked", ())
         if not report.healthy:
             raise self._unwell("not healthy with the new release", report.reasons)
-        self.passed = frozenset(check.digest for check in self.playbook.checks)
-        return None
+        self.passed = frozenset(check.digest for check in checks)
 
     def as_before(self) -> None:
         """Look at what was put back: whatever passed before has to pass again.
@@ -108,21 +106,30 @@ class Physician:
         :raises Unwell: naming what passed before and does not now.
         """
         if not self.playbook.checks:
-            return self._compare()
-        if self._checks_before is None:
-            return None
-        good = tuple(c for c in self.playbook.checks if c.digest in self._checks_before.passed)
-        report = until_healthy(good, self.contact.connection, self.playbook.health, address=self._address)
-        if worse := as_before(self._checks_before, report):
-            raise self._unwell("not as healthy as before, though the old release is back", worse)
-        return None
-
-    def _compare(self) -> None:
-        if not self._answers_before:
+            self._compare(None)
             return
-        found = compare(self._answers_before, ask(tuple(self._answers_before), self.contact.connection))
+        before = self._checks_before
+        if before is None:
+            return
+        good = tuple(c for c in self.playbook.checks if c.digest in before.passed)
+        report = until_healthy(good, self.contact.connection, self.playbook.health, address=self._address)
+        if worse := as_before(before, report):
+            raise self._unwell("not as healthy as before, though the old release is back", worse)
+
+    @property
+    def _address(self) -> str:
+        return self.contact.host.address
+
+    def _compare(self, names: frozenset[str] | None) -> None:
+        if self._look_before is None:
+            return
+        deadline_s = self.playbook.health.deadline_s
+        found = settle(self._look_before, self.contact.connection, deadline_s=deadline_s, names=names)
         if found.worse:
-            raise self._unwell("answers got worse", found.worse)
+            raise self._unwell("it answers worse than before", map(str, found.worse))
+        if not found.healthy:
+            raise self._unwell("its answers could not be asked again", map(str, found.unproved))
+        self.warnings += [f"answers differently now: {change}" for change in found.changed]
 
     def _unwell(self, what: str, reasons: Iterable[str]) -> Unwell:
         reasons = tuple(reasons)
@@ -131,3 +138,12 @@ class Physician:
 
     def _keep_warnings(self, report: CheckReport) -> None:
         self.warnings += [w for w in report.warnings if w not in self.warnings]
+
+
+def server_names(release: Release) -> frozenset[str]:
+    """The server names that a release's files mention, as they are written."""
+    found: set[str] = set()
+    for digest in {e.content for e in release.manifest.entries if e.kind is not Kind.LINK}:
+        for names in _SERVER_NAME.findall(release.read(digest)):
+            found |= {name.decode("utf-8", "replace").strip("\"'") for name in names.split()}
+    return frozenset(found)

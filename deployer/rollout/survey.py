@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from deployer.errors import HostError
 from deployer.host.agent import Agent
+from deployer.host.payload import Payloads
 from deployer.host.ssh import Connection, SshOptions
 
 if TYPE_CHECKING:
@@ -36,12 +37,26 @@ class Contact:
 class Survey:
     """All hosts of one command. As a context manager it closes every connection at the end."""
 
-    def __init__(self, hosts: Sequence[Host], target: Target, ssh: SshOptions, *, parallel: int) -> None:
+    def __init__(
+        self,
+        hosts: Sequence[Host],
+        target: Target,
+        ssh: SshOptions,
+        *,
+        parallel: int,
+        any_version: bool = False,
+    ) -> None:
+        """Connect to nobody yet.
+
+        :param any_version: take whatever agent a host has, as long as it speaks our protocol.
+        """
         self.parallel = max(1, min(parallel, len(hosts)))
         self.contacts: dict[str, Contact] = {}
+        payloads = Payloads()  # hosts that are alike share the bytes that are sent
         for host in hosts:
             connection = Connection(host, ssh)
-            self.contacts[host.name] = Contact(host, connection, Agent(connection, target))
+            agent = Agent(connection, target, any_version=any_version, payloads=payloads)
+            self.contacts[host.name] = Contact(host, connection, agent)
 
     def observe(self, *, hash_disk: bool = True, then: Callable[[Contact], None] | None = None) -> Self:
         """Connect to every host and ask what it is; a host that cannot be asked keeps its error.

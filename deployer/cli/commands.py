@@ -1,0 +1,290 @@
+"""The commands: each reads its options, calls one use case and shows its result. No decisions."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deployer.cli.common import HERE, Common, with_common
+from deployer.cli.lab import lab
+from deployer.cli.schema import schema
+
+if TYPE_CHECKING:
+    from deployer.audience import Audience
+    from deployer.cli.signals import Signals
+    from deployer.context import Context
+    from deployer.model import Result
+
+Inventory = Annotated[
+    str, typer.Argument(metavar="INVENTORY", help="Name (inventories/NAME.yml) or path of an inventory.")
+]
+Rev = Annotated[
+    str | None,
+    typer.Option(envvar="DEPLOYER_REV", help="Branch, tag or commit; otherwise source.ref of the playbook."),
+]
+Yes = Annotated[
+    bool, typer.Option("--yes", "-y", envvar="DEPLOYER_YES", help="Do not ask. Needed without a terminal.")
+]
+AcceptUnproven = Annotated[
+    bool,
+    typer.Option(
+        "--accept-unproven",
+        envvar="DEPLOYER_ACCEPT_UNPROVEN",
+        help="Adopt although files are newer than the running workers.",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Put every command on the program, in the order of a first day."""
+    app.command()(init)
+    for command in (adopt, plan, deploy, rollback, status):
+        app.command()(with_common(command))
+    for plain in (history, show, schema):
+        app.command()(plain)
+    app.add_typer(lab, name="lab")
+
+
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write them.")] = HERE,
+) -> None:
+    """Write a commented inventory and playbook to start from."""
+    from deployer.config.init import write_samples
+
+    for path in write_samples(directory):
+        typer.echo(f"wrote {path}")
+    typer.echo("Edit both, then: deployer plan production", err=True)
+
+
+def adopt(
+    inventory: Inventory,
+    *,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Make a plain directory again of what is live.")
+    ] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Also write what is live into DIR, to put it into git."),
+    ] = None,
+    accept_unproven: AcceptUnproven = False,
+    common: Common,
+) -> None:
+    """Copy what is live into the store as baseline and last known good; users notice nothing."""
+    from deployer import adopt as case
+    from deployer.cli import setup
+
+    context = setup.load(inventory, common)
+    wishes = case.Wishes(accept_unproven, undo, export)
+    with _signals() as signals, setup.journal_of(context) as journal:
+        result = case.adopt(context, wishes, journal, _lines(signals, common))
+    _end(result, inventory, "adopt", common)
+
+
+def plan(inventory: Inventory, *, rev: Rev = None, common: Common) -> None:
+    """Show what would change, host by host, with the diff; nothing is touched, not even adopted."""
+    from deployer.cli import setup
+    from deployer.cli.colour import print_plan
+    from deployer.cli.plans import plan_json
+    from deployer.propose import Wishes, propose, would_refuse
+    from deployer.rollout.survey import Survey
+
+    context = setup.load(inventory, common)
+    target = context.playbook.target_spec()
+    with _signals() as signals, Survey(context.hosts, target, context.ssh, parallel=32) as survey:
+        audience = _lines(signals, common, diff=True)
+        proposal = propose(context, Wishes(rev), survey, audience).proposal
+    code = 3 if would_refuse(proposal) else 0
+    if common.json:
+        _document(plan_json(proposal) | {"exit_code": code})
+    else:
+        print_plan(proposal)
+    raise typer.Exit(code)
+
+
+def deploy(
+    inventory: Inventory,
+    *,
+    rev: Rev = None,
+    yes: Yes = False,
+    prepare_only: Annotated[
+        bool, typer.Option("--prepare-only", help="Stage and validate on every host, change none.")
+    ] = False,
+    fix_forward: Annotated[
+        bool,
+        typer.Option(
+            "--fix-forward", help="Deploy the cure while the site is down: no precheck, nginx may be dead."
+        ),
+    ] = False,
+    overwrite_drift: Annotated[
+        bool,
+        typer.Option("--overwrite-drift", help="Replace what was edited by hand; it is kept as a release."),
+    ] = False,
+    accept_deletions: Annotated[
+        bool,
+        typer.Option(
+            "--accept-deletions", help="Let the first deployment delete files that git does not have."
+        ),
+    ] = False,
+    accept_unproven: AcceptUnproven = False,
+    common: Common,
+) -> None:
+    """Deploy a revision: prepared on all hosts, then in waves, proved, and taken back where it fails."""
+    from deployer.cli import setup
+    from deployer.deploy import deploy as case
+    from deployer.propose import Wishes
+    from deployer.rollout.plan import Permissions
+
+    setup.need_yes(yes, "deploy")
+    context = setup.load(inventory, common)
+    allowed = Permissions(fix_forward, overwrite_drift, accept_deletions, accept_unproven)
+    wishes = Wishes(rev, allowed, prepare_only, yes)
+    with (
+        _signals() as signals,
+        setup.journal_of(context) as journal,
+        _audience(signals, common, diff=not yes) as audience,
+    ):
+        result = case(context, wishes, journal, audience, signals.stop)
+    _end(result, inventory, "deploy", common)
+
+
+def rollback(
+    inventory: Inventory,
+    *,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="RELEASE|REVISION", help="This release instead of the one before."),
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Only list the releases on the hosts.")] = False,
+    yes: Yes = False,
+    common: Common,
+) -> None:
+    """EMERGENCY: take every reachable host back to where it came from; needs no git and no database."""
+    from deployer.cli import setup
+    from deployer.rollback import Wishes
+    from deployer.rollback import rollback as case
+
+    if not list_:
+        setup.need_yes(yes, "rollback")
+    context = setup.load(inventory, common)
+    if list_:
+        return _list_releases(context, common)
+    with (
+        _signals() as signals,
+        _audience(signals, common) as audience,
+        setup.emergency_journal(context, audience.warns) as journal,
+    ):
+        result = case(context, Wishes(to, yes), journal, audience, signals.stop)
+    return _end(result, inventory, "rollback", common)
+
+
+def status(inventory: Inventory, *, common: Common) -> None:
+    """Show where each host stands: live, in memory, good, drift, health. Exit 6 when something is wrong."""
+    from deployer import status as case
+    from deployer.cli import setup
+    from deployer.cli.tables import status_table
+
+    context = setup.load(inventory, common)
+    with _signals():
+        found = case.status(context)
+    if common.json:
+        _document(found.as_json())
+    else:
+        typer.echo(status_table(found))
+    raise typer.Exit(found.exit_code)
+
+
+def history(
+    inventory: Annotated[
+        str | None, typer.Argument(metavar="[INVENTORY]", help="Only deployments of this inventory.")
+    ] = None,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many, newest first.")] = 20,
+    state: Annotated[str | None, typer.Option(envvar="DEPLOYER_STATE", help="URL of the journal.")] = None,
+    json: Annotated[bool, typer.Option("--json", envvar="DEPLOYER_JSON", help="As a JSON document.")] = False,
+) -> None:
+    """List deployments and rollbacks, newest first."""
+    from deployer.journal.store import Store
+    from deployer.report import history_json, history_table
+
+    name = Path(inventory).stem if inventory else None
+    with Store.open(state, read_only=True) as store:
+        records = store.deployments(name, limit=number)
+    if json:
+        _document({"deployments": history_json(records)})
+    else:
+        typer.echo(history_table(records))
+
+
+def show(
+    deployment: Annotated[
+        str, typer.Argument(metavar="ID", help="Id of a deployment, or its beginning; 'last' is the newest.")
+    ],
+    format_: Annotated[
+        str, typer.Option("--format", metavar="text|markdown|json", help="How it is told.")
+    ] = "text",
+    state: Annotated[str | None, typer.Option(envvar="DEPLOYER_STATE", help="URL of the journal.")] = None,
+    json: Annotated[bool, typer.Option("--json", envvar="DEPLOYER_JSON", help="--format json.")] = False,
+) -> None:
+    """Tell one deployment as a timeline with UTC times: the post-mortem of a failed one."""
+    from deployer.errors import UsageError
+    from deployer.journal.store import Store
+    from deployer.report import timeline
+
+    chosen: Any = "json" if json else format_
+    if chosen not in ("text", "markdown", "json"):
+        raise UsageError(f"--format {format_!r} is not known; it is text, markdown or json")
+    with Store.open(state, read_only=True) as store:
+        record = store.deployment(deployment)
+        events = store.events(record.id)
+    typer.echo(timeline(record, events, format=chosen))
+
+
+def _signals() -> Signals:
+    from deployer.cli.signals import Signals
+
+    return Signals()
+
+
+def _lines(signals: Signals, common: Common, *, diff: bool = False) -> Audience:
+    from deployer.cli.lines import Lines
+
+    return Lines(signals, quiet=common.quiet, verbose=common.verbose, diff=diff)
+
+
+def _audience(signals: Signals, common: Common, *, diff: bool = False) -> AbstractContextManager[Audience]:
+    """A live table on a terminal, lines elsewhere."""
+    if sys.stderr.isatty() and not common.json and not common.quiet:
+        from deployer.cli.live import Live
+
+        return Live(signals, diff=diff)
+    return nullcontext(_lines(signals, common, diff=diff))
+
+
+def _list_releases(context: Context, common: Common) -> None:
+    from deployer.cli.tables import releases_table
+    from deployer.status import status as look
+
+    found = look(context, checks=False)
+    if common.json:
+        _document({"hosts": {n: list(h.seen.releases) if h.seen else None for n, h in found.hosts.items()}})
+    else:
+        typer.echo(releases_table(found))
+
+
+def _document(document: Any) -> None:
+    from json import dumps
+
+    typer.echo(dumps(document, indent=2, ensure_ascii=False))
+
+
+def _end(result: Result, inventory: str, kind: str, common: Common) -> None:
+    from deployer.report import result_json, result_summary
+
+    if common.json:
+        _document(result_json(result))
+    else:
+        typer.echo(result_summary(result, kind=kind, inventory=inventory))
+    raise typer.Exit(result.exit_code)

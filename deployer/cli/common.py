@@ -1,0 +1,79 @@
+"""The options that every command on an inventory has: declared once, handed over as one :class:`Common`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+HERE = Path()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """What was typed of the shared options."""
+
+    limit: Annotated[
+        str | None,
+        typer.Option(envvar="DEPLOYER_LIMIT", help="Only these hosts: an Ansible pattern (web:!web3)."),
+    ] = None
+    project: Annotated[
+        Path, typer.Option(envvar="DEPLOYER_PROJECT", help="Project directory.", show_default="here")
+    ] = HERE
+    playbook: Annotated[
+        str | None,
+        typer.Option(
+            envvar="DEPLOYER_PLAYBOOK", help="Name or path of a playbook; not needed when there is only one."
+        ),
+    ] = None
+    ssh_config: Annotated[
+        Path | None,
+        typer.Option(envvar="DEPLOYER_SSH_CONFIG", help="OpenSSH client configuration  [~/.ssh/config]"),
+    ] = None
+    state: Annotated[
+        str | None,
+        typer.Option(envvar="DEPLOYER_STATE", help="URL of the journal  [SQLite under XDG_STATE_HOME]"),
+    ] = None
+    json: Annotated[
+        bool,
+        typer.Option("--json", envvar="DEPLOYER_JSON", help="One JSON document on stdout."),
+    ] = False
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, envvar="DEPLOYER_VERBOSE", help="Say more.")
+    ] = 0
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", envvar="DEPLOYER_QUIET", help="Say only warnings and how it ended."),
+    ] = False
+
+
+def with_common(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the shared options after its own; it takes them as its parameter ``common``."""
+    hints = get_type_hints(command, include_extras=True)
+    shared = get_type_hints(Common, include_extras=True)
+    own = [
+        parameter.replace(annotation=hints[name])
+        for name, parameter in inspect.signature(command).parameters.items()
+        if name != "common"
+    ]
+    added = [
+        inspect.Parameter(
+            f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=shared[f.name]
+        )
+        for f in fields(Common)
+    ]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        common = Common(**{f.name: given.pop(f.name) for f in fields(Common)})
+        command(**given, common=common)
+
+    run.__annotations__ = {p.name: p.annotation for p in (*own, *added)}
+    run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
+    del run.__wrapped__  # or its signature would be looked up instead
+    return run

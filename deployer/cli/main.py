@@ -1,0 +1,69 @@
+"""The command line: what is typed and shown, and the one map from error to exit code."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from deployer.cli import commands
+from deployer.errors import DeployerError, Interrupted
+
+app = typer.Typer(
+    name="deployer",
+    help="Deploy nginx configurations to a fleet: validated, proved to be served, back by itself when not.",
+    epilog="In an emergency: deployer rollback INVENTORY --yes",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+commands.register(app)
+
+
+def main() -> None:
+    """Run the command; every way out is an exit code of docs/runbook.md."""
+    sys.exit(run())
+
+
+def run(argv: list[str] | None = None) -> int:
+    """Run the command and give its exit code; errors become one sentence on stderr."""
+    try:
+        app(argv, standalone_mode=True)
+    except SystemExit as done:
+        return _code(done)
+    except DeployerError as error:
+        return _said(error)
+    except KeyboardInterrupt:
+        return _said(Interrupted("interrupted before anything was changed"))
+    except BrokenPipeError:
+        # Who reads has gone (``| head``): nothing more can be said, also not when Python closes stdout.
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        return _bug(error)
+    return 0
+
+
+def _code(done: SystemExit) -> int:
+    return done.code if isinstance(done.code, int) else 0 if done.code is None else 1
+
+
+def _said(error: DeployerError) -> int:
+    sys.stderr.write(f"deployer: {error}\n")
+    return error.exit_code
+
+
+def _bug(error: Exception) -> int:
+    import traceback
+
+    traceback.print_exc()
+    sys.stderr.write(
+        f"deployer: a bug in deployer ({type(error).__name__}); "
+        "look at the hosts with 'deployer status' and report the lines above\n"
+    )
+    return 1
+
+
+if __name__ == "__main__":
+    main()

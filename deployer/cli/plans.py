@@ -1,0 +1,96 @@
+"""Plans as text: who changes, who does not and why, and the diff."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from deployer.report.words import count, names
+from deployer.rollout.back import Way
+from deployer.rollout.plan import Action
+
+if TYPE_CHECKING:
+    from deployer.errors import HostError
+    from deployer.propose import Proposal
+    from deployer.rollout.back import BackPlan
+    from deployer.rollout.diffs import Diff
+
+
+def plan_lines(proposal: Proposal, *, diff: bool) -> Iterator[str]:
+    """The plan, folded: hosts with the same fate share a line."""
+    commit = proposal.commit
+    yield f"revision {commit.sha[:12]}  {commit.subject}"
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    for plan in proposal.plan.hosts.values():
+        changes = plan.changes
+        sizes = (len(changes.added), len(changes.removed), len(changes.modified)) if changes else (0, 0, 0)
+        key = (plan.action, plan.source, plan.target, plan.reason, sizes)
+        alike.setdefault(key, []).append(plan.host)
+    for (action, source, target, reason, sizes), hosts in alike.items():
+        yield f"  {names(hosts)}: {_fate(action, source, target, reason, sizes)}"
+    if len(proposal.plan.waves) > 1:
+        yield "  waves: " + " → ".join(names(wave) for wave in proposal.plan.waves)
+    if diff:
+        for part in (*proposal.drifted, *proposal.diffs):
+            yield from diff_lines(part)
+
+
+def diff_lines(diff: Diff) -> Iterator[str]:
+    """One diff with the hosts it is for."""
+    what = "edited on" if diff.drift else "changes on"
+    yield f"{what} {names(diff.hosts)}:"
+    for lines in diff.files.values():
+        yield from lines
+
+
+def _fate(action: Action, source: str | None, target: str | None, reason: str | None, sizes: Any) -> str:
+    if action is Action.UNCHANGED:
+        return f"unchanged ({target})"
+    if action is Action.CHANGE:
+        added, removed, modified = sizes
+        return f"{source} → {target}  (+{added} -{removed} ~{modified} files)"
+    return f"{action.value.upper()}: {reason}"
+
+
+def plan_json(proposal: Proposal) -> dict[str, Any]:
+    """The document of ``plan --json``."""
+    return {
+        "revision": proposal.commit.sha,
+        "subject": proposal.commit.subject,
+        "hosts": {
+            plan.host: {
+                "action": plan.action.value,
+                "from": plan.source,
+                "to": plan.target,
+                "reason": plan.reason,
+                "added": list(plan.changes.added) if plan.changes else [],
+                "removed": list(plan.changes.removed) if plan.changes else [],
+                "modified": list(plan.changes.modified) if plan.changes else [],
+            }
+            for plan in proposal.plan.hosts.values()
+        },
+        "waves": [list(wave) for wave in proposal.plan.waves],
+        "diffs": [_diff_json(d) for d in (*proposal.drifted, *proposal.diffs)],
+    }
+
+
+def _diff_json(diff: Diff) -> dict[str, Any]:
+    files = {path: list(lines) for path, lines in diff.files.items()}
+    return {"hosts": list(diff.hosts), "drift": diff.drift, "files": files}
+
+
+def back_lines(plan: BackPlan, silent: Mapping[str, HostError]) -> Iterator[str]:
+    """What a rollback will do, folded."""
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    for host in plan.hosts.values():
+        alike.setdefault((host.way, host.leaves, host.target, host.reason), []).append(host.host)
+    yield f"rollback of {count(len(plan.moving))}"
+    for (way, leaves, target, reason), hosts in alike.items():
+        if way is Way.BACK:
+            yield f"  {names(hosts)}: {leaves} → {target}  ({reason})"
+        elif way is Way.SETTLE:
+            yield f"  {names(hosts)}: stays on {target}, made to serve it ({reason})"
+        else:
+            yield f"  {names(hosts)}: {reason}"
+    for name, error in silent.items():
+        yield f"  {name}: DOES NOT ANSWER: {error}"

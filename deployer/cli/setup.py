@@ -1,0 +1,87 @@
+"""From what was typed to what a command works with: files read, warnings shown, the journal opened."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from deployer.errors import UsageError
+
+if TYPE_CHECKING:
+    from deployer.cli.common import Common
+    from deployer.context import Context
+    from deployer.journal.store import Journal
+
+
+def load(inventory: str, common: Common) -> Context:
+    """Find and read inventory and playbook.
+
+    :raises UsageError: with file, line and key of what is wrong.
+    """
+    logging_to_stderr(common.verbose, common.quiet)
+    from deployer.config.inventory import find_inventory, load_inventory
+    from deployer.config.playbook import find_playbook, load_playbook
+    from deployer.context import Context
+    from deployer.host.ssh import SshOptions
+
+    if common.ssh_config is not None and not common.ssh_config.is_file():
+        raise UsageError(f"there is no ssh configuration {common.ssh_config}; see --ssh-config")
+    found = load_inventory(find_inventory(common.project, inventory))
+    book = load_playbook(find_playbook(common.project, common.playbook))
+    return Context(
+        project=common.project,
+        name=found.name,
+        inventory=found,
+        hosts=found.limit(common.limit).hosts,
+        playbook=book,
+        ssh=SshOptions(config_file=common.ssh_config),
+        state=common.state,
+    )
+
+
+@contextmanager
+def journal_of(context: Context) -> Iterator[Journal]:
+    """The journal, being opened while the hosts are asked; closed at the end."""
+    from deployer.journal.store import Store
+
+    store = Store.open_in_background(context.state)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def emergency_journal(context: Context, warn: Callable[[str], None]) -> Iterator[Journal]:
+    """The journal if it can be had: a rollback does not wait for it."""
+    from deployer.journal.store import Store
+
+    store = Store.best_effort(context.state, warn)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def logging_to_stderr(verbose: int, quiet: bool) -> None:
+    """Warnings of the libraries and of deployer itself go to stderr, one line each."""
+    level = logging.DEBUG if verbose > 1 else logging.INFO if verbose else logging.WARNING
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("deployer: %(message)s"))
+    logger = logging.getLogger("deployer")
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.ERROR if quiet else level)
+    logger.propagate = False
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # every failure is told by an exception
+
+
+def need_yes(yes: bool, what: str) -> None:
+    """Without a terminal nobody can be asked.
+
+    :raises UsageError: then ``--yes`` is needed.
+    """
+    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(f"{what} asks before it changes anything, and there is no terminal: say --yes")

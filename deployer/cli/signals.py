@@ -1,0 +1,53 @@
+"""Ctrl-C, SIGTERM and SIGHUP: before anything changes they end the command, after that they unwind it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from deployer.errors import Interrupted
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PATIENCE = 3  #: so many signals end the program at once, whatever the hosts are like
+
+
+class Signals:
+    """While this is entered, signals set :attr:`stop` once hosts are being worked on."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.working = False  #: hosts may have been touched: unwind instead of leaving
+        self._count = 0
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        self._count += 1
+        self.stop.set()
+        name = signal.Signals(number).name
+        if not self.working:
+            raise Interrupted(f"{name}: ended before anything was changed")
+        if self._count >= PATIENCE:
+            _say(f"{name} again: leaving now; look at the hosts with 'deployer status'")
+            os._exit(Interrupted.exit_code)
+        left = PATIENCE - self._count
+        _say(f"{name}: finishing what was begun and taking changed hosts back; {left} more to leave at once")
+
+
+def _say(what: str) -> None:
+    # Not through a console object: a handler may run while that one holds its lock.
+    sys.stderr.write(f"\ndeployer: {what}\n")
+    sys.stderr.flush()

@@ -1,0 +1,76 @@
+"""Status and releases as plain aligned text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deployer.model import Observation
+    from deployer.status import FleetStatus, HostStatus
+
+
+def status_table(found: FleetStatus) -> str:
+    """A row per host, then what is wrong, a line each, then one sentence about the fleet."""
+    rows = [("HOST", "LIVE", "MEMORY", "GOOD", "DRIFT", "HEALTH"), *map(_row, found.hosts.values())]
+    lines = _aligned(rows)
+    for host in found.hosts.values():
+        lines += [f"! {host.host}: {trouble}" for trouble in host.troubles]
+        lines += [f"  {host.host}: {note}" for note in host.notes]
+    bad = sum(bool(h.troubles) for h in found.hosts.values())
+    total = len(found.hosts)
+    lines.append(
+        f"{bad} of {total} hosts need attention." if bad else f"All {total} hosts are as they should be."
+    )
+    return "\n".join(lines)
+
+
+def releases_table(found: FleetStatus) -> str:
+    """The releases on each host: which is live, which is good, which is where a rollback leads."""
+    lines = []
+    for host in found.hosts.values():
+        lines.append(f"{host.host}:")
+        if host.seen is None:
+            lines.append(f"  {host.troubles[0]}")
+            continue
+        seen = host.seen
+        lines += [f"  {r}  {', '.join(_marks(seen, r))}".rstrip() for r in seen.releases]
+        if not host.seen.releases:
+            lines.append("  none: not adopted yet")
+    return "\n".join(lines)
+
+
+def _marks(seen: Observation, release: str) -> list[str]:
+    undone = seen.live == seen.last_target and release == seen.last_from
+    marks = {
+        "live": release == seen.live,
+        "in memory": release == seen.memory,
+        "good": any(g.release == release for g in seen.good),
+        "last known good": release == seen.lkg,
+        "baseline": release == seen.baseline,
+        "where a rollback leads": undone,
+    }
+    return [mark for mark, holds in marks.items() if holds]
+
+
+def _row(host: HostStatus) -> tuple[str, ...]:
+    seen = host.seen
+    if seen is None:
+        return (host.host, "?", "?", "?", "?", "unreachable")
+    health = {True: "ok", False: "FAILING", None: "?"}[host.healthy] if seen.running else "NGINX DOWN"
+    return (
+        host.host,
+        seen.live or "not adopted",
+        "the same" if seen.live and seen.memory == seen.live else seen.memory or "not proved",
+        "yes" if seen.promoted else "no",
+        "DRIFTED" if seen.drifted else "none",
+        health,
+    )
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
