@@ -122,14 +122,16 @@ class Mirror:
             else:
                 self._create(lock, ref)
 
-    def rebuild(self) -> None:
+    def rebuild(self, ref: str = "") -> None:
         """Make the mirror anew, after an object turned out to be missing or corrupt.
+
+        :param ref: as for :meth:`fetch`.
 
         :raises SourceUnavailable: when the repository cannot be fetched; the old mirror is kept then.
         """
         with self._locked() as lock:
             self._sweep()
-            self._create(lock, "")
+            self._create(lock, ref)
 
     def commits(self, *args: str, limit: int) -> tuple[Commit, ...]:
         """Commits that ``git rev-list`` selects, newest first; none when it cannot read them."""

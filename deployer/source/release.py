@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ def build_releases(
     :raises Refused: for submodules, LFS pointers and excess.
     :raises SourceUnavailable: when git cannot read the commit.
     """
+    _check_globs(render, "source.render")
+    _check_globs(preserve, "target.preserve")
     taken = snapshot.take(mirror, commit, path)
     templates = tuple(file for file in taken.files if globs.matches(file.path, render))
     names = _names(taken, templates, preserve)
@@ -78,6 +81,14 @@ def build_release(
     return build_releases(
         mirror, commit, path=path, render=render, preserve=preserve, hosts=(host,), fleet=fleet
     )[host.name]
+
+
+def _check_globs(patterns: Sequence[str], key: str) -> None:
+    for pattern in patterns:
+        try:
+            globs.matches("", (pattern,))
+        except (ValueError, re.error):
+            raise UsageError(f"{key}: {pattern!r} is not a glob over relative paths") from None
 
 
 def _names(taken: Snapshot, templates: Sequence[Blob], preserve: Sequence[str]) -> dict[str, str]:

@@ -89,6 +89,7 @@ class Renderer:
         source = self._source(path)
         if source is None:
             return frozenset()
+        self._environment.get_template(path)  # a syntax error is found here, with its true place
         tree = self._environment.parse(source[0], name=path, filename=path)
         names = frozenset(meta.find_undeclared_variables(tree))
         for other in meta.find_referenced_templates(tree):

@@ -73,7 +73,7 @@ def take(mirror: Mirror, commit: Commit, path: str = ".") -> Snapshot:
     try:
         return _take(mirror, commit, path)
     except DamagedMirror:
-        mirror.rebuild()
+        mirror.rebuild(commit.sha)
         return _take(mirror, commit, path)
 
 

@@ -34,7 +34,7 @@ def _entries(directory: Path, prefix: str, preserve: Sequence[str]) -> Iterator[
 
 def _entry(item: os.DirEntry[str], path: str) -> Entry:
     if item.is_symlink():
-        return Entry(path, Kind.LINK, str(Path(item.path).readlink()))
+        return Entry(path, Kind.LINK, os.readlink(item.path))  # noqa: PTH115 (Path would tidy the target)
     if not item.is_file():
         raise UsageError(f"{path!r} is neither a file, a directory nor a symlink; remove it")
     with Path(item.path).open("rb") as content:
