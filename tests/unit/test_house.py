@@ -1,0 +1,80 @@
+"""A newcomer finds the way: small modules, told names, nothing heavy at the door."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import deployer
+
+HOUSE = Path(deployer.__file__).parent
+MODULES = sorted(HOUSE.rglob("*.py"))
+MAX_LINES = 400
+HEAVY = {
+    "fabric",
+    "git",
+    "invoke",
+    "jinja2",
+    "paramiko",
+    "pydantic",
+    "rich",
+    "sqlalchemy",
+    "tenacity",
+    "yaml",
+}
+"""Each costs tens of milliseconds; ``--help`` and shell completion need none of them."""
+
+Named = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def name_of(module: Path) -> str:
+    return str(module.relative_to(HOUSE.parent))
+
+
+def line_count(module: Path) -> int:
+    return len(module.read_text().splitlines())
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Top-level modules that a fresh interpreter has loaded after the statement."""
+    program = f"{statement}\nimport sys\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+    return set(done.stdout.split())
+
+
+def public(tree: ast.Module) -> Iterator[Named]:
+    """Functions and classes of a module that others may call. Methods are told by their class."""
+    for node in tree.body:
+        if isinstance(node, Named) and not node.name.startswith("_"):
+            yield node
+
+
+def test_a_module_can_be_held_in_the_head() -> None:
+    long = {name_of(module): lines for module in MODULES if (lines := line_count(module)) > MAX_LINES}
+    assert long == {}
+
+
+def test_what_is_public_is_told() -> None:
+    untold = [
+        f"{name_of(module)}: {node.name}"
+        for module in MODULES
+        for node in public(ast.parse(module.read_text()))
+        if not ast.get_docstring(node)
+    ]
+    assert untold == []
+
+
+@pytest.mark.parametrize("statement", ["import deployer", "import deployer.cli.main"])
+def test_nothing_heavy_is_loaded_at_the_door(statement: str) -> None:
+    assert loaded_by(statement) & HEAVY == set()
+
+
+def test_heavy_modules_would_be_noticed() -> None:
+    assert "yaml" in loaded_by("import yaml")
