@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deployer.errors import DeployerError, UsageError
 from deployer.lab.network import Network
-from deployer.lab.proc import Process
+from deployer.lab.proc import Process, children
 
 BOOT_WITHIN_S = 60.0
 ENV = {
@@ -35,9 +35,38 @@ class Machine:
 
 
 def light(machine: Machine, *, cable_up: bool) -> Process:
-    """Boot a host whose init starts nginx and sshd and nothing else; returns when both have been started."""
-    argv = ["unshare", "--mount", "--uts", "--ipc", "--net", "sh", str(Path(__file__).with_name("boot.sh"))]
-    argv += [str(machine.disk), machine.name, machine.lower, str(machine.console)]
+    """Boot a host whose init starts nginx and sshd and nothing else; returns when both were started.
+
+    :return: the host's pid 1.
+    """
+    deadline = time.monotonic() + BOOT_WITHIN_S
+    unshare = ["unshare", "--mount", "--uts", "--ipc", "--net"]
+    init = _script(unshare, "boot.sh", machine, deadline, cable_up=cable_up)
+    wait_for_port(machine, init, 22, deadline)
+    return init
+
+
+def systemd(machine: Machine, *, cable_up: bool) -> Process:
+    """Boot a host whose pid 1 is systemd; returns when sshd listens and systemd has nothing left to start.
+
+    :return: the supervisor, below which the host's pid 1 is found with ``init_below``.
+    """
+    deadline = time.monotonic() + BOOT_WITHIN_S
+    unshare = ["unshare", "--mount", "--net"]
+    supervisor = _script(unshare, "nspawn.sh", machine, deadline, control_group(machine), cable_up=cable_up)
+    wait_for_port(machine, supervisor, 22, deadline)
+    return supervisor
+
+
+def control_group(machine: Machine) -> str:
+    return f"{machine.network.bridge}-{machine.name}"
+
+
+def _script(
+    unshare: list[str], script: str, machine: Machine, deadline: float, *more: str, cable_up: bool
+) -> Process:
+    argv = [*unshare, "sh", str(Path(__file__).with_name(script)), str(machine.disk), machine.name]
+    argv += [machine.lower, str(machine.console), *more]
     with subprocess.Popen(
         argv,
         env=ENV,
@@ -49,7 +78,6 @@ def light(machine: Machine, *, cable_up: bool) -> Process:
         bufsize=0,
     ) as child:
         try:
-            deadline = time.monotonic() + BOOT_WITHIN_S
             pid = _converse(child, machine, deadline, cable_up=cable_up)
         except BaseException:
             child.kill()
@@ -57,8 +85,27 @@ def light(machine: Machine, *, cable_up: bool) -> Process:
     process = Process.of(pid)
     if process is None:
         raise DeployerError(f"{machine.name} died while booting: {_console(machine)}")
-    wait_for_port(machine, process, 22, deadline)
     return process
+
+
+def init_below(pid: int) -> int | None:
+    """The pid 1 of the pid namespace below a supervisor; ``None`` while it is between two lives."""
+    for child in children(pid):
+        if _numbers(child)[-1:] == ["1"]:
+            return child
+        if (found := init_below(child)) is not None:
+            return found
+    return None
+
+
+def _numbers(pid: int) -> list[str]:
+    """A process's pids, from our pid namespace down to its own (proc(5), NSpid); [] when it is in ours."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return []
+    numbers = next((line.split()[1:] for line in lines if line.startswith("NSpid:")), [])
+    return numbers if len(numbers) > 1 else []
 
 
 def _converse(child: subprocess.Popen[bytes], machine: Machine, deadline: float, *, cable_up: bool) -> int:
@@ -95,7 +142,7 @@ def _boot_error(child: subprocess.Popen[bytes], machine: Machine) -> UsageError:
     assert child.stderr is not None  # noqa: S101 - asked for with PIPE
     said = child.stderr.read().decode(errors="replace").strip() or "no reason given"
     return UsageError(
-        f"{machine.name} cannot be booted ({said.splitlines()[-1]}); the lab needs root and a kernel that "
+        f"{machine.name} cannot be booted ({said.splitlines()[0]}); the lab needs root and a kernel that "
         "allows overlay mounts and mount, pid, uts, ipc and network namespaces"
     )
 

@@ -114,8 +114,7 @@ class Lab:
     def down(self) -> None:
         """Remove the lab: processes, links, mounts, namespaces, directories. Twice is once."""
         with _deaf():
-            if self.runtime.exists():
-                states.tear_down(self.runtime, self.state)
+            states.take_down(self.state)
             self.hosts = []
             self.state.hosts = []
 
@@ -195,6 +194,8 @@ class Lab:
         (runtime / "fs/keys").mkdir(mode=0o700)
         _keygen(self.key, f"lab {self.name}")
         root.make_shared(runtime / "fs/shared", self.key.with_suffix(".pub").read_text())
+        if self.init == "systemd":
+            root.add_systemd(runtime / "fs/shared")
         sample.make_repo(self.repo)
         root.nginx_tree(runtime / "fs/tree", self.repo)
         root.mkdir(runtime / "fs/layered/etc")
@@ -206,7 +207,8 @@ class Lab:
                 for future in futures:
                     future.result()
             except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
+                with _deaf():
+                    pool.shutdown(wait=True, cancel_futures=True)
                 raise
         self._write_project()
 
@@ -228,7 +230,8 @@ class Lab:
             console=self.runtime / "fs" / f"{host.name}.console",
             network=self.network,
         )
-        return boot.light(machine, cable_up=not host.cut)
+        start = boot.systemd if self.init == "systemd" else boot.light
+        return start(machine, cable_up=not host.cut)
 
     def _write_project(self) -> None:
         pairs = [(host.name, host.address) for host in self.hosts]
@@ -312,9 +315,18 @@ def _terminable() -> Iterator[None]:
 @contextmanager
 def _deaf() -> Iterator[None]:
     """Hold signals back while something is taken down: a second Ctrl-C must not leave half of it."""
-    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) not in {None, signal.SIG_IGN}:
+            before[number] = signal.signal(number, lambda number, _frame: came.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for held, handler in before.items():
+            signal.signal(held, handler)
+        for late in came:
+            signal.raise_signal(late)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from deployer.errors import DeployerError, UsageError
 from deployer.lab import boot, root
 from deployer.lab.network import delay
-from deployer.lab.proc import in_pid_namespace_of, is_stopped
-from deployer.lab.state import HostState, mount_tmpfs, unmount
+from deployer.lab.proc import in_pid_namespace_of, is_stopped, kill_all_under, with_root_under
+from deployer.lab.state import HostState, mount_tmpfs, remove_control_groups, unmount
 
 if TYPE_CHECKING:
     from deployer.lab.fleet import Lab
@@ -46,14 +46,19 @@ class LabHost:
 
         :raises UsageError: the host is switched off.
         """
+        if (pid := self._pid()) is None:
+            raise UsageError(f"{self.name} is switched off")
+        return pid
+
+    def _pid(self) -> int | None:
         process = self._state.process
         if process is None or not process.alive:
-            raise UsageError(f"{self.name} is switched off")
-        return process.pid
+            return None
+        return process.pid if self._lab.init == "light" else boot.init_below(process.pid)
 
     @property
     def running(self) -> bool:
-        return self._state.process is not None and self._state.process.alive
+        return self._pid() is not None
 
     @property
     def is_cut(self) -> bool:
@@ -188,16 +193,14 @@ class LabHost:
         self._until(self._all_stopped, "some processes do not stop")
 
     def _all_stopped(self) -> bool:
-        moving = [pid for pid in in_pid_namespace_of(self.pid) if not is_stopped(pid)]
-        for pid in moving:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
+        moving = [process for process in with_root_under(self.disk) if not is_stopped(process.pid)]
+        for process in moving:
+            process.signal(signal.SIGSTOP)
         return not moving
 
     def resume(self) -> None:
-        for pid in in_pid_namespace_of(self.pid):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+        for process in with_root_under(self.disk):
+            process.signal(signal.SIGCONT)
 
     def fill(self) -> None:
         """Fill the disk, the one file system that holds everything but /run and /dev/shm, to the last."""
@@ -214,9 +217,12 @@ class LabHost:
 
     def kill(self) -> None:
         """Switch the power off: memory is lost, the disk stays."""
-        process = self._state.process
-        if process is not None and not process.kill():
-            raise DeployerError(f"{self.name} (pid {process.pid}) cannot be killed")
+        if self._state.process is not None:
+            self._state.process.kill()
+            kill_all_under(self.disk)
+        if self._lab.init == "systemd":
+            group = f"{self._lab.network.bridge}-{self.name}"
+            remove_control_groups(group, time.monotonic() + _WITHIN_S)
         self._state.process = None
         self._lab.save()
         self._lab.network.unplug(self._state.number)
@@ -227,6 +233,8 @@ class LabHost:
             return
         self._state.process = self._lab.boot(self._state, disk=self.disk)
         self._lab.save()
+        if self._lab.init == "systemd":  # sshd listens before all else is started
+            self.run(["systemctl", "is-system-running", "--wait"], check=False, timeout_s=boot.BOOT_WITHIN_S)
 
     def reboot(self) -> None:
         """Power off and on: the same disk, address and host key."""

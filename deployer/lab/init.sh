@@ -3,7 +3,7 @@
 mount -t proc -o nosuid,nodev,noexec proc /proc
 # The old root goes away whole: no mount of the machine can be seen, or kept busy, from here.
 umount -l /mnt
-mkdir -p -m 755 /run/sshd /run/lock
+mkdir -m 755 /run/sshd /run/lock
 rm -rf /tmp/* /tmp/.[!.]*
 nginx || echo "lab-init: nginx did not start"
 # "wait" reaps every child, also those it does not know; sshd in the foreground is the one it waits for.

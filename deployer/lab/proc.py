@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import select
 import signal
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from deployer.errors import DeployerError
 
 
 def start_time(pid: int) -> int | None:
@@ -46,6 +50,16 @@ class Process:
     def alive(self) -> bool:
         return start_time(self.pid) == self.started
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, unless it is gone."""
+        with suppress(ProcessLookupError):
+            fd = os.pidfd_open(self.pid)
+            try:
+                if self.alive:
+                    signal.pidfd_send_signal(fd, number)
+            finally:
+                os.close(fd)
+
     def kill(self, *, timeout_s: float = 10.0) -> bool:
         """Kill it and wait until it is gone, its namespaces too; ``False``: not within ``timeout_s``."""
         try:
@@ -63,6 +77,14 @@ class Process:
             return True
         finally:
             os.close(fd)
+
+
+def children(pid: int) -> list[int]:
+    """The children of a process of one thread; [] when it is gone."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def all_pids() -> list[int]:
@@ -99,3 +121,16 @@ def with_root_under(directory: Path) -> list[Process]:
         if seen[namespace] and (process := Process.of(pid)) is not None:
             found.append(process)
     return found
+
+
+def kill_all_under(directory: Path, *, within_s: float = 20.0) -> None:
+    """Kill every process that ``with_root_under`` finds, until it finds none.
+
+    :raises DeployerError: some are left after ``within_s`` seconds.
+    """
+    deadline = time.monotonic() + within_s
+    while left := with_root_under(directory):
+        for process in left:
+            process.kill(timeout_s=1.0)
+        if time.monotonic() > deadline:
+            raise DeployerError(f"processes {[p.pid for p in left]} of {directory} cannot be killed")

@@ -113,6 +113,25 @@ def make_shared(layer: Path, public_key: str, machine: Path = Path("/")) -> None
     write(layer / "usr/local/sbin/lab-init", Path(__file__).with_name("init.sh").read_bytes(), 0o755)
 
 
+def add_systemd(layer: Path, machine: Path = Path("/")) -> None:
+    """Make the shared layer boot systemd with ssh, nginx and what systemd itself brings, and nothing else."""
+    units = layer / "etc/systemd/system"
+    wanted = units / "multi-user.target.wants"
+    mkdir(wanted)
+    for unit in ("ssh.service", "nginx.service"):
+        (wanted / unit).symlink_to(f"/lib/systemd/system/{unit}")
+    (units / "default.target").symlink_to("/lib/systemd/system/multi-user.target")
+    for unit in ("console-getty.service", "getty-static.service", "container-getty@.service"):
+        (units / unit).symlink_to("/dev/null")
+    # Generators of other packages would start what the machine has configured, a database for example.
+    generators = layer / "etc/systemd/system-generators"
+    mkdir(generators, opaque=True)
+    for found in machine.glob("usr/lib/systemd/system-generators/*"):
+        if not found.name.startswith("systemd-"):
+            (generators / found.name).symlink_to("/dev/null")
+    write(layer / "etc/pam.d/sshd", _PAM + "session optional pam_systemd.so\n")
+
+
 def _devices(dev: Path) -> None:
     for name, minor in _DEVICES.items():
         os.mknod(dev / name, stat.S_IFCHR, os.makedev(1, minor))

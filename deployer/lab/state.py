@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import time
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from deployer.errors import DeployerError, UsageError
 from deployer.lab.network import NETWORKS, Network, taken_networks
-from deployer.lab.proc import Process, with_root_under
+from deployer.lab.proc import Process, kill_all_under
 
 RUNTIME = Path("/run/deployer-lab")
 MARK = "lab.json"  #: stands in a lab's own directory and says which INDEX it has
@@ -46,6 +47,7 @@ class LabState:
     directory: Path
     init: str
     boot: str  #: the machine's boot id: after a reboot nothing of the lab is left but files
+    token: str  #: tells it from a later lab with the same index
     owner: Process | None  #: ``None``: meant to outlive whoever made it
     hosts: list[HostState] = field(default_factory=list)
 
@@ -111,7 +113,7 @@ def allocate(*, name: str, directory: Path, init: str, owner: Process | None) ->
         if index in taken or runtime.exists():
             continue
         runtime.mkdir(mode=0o755)
-        state = LabState(index, name, directory, init, boot_id(), owner)
+        state = LabState(index, name, directory, init, boot_id(), secrets.token_hex(8), owner)
         state.save()
         return state
     raise UsageError("all lab networks of this machine are in use; take labs down with: deployer lab down")
@@ -123,6 +125,14 @@ def known() -> list[tuple[Path, LabState | None]]:
         return []
     paths = sorted((p for p in RUNTIME.iterdir() if p.name.isdigit()), key=lambda p: int(p.name))
     return [(path, LabState.load(path)) for path in paths]
+
+
+def take_down(state: LabState) -> None:
+    """Remove a lab, unless that was done already."""
+    with registry():
+        current = LabState.load(state.runtime)
+        if current is not None and current.token == state.token:
+            tear_down(state.runtime, current)
 
 
 def sweep() -> list[str]:
@@ -145,17 +155,35 @@ def tear_down(runtime: Path, state: LabState | None) -> None:
     for host in state.hosts if state else []:
         if host.process:
             host.process.kill()
-    while left := with_root_under(runtime):
-        for process in left:
-            process.kill(timeout_s=1.0)
-        if time.monotonic() > deadline:
-            raise DeployerError(f"processes {[p.pid for p in left]} of the lab in {runtime} cannot be killed")
-    Network(int(runtime.name)).remove()
+    kill_all_under(runtime, within_s=_GONE_WITHIN_S)
+    network = Network(int(runtime.name))
+    network.remove()
+    remove_control_groups(f"{network.bridge}-*", deadline)
     for mount in reversed(mounts_under(runtime)):
         unmount(mount, deadline)
     shutil.rmtree(runtime)
     if state and (state.directory / MARK).is_file():
         shutil.rmtree(state.directory)
+
+
+def remove_control_groups(pattern: str, deadline: float) -> None:
+    """Remove the emptied control groups of systemd hosts, in whichever hierarchies they were made."""
+    for top in (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup/unified")):
+        for group in top.glob(pattern):
+            while not _remove_group(group):
+                if time.monotonic() > deadline:
+                    raise DeployerError(f"the control group {group} cannot be removed")
+                time.sleep(0.02)
+
+
+def _remove_group(group: Path) -> bool:
+    """The kernel says busy until the last process of a group is reaped."""
+    try:
+        for directory, _, _ in os.walk(group, topdown=False):
+            Path(directory).rmdir()
+    except OSError:
+        return not group.exists()
+    return True
 
 
 def mounts_under(directory: Path) -> list[Path]:
