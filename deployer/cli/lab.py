@@ -33,9 +33,9 @@ def up(
 
     where = directory or default_directory(name)
     if init == "systemd":
-        made = Lab.up(where, hosts=hosts, init="systemd", name=name)
+        made = Lab.up(where, hosts=hosts, init="systemd", name=name, detached=True)
     elif init == "light":
-        made = Lab.up(where, hosts=hosts, init="light", name=name)
+        made = Lab.up(where, hosts=hosts, init="light", name=name, detached=True)
     else:
         raise UsageError(f"--init {init!r} is not known; it is light or systemd")
     typer.echo(f"{hosts} hosts are up. To try the other commands on them:")

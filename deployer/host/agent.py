@@ -180,9 +180,9 @@ class Agent:
     def promote(
         self, own: Ownership, release_id: str, checks: Iterable[str] = (), *, hold: Iterable[str] = ()
     ) -> None:
-        """Call the release good, remember the checks that passed, and remove what is old; in one call."""
+        """Call the release good, remember the checks, remove what is old, give ownership up; in one call."""
         header = [*self._owned(own), ("release", release_id), *(("check", digest) for digest in checks)]
-        self._call(["promote", "prune"], header + self._kept(hold), timeout_s=COPY_S)
+        self._call(["promote", "prune", "release"], header + self._kept(hold), timeout_s=COPY_S)
 
     def demote(self, own: Ownership, release_id: str) -> None:
         """Take the release out of the good ones."""

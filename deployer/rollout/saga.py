@@ -58,7 +58,7 @@ TABLE: tuple[Row, ...] = (
     Row(Step.ACTIVATE, Undo.RESTORE, changes=True),
     Row(Step.VERIFY, None),
     Row(Step.CONFIRM, None),
-    Row(Step.PROMOTE, Undo.DEMOTE),
+    Row(Step.PROMOTE, Undo.DEMOTE),  # and the ownership is given up with it, in the same call
 )
 
 
