@@ -917,11 +917,11 @@ all_hold() {
 # Sets held: the ids that the master or any worker holds. Not for the busy path.
 read_held() {
   held=''
-  for path in "$state"/id/*; do
-    [ -e "$path" ] || continue
+  for identity_file in "$state"/id/*; do
+    [ -e "$identity_file" ] || continue
     for pair in "$master" $serving; do
-      descriptor_of "${pair%%:*}" "$path" "" || continue
-      held="$held${path##*/} "
+      descriptor_of "${pair%%:*}" "$identity_file" "" || continue
+      held="$held${identity_file##*/} "
       break
     done
   done
