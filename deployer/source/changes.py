@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from deployer.model import Kind
     from deployer.source.git import Commit, Mirror
 
 MAX_BYTES = 256 << 10
@@ -18,22 +19,33 @@ _PRIVATE_NAME = re.compile(r"(\.(key|p12|pfx|jks)|(^|[./])htpasswd|\.htpasswd|\.
 _COMMIT = re.compile(r"[0-9a-f]{12,40}")
 
 
-def text_diff(path: str, old: bytes | None, new: bytes | None, *, context: int = 3) -> list[str]:
+def text_diff(
+    path: str,
+    old: bytes | None,
+    new: bytes | None,
+    *,
+    kinds: tuple[Kind, Kind] | None = None,
+    context: int = 3,
+) -> list[str]:
     """A unified diff in lines without line ends; ``None`` is a file that is not there.
+
+    :param kinds: what the path was and becomes, when both are there; a changed one is shown. The content of
+        a link is its target.
 
     Private keys and password files are said to differ, not shown; so are binary and huge files. Control
     characters are made visible, for a diff must not be able to move the cursor of who reads it.
     """
+    changed = [f"{kinds[0]} becomes {kinds[1]}"] if kinds is not None and kinds[0] is not kinds[1] else []
     if old == new:
-        return []
+        return [f"    {_visible(path)}: {changed[0]}"] if changed else []
     name = _visible(path)
     head = [f"--- {f'a/{name}' if old is not None else '/dev/null'}"]
     head.append(f"+++ {f'b/{name}' if new is not None else '/dev/null'}")
     summary = _summary(path, old, new)
     if summary:
-        return [*head, summary]
+        return [*head, *changed, summary]
     before, after = _lines(old), _lines(new)
-    return [*head, *list(difflib.unified_diff(before, after, n=context, lineterm=""))[2:]]
+    return [*head, *changed, *list(difflib.unified_diff(before, after, n=context, lineterm=""))[2:]]
 
 
 def _summary(path: str, old: bytes | None, new: bytes | None) -> str | None:

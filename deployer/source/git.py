@@ -97,8 +97,9 @@ class Mirror:
                 return commit
         if fetch is False:
             raise self._unknown(ref)
-        self.fetch(ref)
-        commit = self._find(ref)
+        with self._locked() as lock:
+            self._update(lock, ref)
+            commit = self._find(ref)
         if commit is None:
             raise self._unknown(ref)
         return commit
@@ -110,17 +111,7 @@ class Mirror:
         :raises SourceUnavailable: when that fails or takes too long.
         """
         with self._locked() as lock:
-            self._sweep()
-            if not self.directory.is_dir():
-                self._create(lock, ref)
-                return
-            failure = self._fetch_into(self.plumbing, lock, ref)
-            if failure is None:
-                self._tidy()
-            elif self._sound():
-                raise SourceUnavailable(failure)
-            else:
-                self._create(lock, ref)
+            self._update(lock, ref)
 
     def rebuild(self, ref: str = "") -> None:
         """Make the mirror anew, after an object turned out to be missing or corrupt.
@@ -192,6 +183,19 @@ class Mirror:
 
     def _locked(self) -> _Locked:
         return _Locked(self._cache, self._name, self.shown, self._timeout_s)
+
+    def _update(self, lock: int, ref: str) -> None:
+        self._sweep()
+        if not self.directory.is_dir():
+            self._create(lock, ref)
+            return
+        failure = self._fetch_into(self.plumbing, lock, ref)
+        if failure is None:
+            self._tidy()
+        elif self._sound():
+            raise SourceUnavailable(failure)
+        else:
+            self._create(lock, ref)
 
     def _create(self, lock: int, ref: str) -> None:
         """Fetch into a new directory, then put it in place: a half-made mirror is never seen."""

@@ -28,6 +28,7 @@ _SETTINGS = (
     "gc.auto=0",  # asked for by ourselves, under the lock, in the foreground
     "gc.autoDetach=false",
     "maintenance.auto=false",
+    "i18n.logOutputEncoding=UTF-8",
     "fetch.recurseSubmodules=false",
     "fetch.writeCommitGraph=false",
     "submodule.recurse=false",

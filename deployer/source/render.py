@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from deployer.model import Host
 
 MAX_OUTPUT_BYTES = 5 << 20
+MAX_ALL_BYTES = 256 << 20  # what all hosts' templates render to, kept in memory
 TIMEOUT_S = 10.0
 SUFFIX = ".j2"
-_SHARED = ("groups", "hostvars")  # the same for every host of an inventory
 
 
 class Renderer:
@@ -43,6 +43,7 @@ class Renderer:
         self._environment = make_environment(self._source)
         self._shared = {"groups": _groups(fleet), "hostvars": {host.name: dict(host.vars) for host in fleet}}
         self._used: dict[str, frozenset[str] | None] = {}
+        self._size = 0
         self._done: dict[tuple[str, tuple[tuple[str, str], ...]], bytes] = {}
 
     def render(self, path: str, host: Host) -> bytes:
@@ -60,6 +61,9 @@ class Renderer:
             if key not in self._done:
                 template = self._environment.get_template(path)
                 self._done[key] = self._run(template, {**self._shared, **variables})
+                self._size += len(self._done[key])
+            if self._size > MAX_ALL_BYTES:
+                raise LimitExceeded(f"all hosts together render to more than {MAX_ALL_BYTES >> 20} MiB")
             return self._done[key]
         except Exception as error:  # a template may raise anything; what it says may hold secrets
             raise self._explained(error, path, host.name) from None

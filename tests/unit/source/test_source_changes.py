@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from deployer.model import Kind
 from deployer.source.changes import log_between, text_diff
 from deployer.source.git import Mirror
 from tests.unit.source.conftest import Repo
@@ -28,6 +29,13 @@ def test_added_removed_emptied_and_the_same() -> None:
     assert text_diff("a", None, b"") == ["--- /dev/null", "+++ b/a"]
     assert text_diff("a", b"x", b"x") == []
     assert text_diff("a", None, None) == []
+
+
+def test_a_changed_kind_is_shown() -> None:
+    bits = (Kind.FILE, Kind.EXEC)
+    assert text_diff("a", b"x\n", b"x\n", kinds=bits) == ["    a: file becomes exec"]
+    assert "link becomes file" in text_diff("a", b"/target", b"x\n", kinds=(Kind.LINK, Kind.FILE))
+    assert text_diff("a", b"x", b"x", kinds=(Kind.FILE, Kind.FILE)) == []
 
 
 def test_a_newline_at_the_end_is_a_difference() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import subprocess
@@ -176,6 +177,22 @@ def test_the_cache_is_ours_alone(repo: Repo, mirror: Mirror, cache: Path) -> Non
     repo.commit({"f": "1"})
     mirror.resolve("main")
     assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+
+
+def test_a_cache_of_another_user_is_not_trusted(repo: Repo, mirror: Mirror, cache: Path) -> None:
+    repo.commit({"f": "1"})
+    cache.mkdir()
+    os.chown(cache, 65534, 65534)
+    with pytest.raises(UsageError, match="belongs to another user"):
+        mirror.resolve("main")
+
+
+def test_an_author_in_latin_1(repo: Repo, mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "i18n.logOutputEncoding")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "latin1")
+    repo.commit({"f": "1"}, "Größe")
+    assert mirror.resolve("main").subject == "Größe"
 
 
 def test_a_cache_that_cannot_be_written(repo: Repo, tmp_path: Path) -> None:
