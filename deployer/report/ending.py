@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from deployer.model import HostOutcome, Outcome, Result
+from deployer.model import HostOutcome, HostResult, Outcome, Result
 from deployer.report.words import clean, count, names, one_or_many
 
 #: In the order they are told: the new state first, what was left alone last.
@@ -48,12 +48,23 @@ ROLLBACK_HOSTS: Mapping[HostOutcome, tuple[str, str]] = {
     HostOutcome.UNCHANGED: ("was there already", "were there already"),
 }
 
+ADOPT_HOSTS: Mapping[HostOutcome, tuple[str, str]] = {
+    **DEPLOY_HOSTS,
+    HostOutcome.PREPARED: ("keeps {release} as its baseline", "keep {release} as their baseline"),
+    HostOutcome.UNCHANGED: ("was adopted already", "were adopted already"),
+}
+UNADOPT_HOSTS: Mapping[HostOutcome, tuple[str, str]] = {
+    **DEPLOY_HOSTS,
+    HostOutcome.PREPARED: ("has a plain directory again", "have a plain directory again"),
+    HostOutcome.UNCHANGED: ("was not adopted", "were not adopted"),
+}
+
 REFUSED = "Refused: nothing was changed on any host; the fleet serves what it served before."
 
 
 def headline(result: Result, *, kind: str = "deploy") -> str:
     """What happened and whether the fleet is safe. ``kind`` is "deploy", "rollback" or "adopt"."""
-    opening = (ROLLBACK if kind == "rollback" else DEPLOY)[result.outcome](result)
+    opening = OPENINGS.get(kind, DEPLOY)[result.outcome](result)
     if opening == REFUSED:
         return opening
     return " ".join([opening, *host_sentences(result, kind)])
@@ -61,7 +72,7 @@ def headline(result: Result, *, kind: str = "deploy") -> str:
 
 def host_sentences(result: Result, kind: str) -> list[str]:
     """One sentence for all hosts that ended alike."""
-    phrases = ROLLBACK_HOSTS if kind == "rollback" else DEPLOY_HOSTS
+    phrases = _host_phrases(result, kind)
     sentences = []
     worst_first = sorted(TOLD, key=lambda outcome: outcome not in _doubtful(kind))
     for outcome in worst_first:
@@ -71,6 +82,29 @@ def host_sentences(result: Result, kind: str) -> list[str]:
             phrase = one_or_many(hosts, *phrases[outcome]).format(release=_release(result, hosts))
             sentences.append(f"{who} {phrase}.")
     return sentences
+
+
+def ended(host: HostResult, kind: str) -> str:
+    """How one host ended and what it serves: ``rolled back, on baseline-0123456789ab``."""
+    word = host.outcome.replace("_", " ")
+    if host.outcome is HostOutcome.STUCK:
+        releases = [clean(release) for release in (host.release, host.previous) if release]
+        return f"{word}, not proved to be on {' or '.join(releases) or 'any release'}"
+    if host.outcome is HostOutcome.UNREACHABLE:
+        return word
+    # A deployment's "release" is the one aimed at; only some hosts arrived there.
+    arrived = kind != "deploy" or host.outcome in (HostOutcome.DEPLOYED, HostOutcome.UNCHANGED)
+    serves = host.release if arrived else host.previous
+    return f"{word}, on {clean(serves)}" if serves else word
+
+
+def _host_phrases(result: Result, kind: str) -> Mapping[HostOutcome, tuple[str, str]]:
+    if kind == "rollback":
+        return ROLLBACK_HOSTS
+    if kind != "adopt":
+        return DEPLOY_HOSTS
+    undone = any(result.hosts[name].release is None for name in ending_so(result, HostOutcome.PREPARED))
+    return UNADOPT_HOSTS if undone else ADOPT_HOSTS
 
 
 def unproved(result: Result, kind: str) -> list[str]:
@@ -136,4 +170,14 @@ ROLLBACK: Mapping[Outcome, Callable[[Result], str]] = {
     Outcome.ROLLED_BACK: _said("Rolled back: the fleet is safe."),
     Outcome.STUCK: _said("OPERATOR NEEDED:"),
     Outcome.INTERRUPTED: _interrupted_rollback,
+}
+ADOPT: Mapping[Outcome, Callable[[Result], str]] = {
+    **DEPLOY,
+    Outcome.UNCHANGED: _said("Done: nothing that users see was changed."),
+    Outcome.REFUSED: _said("Not done on every host; nothing that users see was changed."),
+}
+OPENINGS: Mapping[str, Mapping[Outcome, Callable[[Result], str]]] = {
+    "deploy": DEPLOY,
+    "rollback": ROLLBACK,
+    "adopt": ADOPT,
 }

@@ -57,7 +57,7 @@ DECISIONS: Mapping[str, str] = {
 }
 FLEET: Mapping[tuple[str, State], str] = {
     ("precheck", State.SUCCEEDED): "What is live passed the checks",
-    ("precheck", State.FAILED): "What is live does not pass the checks",
+    ("precheck", State.FAILED): "What is live on {hosts} does not pass the checks",
     ("wave", State.STARTED): "Wave {wave} began: {hosts}",
     ("wave", State.SUCCEEDED): "Wave {wave} is good: {hosts}",
     ("wave", State.FAILED): "Wave {wave} failed: {hosts}",
@@ -65,6 +65,18 @@ FLEET: Mapping[tuple[str, State], str] = {
     ("deployment", State.FAILED): "The deployment is over, {outcome}",
     ("deployment", State.STARTED): "The {kind} began",
 }
+PLAN: Mapping[str, str] = {
+    "change": "change {hosts}",
+    "unchanged": "already right: {hosts}",
+    "drifted": "drifted: {hosts}",
+    "refused": "refused: {hosts}",
+    "unreachable": "unreachable: {hosts}",
+    "back": "roll back {hosts}",
+    "settle": "load again on {hosts}",
+    "stay": "already there: {hosts}",
+    "helpless": "nothing to go back to: {hosts}",
+}
+KINDS: Mapping[str, str] = {"deploy": "deployment", "adopt": "adoption"}
 INTERRUPTED = "Interrupted"
 #: Of a step that was begun and never answered: "web3 began to switch; nothing more is recorded of it".
 UNANSWERED = "began to {doing}; nothing more is recorded of it"

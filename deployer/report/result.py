@@ -34,6 +34,15 @@ NEXT_AFTER_ROLLBACK: Mapping[Outcome, str] = {
     "then once more: deployer rollback {inventory}",
     Outcome.INTERRUPTED: "once more: deployer rollback {inventory}",
 }
+NEXT: Mapping[str, Mapping[Outcome, str]] = {
+    "deploy": NEXT_AFTER_DEPLOY,
+    "rollback": NEXT_AFTER_ROLLBACK,
+    "adopt": {
+        **NEXT_AFTER_DEPLOY,
+        Outcome.UNCHANGED: "deployer status {inventory}",
+        Outcome.REFUSED: "mend that, then once more: deployer adopt {inventory}",
+    },
+}
 
 
 def result_json(result: Result) -> dict[str, Any]:
@@ -65,9 +74,9 @@ def reason(result: Result) -> str | None:
 
 
 def _next(result: Result, kind: str, inventory: str) -> str:
-    if kind != "rollback" and ending_so(result, HostOutcome.PREPARED) and not result.exit_code:
+    if kind == "deploy" and ending_so(result, HostOutcome.PREPARED) and not result.exit_code:
         return f"to make it live: deployer deploy {clean(inventory)}"
-    after = NEXT_AFTER_ROLLBACK if kind == "rollback" else NEXT_AFTER_DEPLOY
+    after = NEXT.get(kind, NEXT_AFTER_DEPLOY)
     doubtful = unproved(result, kind)
     who = names(doubtful) if doubtful else "the fleet"
     outcome = Outcome.STUCK if doubtful and result.outcome is Outcome.INTERRUPTED else result.outcome

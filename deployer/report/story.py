@@ -148,15 +148,16 @@ def _fleet_text(event: Event) -> str | None:
     else:
         template = phrases.FLEET.get((step, event.state), f"{step}: {event.state.replace('_', ' ')}")
         if not _hosts(detail):
-            template = template.replace(": {hosts}", "")
+            template = template.replace(": {hosts}", "").replace(" on {hosts}", "")
     return _filled(template, detail) + tail
 
 
 def _filled(template: str, detail: Mapping[str, Any]) -> str:
+    kind = text_of(detail, "kind") or "deploy"
     values = {
         "{hosts}": names(_hosts(detail)),
         "{wave}": text_of(detail, "number", "wave") or "?",
-        "{kind}": text_of(detail, "kind") or "deployment",
+        "{kind}": phrases.KINDS.get(kind, kind),
         "{outcome}": (text_of(detail, "outcome") or "?").replace("_", " "),
     }
     for mark, value in values.items():
@@ -170,7 +171,11 @@ def _plan_text(detail: Mapping[str, Any]) -> str:
     for name, plan in hosts.items() if isinstance(hosts, Mapping) else ():
         action = text_of(plan, "action") if isinstance(plan, Mapping) else None
         actions.setdefault(action or "?", []).append(str(name))
-    told = "; ".join(f"{action} {names(found)}" for action, found in actions.items()) or "nothing to do"
+    words = [
+        phrases.PLAN.get(action, f"{action} {{hosts}}").replace("{hosts}", names(found))
+        for action, found in actions.items()
+    ]
+    told = "; ".join(words) or "nothing to do"
     waves = detail.get("waves")
     number = len(waves) if isinstance(waves, (list, tuple)) else 0
     return f"Plan: {told}" + (f"; in {count(number, 'wave')}" if number else "")

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from deployer.model import DeploymentRecord, Event, HostOutcome
-from deployer.report.ending import headline
+from deployer.model import DeploymentRecord, Event
+from deployer.report.ending import ended, headline
 from deployer.report.history import record_json, took
+from deployer.report.phrases import KINDS
 from deployer.report.result import reason
 from deployer.report.story import Moment, failures, lines_of, moments, text_of
 from deployer.report.words import clean, clock, count, day, duration, iso, names
@@ -49,7 +50,7 @@ def _tell(record: DeploymentRecord, events: Sequence[Event]) -> _Story:
         told.append(Moment(told[-1].time, "The journal ends here: still running, or its controller was lost"))
     outcome = "not finished" if record.outcome is None else str(record.outcome).replace("_", " ")
     return _Story(
-        f"Deployment {record.id}: {outcome}",
+        f"{KINDS.get(record.kind, record.kind).capitalize()} {record.id}: {outcome}",
         tuple(_summary(record, events)),
         tuple((_stamp(record, moment), moment) for moment in told),
         _failure(events),
@@ -102,19 +103,12 @@ def _failure(events: Sequence[Event]) -> tuple[str, tuple[str, ...]] | None:
 def _hosts(record: DeploymentRecord, events: Sequence[Event]) -> list[tuple[str, str, str]]:
     if record.result is not None:
         ends = record.result.hosts.items()
-        return [(clean(name), _ended(h.outcome, h.release), clean(h.reason or "")) for name, h in ends]
+        return [(clean(name), ended(host, record.kind), clean(host.reason or "")) for name, host in ends]
     last = {event.host: event for event in events if event.host is not None}
     return [
         (clean(name), f"{clean(e.step)} {e.state.replace('_', ' ')}", text_of(e.detail, "error") or "")
         for name, e in last.items()
     ]
-
-
-def _ended(outcome: HostOutcome, release: str | None) -> str:
-    word = outcome.replace("_", " ")
-    if release is None:
-        return word
-    return f"{word}, not proved to serve {release}" if outcome is HostOutcome.STUCK else f"{word}, {release}"
 
 
 def _text(story: _Story) -> str:

@@ -48,8 +48,8 @@ def record() -> Callable[..., DeploymentRecord]:
 @pytest.fixture
 def outage_result() -> Result:
     why = "check shop: http://127.0.0.1/ answered 503, expected 200"
-    hosts = {"web1": HostResult(HostOutcome.ROLLED_BACK, OLD, NEW, why, 4.2)}
-    hosts |= {name: HostResult(HostOutcome.UNTOUCHED, OLD, None, None, 0.9) for name in FLEET[1:]}
+    hosts = {"web1": HostResult(HostOutcome.ROLLED_BACK, NEW, OLD, why, 4.2)}
+    hosts |= {name: HostResult(HostOutcome.UNTOUCHED, NEW, OLD, None, 0.9) for name in FLEET[1:]}
     waves = (WaveResult(("web1",), "failed", 3.0),)
     return Result(ID, Outcome.ROLLED_BACK, 4, "main", f"web1: {why}", hosts, waves, 6.1)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployer.model import DeploymentRecord, Event, Result, State
+from deployer.model import DeploymentRecord, Event, HostOutcome, HostResult, Outcome, Result, State
 from deployer.report import timeline
 from deployer.report.timeline import Format
 
@@ -74,6 +74,28 @@ def test_alike_failures_are_told_once_and_nginx_has_the_last_word(record: Make) 
 def test_a_host_that_is_not_back_is_loud(record: Make) -> None:
     events = [_event("web1", "activate", State.UNDO_FAILED, undo="restore", error="nginx does not start")]
     assert "! web1 could NOT be rolled back: nginx does not start" in timeline(record(), events)
+
+
+def test_a_host_that_fails_the_precheck_is_named(record: Make) -> None:
+    events = [_event(None, "precheck", State.FAILED, hosts=["web2"], error="shop answered 503")]
+    assert "What is live on web2 does not pass the checks: shop answered 503" in timeline(record(), events)
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "said"),
+    [
+        ("deploy", "deployed", "deployed, on new"),
+        ("deploy", "rolled_back", "rolled back, on old"),
+        ("deploy", "stuck", "stuck, not proved to be on new or old"),
+        ("deploy", "unreachable", "unreachable"),
+        ("rollback", "rolled_back", "rolled back, on new"),
+    ],
+)
+def test_what_a_host_ended_on(record: Make, kind: str, outcome: str, said: str) -> None:
+    host = HostResult(HostOutcome(outcome), "new", "old", None, 1.0)
+    result = Result("d", Outcome.PARTIAL, 6, None, None, {"web1": host}, (), 1.0)
+    text = timeline(record(kind=kind, finished=1718201701.0, outcome=Outcome.PARTIAL, result=result), [])
+    assert text.endswith(f"Hosts at the end\n  web1  {said}")
 
 
 def test_the_date_is_told_once_it_is_another_day(record: Make) -> None:
