@@ -204,7 +204,7 @@ def _worse(old: AnswerClass, new: AnswerClass) -> str | None:
     if new.rank > old.rank:
         return f"{old.text} before, {new.text} now"
     if old.verified and new.verified is False:
-        return f"the certificate is not accepted any more: {new.distrust}"
+        return f"good before; now {new.distrust}"
     return None
 
 

@@ -7,6 +7,7 @@ certificate. Nothing is followed, nothing is taken from the environment.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
 import ssl
@@ -119,23 +120,22 @@ def get(
     :raises OSError: ``trust.ca`` cannot be read; nothing was sent.
     """
     started = time.monotonic()
-    trust = trust or Trust()
-    context = trust.context() if url.tls else None
-    timed = Timed(stream, deadline)
-    try:
-        if preface:
-            timed.sendall(preface)
-        if context is None:
-            status, fields, body = _exchange(timed, url, dict(headers or {}), limit)
-            certificate = None
-        else:
-            tls = Tls(timed, context, trust.server_name or url.host)
-            certificate = read_certificate(tls.peer(), verified=trust.verify)
-            status, fields, body = _exchange(tls, url, dict(headers or {}), limit)
-    except (OSError, http.client.HTTPException) as error:
-        raise _no_answer(error, time.monotonic() - started) from error
-    finally:
-        stream.close()
+    with contextlib.closing(stream):
+        trust = trust or Trust()
+        context = trust.context() if url.tls else None
+        timed = Timed(stream, deadline)
+        try:
+            if preface:
+                timed.sendall(preface)
+            if context is None:
+                status, fields, body = _exchange(timed, url, dict(headers or {}), limit)
+                certificate = None
+            else:
+                tls = Tls(timed, context, trust.server_name or url.host)
+                certificate = read_certificate(tls.peer(), verified=trust.verify)
+                status, fields, body = _exchange(tls, url, dict(headers or {}), limit)
+        except (OSError, http.client.HTTPException) as error:
+            raise _no_answer(error, time.monotonic() - started) from error
     return Answer(status, fields, body[:limit], len(body) > limit, time.monotonic() - started, certificate)
 
 

@@ -85,7 +85,9 @@ def _ask(check: Check, transport: Transport, address: str, until: float) -> Answ
         if from_host and error.lack in (Lack.SILENT, Lack.LATE) and not is_alive(transport):
             raise BrokenProbe(f"the SSH connection is lost ({error})") from error
         raise
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise BrokenProbe(f"the authorities in {check.ca} cannot be read: {error.strerror}") from error
+    except ValueError as error:
         raise BrokenProbe(str(error)) from error
 
 

@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from deployer.errors import Fate, TransportError
+from deployer.host.exchange import Reply
+from deployer.host.ssh import TunnelRefused
+
 Handler = Callable[[socket.socket], None]
 
 
@@ -81,6 +85,12 @@ def response(status: int = 200, body: bytes = b"hello", *headers: str) -> bytes:
     """An HTTP/1.1 response with a length."""
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def never(connection: socket.socket) -> None:
+    """A handler that reads what comes and never answers."""
+    while connection.recv(4096):
+        pass
 
 
 @pytest.fixture
@@ -153,3 +163,47 @@ class Authority:
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@dataclass
+class Loopback:
+    """The way to this machine, without SSH: as :class:`deployer.host.ssh.Connection` behaves, or fails."""
+
+    dead: bool = False
+    prohibited: bool = False
+    opened: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        return not self.dead
+
+    def open(self) -> None:
+        self.opened += 1
+
+    def tunnel(self, address: str, port: int, *, timeout_s: float) -> socket.socket:
+        self._alive()
+        if self.prohibited:
+            raise TunnelRefused("sshd does not forward: administratively prohibited", host="here")
+        return socket.create_connection((address, port), timeout_s)
+
+    def call(self, command: str, *, timeout_s: float | None = None) -> Reply:
+        self._alive()
+        done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=timeout_s, check=False)
+        return Reply(done.returncode, done.stdout, done.stderr)
+
+    def _alive(self) -> None:
+        if self.dead:
+            raise TransportError("there is no open connection", host="here", fate=Fate.NEVER_SENT)
+
+
+@pytest.fixture
+def loopback() -> Loopback:
+    return Loopback()
+
+
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    """A port that nobody listens on, kept so by being bound."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]

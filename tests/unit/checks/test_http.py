@@ -10,7 +10,7 @@ import pytest
 
 from deployer.checks.certificate import Trust
 from deployer.checks.http import Answer, Lack, NoAnswer, Url, get
-from tests.unit.checks.conftest import Authority, Server, read_request, replying, response
+from tests.unit.checks.conftest import Authority, Server, never, read_request, replying, response
 
 Serve = Callable[..., Server]
 
@@ -118,10 +118,7 @@ def test_endless_interim_answers_end_at_the_deadline(serve: Serve) -> None:
 
 
 def test_who_does_not_answer_is_late(serve: Serve) -> None:
-    def wait(_: socket.socket) -> None:
-        server.closing.wait(10)
-
-    server = serve(wait)
+    server = serve(never)
     with pytest.raises(NoAnswer) as caught:
         fetch(server, limit_s=0.2)
     assert caught.value.lack is Lack.LATE
