@@ -146,6 +146,11 @@ class _KeyAgent(AgentSSH):
             sock.settimeout(AGENT_TIMEOUT_S)
             sock.connect(path)
             self._connect(sock)  # type: ignore[attr-defined]
+            key: Any
+            for key in self.get_keys():
+                if key.inner_key is None:
+                    # A certificate: paramiko asks for this attribute and would find none.
+                    key.public_blob = PublicBlob(key.get_name(), key.blob)
         except (OSError, SSHException) as error:
             sock.close()
             self.notes.append(f"the ssh-agent at {path} does not answer ({error})")

@@ -7,6 +7,7 @@ paramiko's own reader is used where it is enough; a file with ``Include`` or ``M
 from __future__ import annotations
 
 import getpass
+import ipaddress
 import logging
 import os
 import re
@@ -32,7 +33,7 @@ DEFAULT_GLOBAL_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 RESOLVE_TIMEOUT_S = 10.0  #: for ``ssh -G``, whose ``Match exec`` may run a command of the operator's
 
 _NEEDS_SSH = re.compile(r"^\s*(include|match)\b", re.IGNORECASE | re.MULTILINE)
-_SHELL_SYNTAX = re.compile(r"[|&;<>()$`*?\[\]{}\n]")
+_SHELL_SYNTAX = re.compile(r"[|&;<>()$`*?\n]")
 _SSH_KEYS_LISTED_BY_DEFAULT = 3  # ``ssh -G`` names its five to seven defaults when none is configured
 
 
@@ -84,7 +85,7 @@ def resolve(host: Host, config_file: Path | None, *, jump: tuple[str, ...] | Non
     user = host.user or _first(raw, "user") or getpass.getuser()
     hostname = _first(raw, "hostname") or host.address
     _refuse_option(hostname, f"the HostName of {host.name}")
-    port = host.port or int(_first(raw, "port") or 22)
+    port = host.port or _port(_first(raw, "port"), file)
     tokens = {"%h": hostname, "%n": host.address, "%p": str(port), "%r": user, "%u": getpass.getuser()}
     tokens |= {"%d": str(Path.home()), "%%": "%"}
     identities = list(raw.get("identityfile", ()))
@@ -117,12 +118,18 @@ def parse_hop(hop: str) -> Host:
     """Read one ``[user@]host[:port]`` or ``ssh://…`` of a ``ProxyJump``. Raises ``ValueError``."""
     rest = hop.removeprefix("ssh://").rstrip("/")
     user, _, place = rest.rpartition("@")
-    match = re.fullmatch(r"\[([^\]]+)\](?::(\d+))?|([^:]+)(?::(\d+))?|([0-9a-fA-F:.%\w]+)", place)
-    if not match or place.startswith("-") or user.startswith("-"):
+    match = re.fullmatch(r"\[([^\]]+)\](?::(\d+))?|([^:]+)(?::(\d+))?", place)
+    if place.startswith("-") or user.startswith("-") or not (match or _is_ipv6(place)):
         raise ValueError(f"{hop!r} is not a [user@]host[:port]")
-    address = match[1] or match[3] or match[5]
-    port = match[2] or match[4]
+    address, port = (match[1] or match[3], match[2] or match[4]) if match else (place, None)
     return Host(name=hop, address=address, port=int(port) if port else None, user=user or None)
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == 6
+    except ValueError:
+        return False
 
 
 Raw = Mapping[str, tuple[str, ...]]
@@ -177,6 +184,14 @@ def _ask_ssh(host: Host, file: Path) -> Raw:
         key, _, value = line.partition(" ")
         out[key] = (*out.get(key, ()), value)
     return out
+
+
+def _port(text: str | None, file: Path) -> int:
+    if text is None:
+        return 22
+    if not text.isdigit() or not 0 < int(text) < 1 << 16:
+        raise ConfigError(f"{text!r} is not a port", file=str(file), key="Port")
+    return int(text)
 
 
 def _first(raw: Raw, key: str) -> str | None:
@@ -236,7 +251,7 @@ def _proxy_command(text: str | None, tokens: Mapping[str, str], file: Path) -> t
     if text is None or text.strip().lower() == "none":
         return ()
     argv = _words(text)
-    if _SHELL_SYNTAX.search(re.sub(r"\[%h\]", "", text)):
+    if _SHELL_SYNTAX.search(text):
         raise ConfigError(f"a ProxyCommand that needs a shell is not run: {text}", file=str(file))
     if argv[0] == "exec":
         argv = argv[1:]

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,8 +87,9 @@ class Sshd:
         os.killpg(self.process.pid, number)
 
     def stop(self) -> None:
-        self.signal(signal.SIGCONT)
-        self.process.terminate()
+        if self.process.poll() is None:
+            self.signal(signal.SIGCONT)
+            self.process.terminate()
         self.process.wait(timeout=10)
 
 
@@ -118,7 +120,7 @@ def start_sshd(tmp_path_factory: pytest.TempPathFactory, client_key: Path) -> It
         own = "\n".join(f"HostKey {keygen(directory / f'host_{kind}', kind)}" for kind in keys)
         text = "\n".join(lines)
         (directory / "sshd_config").write_text(
-            f"{text}\n{own}\nListenAddress {'[' + address + ']' if ':' in address else address}\nPort {port}\n"
+            f"{text}\n{own}\nListenAddress {f'[{address}]' if ':' in address else address}\nPort {port}\n"
             f"AuthorizedKeysFile {authorized}\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
             "KbdInteractiveAuthentication no\nPidFile none\nPermitRootLogin yes\nPrintMotd no\n"
             "SetEnv SHLVL=2\n"  # else bash reads the start-up files of whoever runs the tests

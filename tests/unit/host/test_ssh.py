@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import logging
+import os
 import signal
 import socket
 import threading
@@ -12,6 +14,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,8 +163,6 @@ def _sessions_of(sshd: Sshd) -> list[int]:
 
 
 def _ps() -> list[tuple[int, int]]:
-    from pathlib import Path
-
     out = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -183,11 +184,8 @@ class _stopped:  # noqa: N801 - reads as a word in a with statement
         self._send(signal.SIGCONT)
 
     def _send(self, number: int) -> None:
-        import os
-        from contextlib import suppress
-
         for pid in self._pids:
-            with suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
 
@@ -260,16 +258,12 @@ class _Hangup:
 
 
 def _pipe(source: socket.socket, sink: socket.socket) -> None:
-    try:
+    with contextlib.suppress(OSError):
         while data := source.recv(65536):
             sink.sendall(data)
-    except OSError:
-        pass
     for sock in (source, sink):
-        try:
+        with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
 
 
 class TestCut:
@@ -281,8 +275,6 @@ class TestCut:
         def cut() -> None:
             ready.wait(5)
             for pid in _sessions_of(own_sshd):
-                import os
-
                 os.kill(pid, signal.SIGKILL)
 
         threading.Thread(target=cut, daemon=True).start()
