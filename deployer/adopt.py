@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deployer.context import Context, who
+from deployer.context import Context
 from deployer.errors import HostError, TransportError, UsageError
+from deployer.journal.ids import who
 from deployer.model import (
     DeploymentRecord,
     Entry,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,12 +36,3 @@ def cache_directory() -> Path:
     """Where mirrors of repositories and manifests are kept (XDG); it may be deleted at any time."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "deployer"
-
-
-def who() -> str:
-    """``user@host`` of this controller, for the journal and for whoever finds a host busy."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # no such user in passwd: a container with a bare uid
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"

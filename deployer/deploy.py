@@ -7,8 +7,9 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from deployer.context import Context, who
-from deployer.errors import HostError
+from deployer.context import Context
+from deployer.errors import AgentError, HostError
+from deployer.journal.ids import who
 from deployer.model import EXIT_CODE, DeploymentRecord, HostOutcome, HostResult, Outcome, Result, State
 from deployer.propose import Prepared, Wishes, policy, propose
 from deployer.rollout import waves
@@ -224,8 +225,16 @@ def _host_result(plan: HostPlan, fleet: Fleet, run: Run | None, ill: HostError |
 def _host_reason(name: str, run: Run | None) -> str | None:
     if run is None:
         return None
-    said = [str(error) for error in (run.first_failures.get(name), run.undo_failures.get(name)) if error]
+    errors = (run.first_failures.get(name), run.undo_failures.get(name))
+    said = [f"{error}{_deciding(error)}" for error in errors if error]
     return "; then: ".join(said) or None
+
+
+def _deciding(error: HostError) -> str:
+    """The line of nginx, or of the validator, that decided."""
+    details = error.details if isinstance(error, AgentError) else ()
+    line = next((d for d in details if "[emerg]" in d), details[0] if details else "")
+    return f" {line}" if line else ""
 
 
 def _reason(run: Run | None, recorder: Recorder, fleet: Fleet, outcome: Outcome) -> str | None:
@@ -237,7 +246,7 @@ def _reason(run: Run | None, recorder: Recorder, fleet: Fleet, outcome: Outcome)
         return None
     stuck = {name: error for name, error in run.undo_failures.items() if fleet.members[name].log.stuck}
     for name, error in {**stuck, **run.first_failures}.items():
-        return f"{name}: {error}"
+        return f"{name}: {error}{_deciding(error)}"
     if outcome is Outcome.INTERRUPTED:
         return "interrupted by a signal"
     return f"{', '.join(fleet.lost)} could not be reached" if fleet.lost else None

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deployer.context import Context, who
+from deployer.context import Context
 from deployer.errors import HostError
+from deployer.journal.ids import who
 from deployer.model import DeploymentRecord, HostOutcome, HostResult, Outcome, Ownership, Result, State
 from deployer.rollout import back
 from deployer.rollout.back import Way

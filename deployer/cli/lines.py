@@ -47,6 +47,7 @@ class Lines:
         self._signals, self._quiet, self._verbose = signals, quiet, verbose
         self._diff = diff
         self._lock = threading.Lock()
+        self._told: dict[tuple[str, ...], str] = {}  #: a failure, and the host it was told of first
 
     @property
     def wants_diff(self) -> bool:
@@ -86,10 +87,17 @@ class Lines:
         """A line for what ended, and for each phase."""
         if event.host is not None:
             self._signals.working = True
-        line = line_of(event, verbose=bool(self._verbose))
+        line = self._again(event) or line_of(event, verbose=bool(self._verbose))
         loud = event.state in (State.FAILED, State.UNDO_FAILED)
         if line is not None and (loud or not self._quiet):
             self._say(line)
+
+    def _again(self, event: Event) -> str | None:
+        """One line for a host that failed like another before it: the details are told once."""
+        if event.host is None or event.state not in (State.FAILED, State.UNDO_FAILED):
+            return None
+        first = self._told.setdefault((event.step, str(event.detail.get("error"))), event.host)
+        return None if first == event.host else f"{event.host}: {event.step} failed as on {first}"
 
     def warns(self, what: str) -> None:
         """A warning; also when quiet."""
