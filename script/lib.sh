@@ -147,7 +147,7 @@ venv_is_current() {
 
 make_venv() {
     local python=$1
-    local pip=("$VENV/bin/python" -m pip --disable-pip-version-check --quiet)
+    local pip=("$VENV/bin/python" -m pip --disable-pip-version-check --quiet --quiet)
     say "making ready: $VENV"
     is_new_enough "$VENV/bin/python" || "$python" -m venv --clear "$VENV"
     "${pip[@]}" install --require-hashes -r "$LOCK" \
