@@ -94,8 +94,9 @@ class _Connection:
         if found is None:
             return None
         value, said = found
-        text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-        text = text.strip("[]") if spellings is ADDRESS else text
+        if not isinstance(value, str):  # 1:2:3:4:5:6:7:8 is a number in base 60 to YAML
+            raise said.error(f"{value!r} cannot be used for {self._host}: text is expected; quote it")
+        text = value.strip("[]") if spellings is ADDRESS else value
         if not text or text.startswith("-") or not text.isprintable() or " " in text:
             wanted = "an address or name" if spellings is ADDRESS else "a name"
             raise said.error(f"{value!r} cannot be used for {self._host}: {wanted} is expected")

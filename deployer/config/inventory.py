@@ -73,8 +73,7 @@ def load_inventory(path: Path) -> Inventory:
         raise ConfigError("has no hosts", file=str(path))
     lineage = tree.finish()
     directory = path if path.is_dir() else path.parent
-    # Ansible looks beside the real file, not beside a symlink to it.
-    files = read_var_files(directory.resolve(), groups=tree.groups, hosts=tree.hosts)
+    files = read_var_files(directory, groups=tree.groups, hosts=tree.hosts)
     members = MappingProxyType(dict(lineage.members))
     said = {name: lineage.variables(name, files) for name in members["all"]}
     values = {name: _values(name, said[name], lineage, path) for name in said}

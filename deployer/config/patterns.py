@@ -45,7 +45,7 @@ def select(pattern: str, members: Mapping[str, Sequence[str]]) -> set[str]:
 def _split(pattern: str, hosts: Iterable[str]) -> list[str]:
     if "," in pattern:
         parts = pattern.split(",")
-    elif pattern in hosts or is_address(pattern.lstrip("!&").strip("[]")) or pattern.startswith(("~", "@")):
+    elif pattern in hosts or is_address(pattern.lstrip("!&").strip("[]")) or pattern.startswith("@"):
         parts = [pattern]
     else:
         parts = _BETWEEN_COLONS.findall(pattern)
@@ -62,6 +62,8 @@ def _from_file(part: str) -> list[str]:
 def _match(part: str, members: Mapping[str, Sequence[str]]) -> list[str]:
     if part in members["all"]:
         return [part]
+    if is_address(part.strip("[]")):
+        part = part.strip("[]")  # 2001:db8::1 is also written [2001:db8::1]
     expression, take = _subscript(part)
     found = _enumerate(expression, members)
     if found is None:

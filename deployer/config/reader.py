@@ -35,12 +35,12 @@ class YamlReader:
             )
             raise self._doc.error(("plugin",), problem)
         for name, body in top.items():
-            self._group(name, body, (name,))
+            self._group(name, body, (str(name),))
 
     def _group(self, name: Any, body: Any, loc: Loc) -> Group:
         group = self._tree.group(check_name(self._doc, loc, name, "group"))
         for section, content in self._mapping(body, loc).items():
-            at = (*loc, section)
+            at = (*loc, str(section))
             if section not in SECTIONS:
                 problem = f"a group has hosts, children and vars, not {section!r}"
                 raise self._doc.error(at, problem + did_you_mean(str(section), SECTIONS))
@@ -53,12 +53,12 @@ class YamlReader:
                 self._children(group, entries, at)
             else:
                 for pattern, own in entries.items():
-                    self._hosts(group, pattern, own, (*at, pattern))
+                    self._hosts(group, pattern, own, (*at, str(pattern)))
         return group
 
     def _children(self, group: Group, entries: Mapping[Any, Any], loc: Loc) -> None:
         for name, body in entries.items():
-            child = self._group(name, body, (*loc, name))
+            child = self._group(name, body, (*loc, str(name)))
             try:
                 self._tree.add_child(group.name, child.name)
             except ValueError as error:
@@ -96,7 +96,9 @@ def says(document: Document, variables: Mapping[Any, Any], loc: Loc) -> Vars:
     out: Vars = {}
     for name, value in variables.items():
         if not isinstance(name, str):
-            raise document.error((*loc, name), f"the name of a variable is text; quote it: {str(name)!r}")
+            raise document.error(
+                (*loc, str(name)), f"the name of a variable is text; quote it: {str(name)!r}"
+            )
         if isinstance(value, Opaque):
             value.name = name
         out[name] = Said(value, document, (*loc, name))

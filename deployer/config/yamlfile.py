@@ -7,6 +7,7 @@ last one); anchors and merge keys work; depth, size and expansion are bounded.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,8 @@ def dotted(loc: Loc) -> str | None:
 def read_text(path: Path, *, limit: int = MAX_BYTES) -> str:
     """The text of a file the operator wrote. Raises :class:`ConfigError`."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a fifo would be waited for, a device never ends
+            raise ConfigError("is not a file", file=str(path))
         with path.open("rb") as file:
             raw = file.read(limit + 1)
     except OSError as error:
