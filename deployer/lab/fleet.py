@@ -85,8 +85,9 @@ class Lab:
         :raises UsageError: not root, packages missing, directory in use, kernel without what it takes.
         """
         directory = directory.absolute()
-        _check(directory, hosts, init)
+        _check_machine(hosts, init)
         states.sweep()
+        _check_directory(directory)
         with _terminable(), states.registry():
             me = Process.of(os.getpid())
             state = states.allocate(name=name or directory.name, directory=directory, init=init, owner=me)
@@ -112,9 +113,10 @@ class Lab:
         raise UsageError(f"there is no lab in {directory}; make one with: deployer lab up")
 
     def down(self) -> None:
-        """Remove the lab: processes, links, mounts, namespaces, directories. Twice is once."""
+        """Remove the lab, and abandoned ones: processes, links, mounts, directories. Twice is once."""
         with _deaf():
             states.take_down(self.state)
+            states.sweep()
             self.hosts = []
             self.state.hosts = []
 
@@ -187,7 +189,7 @@ class Lab:
     def _make(self, count: int) -> None:
         runtime = self.runtime
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self.directory / MARK).write_text(f'{{"runtime": "{runtime}"}}\n')
+        (self.directory / MARK).write_text(f"{runtime}\n")
         self.state.hosts = [HostState(f"web{number}", number) for number in range(1, count + 1)]
         self.hosts = [LabHost(self, host) for host in self.state.hosts]
         states.mount_tmpfs(runtime / "fs", "256m")
@@ -264,7 +266,7 @@ def sweep() -> list[str]:
     return states.sweep()
 
 
-def _check(directory: Path, hosts: int, init: str) -> None:
+def _check_machine(hosts: int, init: str) -> None:
     if os.geteuid() != 0:
         raise UsageError("a lab makes namespaces and mounts: run it as root, or with sudo")
     if not 1 <= hosts <= MAX_HOSTS:
@@ -278,8 +280,18 @@ def _check(directory: Path, hosts: int, init: str) -> None:
     filesystems = Path("/proc/filesystems").read_text().split()
     if "overlay" not in filesystems and subprocess.run(["modprobe", "-q", "overlay"], check=False).returncode:
         raise UsageError("this kernel has no overlay file system: the lab cannot make hosts of this machine")
+    elsewhere = [name for name in ("/usr", "/etc") if Path(name).is_mount()]
+    if elsewhere:
+        raise UsageError(
+            f"{elsewhere[0]} is a file system of its own: a lab's hosts are made of the root file system"
+        )
+
+
+def _check_directory(directory: Path) -> None:
     if any(character in str(directory) for character in '\n"'):
         raise UsageError(f"{directory}: a lab's directory has no quotes or newlines in its name")
+    if (directory / MARK).is_file() and not any(lab.directory == directory for lab in labs()):
+        states.remove_directory(directory)  # the machine was restarted under this lab
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise UsageError(
             f"{directory} is in use; take that lab down with deployer lab down, or choose another directory"

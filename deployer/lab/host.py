@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -79,7 +79,7 @@ class LabHost:
         """Run a command on the host as root, in the host's namespaces and past its network.
 
         :raises UsageError: the host is switched off.
-        :raises AssertionError: with ``check``, when its status is not 0; says what it printed.
+        :raises DeployerError: with ``check``, when its status is not 0; says what it printed.
         :raises subprocess.TimeoutExpired: after ``timeout_s`` seconds.
         """
         pid = self.pid
@@ -97,7 +97,7 @@ class LabHost:
         )
         if check and done.returncode:
             said = (done.stdout + done.stderr).strip()
-            raise AssertionError(f"{self.name}: {list(argv)} ended with {done.returncode}: {said}")
+            raise DeployerError(f"{self.name}: {list(argv)} ended with {done.returncode}: {said}")
         return done
 
     def path(self, path: str, *, follow: bool = False) -> Path:
@@ -163,7 +163,7 @@ class LabHost:
         return not pids
 
     def start_nginx(self) -> None:
-        """Start nginx as the host does at boot. :raises AssertionError: it does not start."""
+        """Start nginx as the host does at boot. :raises DeployerError: it does not start."""
         self.run(["systemctl", "start", "nginx"] if self._lab.init == "systemd" else ["nginx"])
 
     # --- faults
@@ -274,8 +274,7 @@ class LabHost:
             machine_id=f"{lab.network.index:016x}{self._state.number:016x}",
         )
 
-    def _until(self, done: object, problem: str) -> None:
-        assert callable(done)  # noqa: S101
+    def _until(self, done: Callable[[], bool], problem: str) -> None:
         deadline = time.monotonic() + _WITHIN_S
         while not done():
             if time.monotonic() > deadline:

@@ -25,7 +25,7 @@ from deployer.lab.network import NETWORKS, Network, taken_networks
 from deployer.lab.proc import Process, kill_all_under
 
 RUNTIME = Path("/run/deployer-lab")
-MARK = "lab.json"  #: stands in a lab's own directory and says which INDEX it has
+MARK = ".deployer-lab"  #: stands in a lab's own directory, which goes when the lab goes
 _GONE_WITHIN_S = 20.0
 _LOCK_WAIT_S = 60.0
 
@@ -161,9 +161,17 @@ def tear_down(runtime: Path, state: LabState | None) -> None:
     remove_control_groups(f"{network.bridge}-*", deadline)
     for mount in reversed(mounts_under(runtime)):
         unmount(mount, deadline)
-    shutil.rmtree(runtime)
-    if state and (state.directory / MARK).is_file():
-        shutil.rmtree(state.directory)
+    if state:
+        remove_directory(state.directory)
+    shutil.rmtree(runtime)  # last: with it goes the knowledge that there is anything to remove
+
+
+def remove_directory(directory: Path) -> None:
+    """Remove a lab's own directory: one that bears the mark, or an empty one."""
+    if (directory / MARK).is_file():
+        shutil.rmtree(directory)
+    elif directory.is_dir() and not any(directory.iterdir()):
+        directory.rmdir()
 
 
 def remove_control_groups(pattern: str, deadline: float) -> None:

@@ -14,6 +14,8 @@ from typing import TypeVar
 
 import pytest
 
+from deployer.config.inventory import load_inventory
+from deployer.config.playbook import load_playbook
 from deployer.errors import UsageError
 from deployer.lab import fleet, state
 from deployer.lab.fleet import Lab
@@ -213,19 +215,36 @@ def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.txt").exists()
 
 
+def test_a_directory_left_over_from_before_a_restart_is_taken_again(tmp_path: Path) -> None:
+    need_root()
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / state.MARK).touch()
+    (tmp_path / "lab/known_hosts").write_text("old")
+    with Lab.up(tmp_path / "lab", hosts=1) as lab:
+        assert "web1" in lab.known_hosts.read_text()
+
+
+def test_without_root_it_is_said_so(tmp_path: Path) -> None:
+    need_root()
+    program = "from pathlib import Path; from deployer.lab.fleet import Lab; Lab.up(Path('/tmp/x'), hosts=1)"
+    drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    argv = [*drop, sys.executable, "-c", program]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    assert "UsageError: a lab makes namespaces and mounts: run it as root, or with sudo" in done.stderr
+
+
 def test_a_missing_lab_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no lab in"):
         Lab.load(tmp_path)
 
 
 def test_what_up_writes_can_be_read_by_the_commands(lab: Lab) -> None:
-    import yaml
-
-    inventory = yaml.safe_load((lab.project / "inventories/lab.yml").read_text())
-    assert inventory["web"]["hosts"]["web2"] == {"ansible_host": lab.hosts[1].address}
-    playbook = yaml.safe_load((lab.project / "playbooks/nginx.yml").read_text())
-    assert playbook["source"]["repo"] == str(lab.repo)
-    assert playbook["rollout"]["waves"] == [1, "100%"]
+    inventory = load_inventory(lab.project / "inventories/lab.yml")
+    seen = [(host.name, host.address, host.user, host.groups) for host in inventory.hosts]
+    assert seen == [(host.name, host.address, "root", ("web",)) for host in lab.hosts]
+    playbook = load_playbook(lab.project / "playbooks/nginx.yml")
+    assert playbook.source.repo == str(lab.repo)
+    assert [check.name for check in playbook.checks] == ["shop"]
     assert lab.key.stat().st_mode & 0o077 == 0
     assert lab.directory.stat().st_mode & 0o077 == 0
 

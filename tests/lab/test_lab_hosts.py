@@ -189,6 +189,9 @@ def test_fill_and_empty(hosts: list[LabHost]) -> None:
     for directory in ("/var/lib", "/etc"):
         full = host.run(["cp", "/etc/passwd", f"{directory}/new"], check=False)
         assert "No space left" in full.stderr
+    host.reboot()
+    assert get(host.address)[0] == 200
+    assert "No space left" in host.run(["cp", "/etc/passwd", "/var/lib/new"], check=False).stderr
     host.empty()
     host.run(["cp", "/etc/passwd", "/var/lib/new"])
 
