@@ -25,7 +25,7 @@ nl='
 blanks=" 	$nl"
 # 64 characters that stand where a digest stands, so that one sort can order all three sections of a manifest.
 fill=0000000000000000000000000000000000000000000000000000000000000000
-strip='s/\nerror_log [^\n]* # deployer identity, no newline before\n$//;t;s/\(^\|\n\)error_log [^\n]* # deployer identity\n$/\1/'
+strip='s/\nerror_log [^\n]* # deployer identity, no newline before\n$//;ts;s/\(^\|\n\)error_log [^\n]* # deployer identity\n$/\1/;:s'
 
 # ---------------------------------------------------------------------------------------------------- answers
 
@@ -176,6 +176,7 @@ check_target() {
   [ ! -L "$state" ] || fail 67 "target.state $state is a symbolic link; name its real path in the playbook."
   releases=$state/releases
   private=$state/private
+  meta=$private/release
   if [ -n "$preserve" ]; then
     find / -maxdepth 0 -regextype posix-extended -regex "$preserve" >/dev/null 2>&1 || usage "preserve"
   fi
@@ -311,8 +312,8 @@ find_program() {
   esac
 }
 
-# The statements of file $1 outside all blocks, one string, separated by ";".
-toplevel() { sed -z 's/#[^\n]*//g;:a;s/{[^{}]*}/;/g;ta;s/[[:space:]]\+/ /g' "$1" 2>/dev/null; }
+# The statements of file $1 outside all blocks, without the identity line: one string, separated by ";".
+toplevel() { sed -z "$strip"';s/#[^\n]*//g;:a;s/{[^{}]*}/;/g;ta;s/[[:space:]]\+/ /g' "$1" 2>/dev/null; }
 
 # Reads statements $1: sets main_pid (its pid directive) and main_log (yes when it names an error_log of its own).
 read_toplevel() {
@@ -423,39 +424,72 @@ load_program() {
   [ "$program_known" = no ] || return 0
   program_known=yes
   find_program
+  recall_program || read_program
+  main_pattern=''
+  rest=$main
+  while :; do
+    case $rest in
+      *[./+]*)
+        word=${rest%%[./+]*}
+        rest=${rest#"$word"}
+        main_pattern=$main_pattern${word}[${rest%"${rest#?}"}]
+        rest=${rest#?}
+        ;;
+      *) break ;;
+    esac
+  done
+  main_pattern=$main_pattern$rest
+}
+
+recall_program() {
   if [ -f "$private/program" ] && [ "$verb" != begin ] && [ "$verb" != observe ]; then
     {
       IFS= read -r known_target && IFS= read -r known_binary && IFS= read -r version && IFS= read -r prefix &&
         IFS= read -r conf && IFS= read -r main && IFS= read -r default_log && IFS= read -r pid_path && IFS= read -r key
     } <"$private/program" || key=''
     instance=$base/instance/$key
-    [ -z "$key" ] || [ "$known_target $known_binary" != "$target $binary" ] || return 0
+    [ -n "$key" ] && [ "$known_target $known_binary" = "$target $binary" ] && return 0
   fi
-  read_program
+  return 1
 }
 
 # ---------------------------------------------------------------------------------------------------- manifests
 
-# The canonical manifest of directory $1 on standard output: seven processes, however many files.
-manifest_of() (
-  cd -P -- "$1" 2>/dev/null || exit 1
-  digest='' skip=''
+# What stands in the current directory, as NUL-ended records in find's order: three processes, however many files. A digest
+# with its path as sha256sum writes it; for an executable and for a link the fill, a sign and the path; "~~" is no release.
+# find flushes its own output before each sha256sum, so no two records mix.
+scan() {
+  set --
+  [ -z "$preserve" ] || set -- ! -regex "$preserve"
+  find . -regextype posix-extended "$@" \( -type l -printf "$fill##%p\\001//%l\\0" \
+    -o -type f -exec sha256sum -z -- {} + \( ! -perm -100 -o -printf "$fill!!%p\\0" \) -o -type d -o -printf "$fill~~%p\\0" \)
+}
+
+# The canonical manifest of such records on standard input. $1: digest of the main file without its identity line, if any.
+canonical() {
+  printf 'files\0'
+  {
+    printf '%s!!\0%s##\0' "$fill" "$fill"
+    if [ -n "$1" ]; then
+      printf '%s  ./%s\0' "$1" "$main"
+      sed -z "\|^[0-9a-f]\{64\}  \./$main_pattern\$|d"
+    else
+      cat
+    fi
+  } | sort -z -s -k1.65,1.66 -k1.67 |
+    sed -z -e "s/^$fill!!\$/exec/;t;s/^$fill##\$/links/;t;s/^$fill!!//;t;s/^$fill##\\([^\\x01]*\\)\\x01/\\1/"
+}
+
+# The canonical manifest of directory $1, whatever it is. Changes the current directory: for a subshell.
+manifest_of() {
+  cd -P -- "$1" 2>/dev/null || return 1
+  digest=''
   if [ -n "$main" ] && [ -f "$main" ] && [ ! -L "$main" ]; then
     digest=$(sed -z "$strip" "$main" | sha256sum)
     digest=${digest%% *}
-    skip=./$main
   fi
-  printf 'files\0'
-  {
-    [ -z "$digest" ] || printf '%s  %s\0' "$digest" "$skip"
-    printf '%s!!\0%s##\0' "$fill" "$fill"
-    set -- -regextype posix-extended
-    [ -z "$preserve" ] || set -- "$@" ! -regex "$preserve"
-    find . "$@" \( -type l -printf "$fill##%p\\001//%l\\0" -o -type f \( -perm -100 -printf "$fill!!%p\\0" -o -true \) \
-      ! -path "${skip:-.}" -exec sha256sum -z -- {} + -o -type f -o -type d -o -printf "$fill~~%p\\0" \)
-  } | sort -z -s -k1.65,1.66 -k1.67 |
-    sed -z -e "s/^$fill!!\$/exec/;t;s/^$fill##\$/links/;t;s/^$fill!!//;t;s/^$fill##\\([^\\x01]*\\)\\x01/\\1/"
-)
+  scan | canonical "$digest"
+}
 
 # Sets hashed to the tree hash of directory $1.
 hash_tree() {
@@ -463,25 +497,34 @@ hash_tree() {
   hashed=${hashed%% *}
 }
 
-# The recorded tree hash of release $1: sets recorded.
+# Sets recorded to the tree hash of release $1, false when it is not complete.
 read_recorded() {
   recorded=''
-  { read -r recorded <"$private/hash/$1"; } 2>/dev/null
+  { read -r recorded <"$meta/$1/hash"; } 2>/dev/null
   is_hex64 "$recorded"
 }
 
-# The names by which directory $1 differs from the manifest of release $2, at most 100 lines.
-differences() {
-  { manifest_of "$1"; cat "$private/manifest/$2"; } | sort -z | uniq -zu |
-    sed -z -e 's/^[0-9a-f]\{64\}  //;s/^\.\///;s/\/\/.*//' | sort -zu | tr '\n\0' '?\n' | head -n 100
+# Whether directory $1 is what was recorded of release $2, its identity line included.
+is_intact() {
+  case "$intact " in *" $1//$2 "*) return 0 ;; esac
+  read_recorded "$2" || return 1
+  if (cd -P -- "$1" && { scan; cat "$meta/$2/raw"; } | sort -z | uniq -zu | { IFS= read -r line; [ -n "$line" ]; }); then return 1; fi
+  intact="$intact $1//$2"
 }
+
+# The names by which directory $1 differs from release $2, at most 100 lines.
+differences() {
+  (cd -P -- "$1" && { scan; cat "$meta/$2/raw"; }) | sort -z | uniq -zu | names_of
+}
+
+# Paths of NUL-ended records, one a line; a newline in a name is shown as "?".
+names_of() { sed -z -e "s/^[0-9a-f]\{64\}..\.\///;s/\x01.*//" | sort -zu | tr '\n\0' '?\n' | head -n 100; }
 
 # Fails with 69 unless release $1 is complete and its bytes are its manifest's.
 need_intact() {
   [ -d "$releases/$1" ] && read_recorded "$1" ||
     fail 67 "Release $1 is not in $releases any more; deploy its revision again (deploy --rev)."
-  hash_tree "$releases/$1"
-  [ "$hashed" = "$recorded" ] ||
+  is_intact "$releases/$1" "$1" ||
     fail 69 "The bytes of release $1 in $releases are not those of its manifest; somebody wrote there." "$(differences "$releases/$1" "$1")"
 }
 
@@ -566,7 +609,7 @@ make_state() {
 
 make_store() {
   [ ! -d "$private/incoming" ] || return 0
-  { mkdir -p "$releases" "$state/id" "$private/incoming" "$private/manifest" "$private/info" "$private/hash" "$private/valid" "$private/test" &&
+  { mkdir -p "$releases" "$state/id" "$private/incoming" "$meta" "$private/test" &&
     chmod 0711 "$state" "$releases" "$state/id" && chmod 0700 "$private"; } 2>/dev/null ||
     fail 67 "$state cannot be made (is the file system read-only, or full?)."
 }
@@ -638,10 +681,10 @@ register_target() {
 
 # ---------------------------------------------------------------------------------------------------- the switch
 
-# Point STATE/live at release $1, by one rename.
+# Point STATE/live at release $1, by one rename; all that was written before it is on disk by then.
 point_live() {
-  rm -f "$state/.live.new"
-  ln -s "releases/$1" "$state/.live.new" && mv -T "$state/.live.new" "$state/live" || cannot_write "$state"
+  [ ! -L "$state/.live.new" ] || rm -f "$state/.live.new"
+  ln -s "releases/$1" "$state/.live.new" && sync -f "$state" && mv -T "$state/.live.new" "$state/live" || cannot_write "$state"
 }
 
 link_name() { beside=${target%/*}/.${target##*/}; }
@@ -829,7 +872,11 @@ run_validator() {
   done
   masks=''
   if [ "$program" = nginx ]; then
-    masks=$(find -L ${master:+"/proc/$master/fd"} /var/log/nginx -maxdepth 1 -type f -size +64k -exec readlink -f -- {} + 2>/dev/null)
+    # What the running nginx writes to, if it is big.
+    pid_named=''
+    [ ! -f "$pid_path" ] || { read -r pid_named <"$pid_path"; } 2>/dev/null
+    is_digits "$pid_named" || pid_named=self
+    masks=$(find -L "/proc/$pid_named/fd" /var/log/nginx -maxdepth 1 -type f -size +64k -exec readlink -f -- {} + 2>/dev/null)
   fi
   old_ifs=$IFS
   IFS=$nl
@@ -841,6 +888,7 @@ run_validator() {
     </dev/null 2>&1 9>&- 8>&- 7>&-; printf '\ndeployer-exit %s' "$?"; } | tail -c 65536)
   code=${output##*deployer-exit }
   output=${output%"${nl}deployer-exit $code"}
+  output=${output%"$nl"}
   case $output in
     'deployer-ready'*)
       output=${output#deployer-ready}
@@ -854,6 +902,13 @@ run_validator() {
     *)
       if [ "$code" = 137 ]; then output="setting up the test took longer than $test_limit_s s"; else output="the private namespaces for the test could not be made: ${output%%"$nl"*}"; fi
       return 67
+      ;;
+  esac
+  case $output in
+    *': configuration file '*' test is successful')
+      # nginx's two lines of good news are no warnings.
+      output=${output%nginx: configuration file *}
+      output=${output%nginx: the configuration file * syntax is ok"$nl"}
       ;;
   esac
   case $code in
@@ -875,19 +930,10 @@ run_validator() {
 validate_release() {
   run_validator "releases/$1"
   case $? in
-    0) printf '%s\n' "$deployment" >"$private/valid/$1" || cannot_write "$private" ;;
+    0) printf '%s\n' "$deployment" >"$meta/$1/valid" || cannot_write "$private" ;;
     65) fail 65 "${argv%%"$nl"*} refuses the configuration of release $1 on this host; nothing was changed." "$output" ;;
     *) fail 67 "Release $1 cannot be tested on this host: ${output%%"$nl"*}. Nothing was changed." ;;
   esac
-  if [ "$program" = nginx ] && [ -n "$main" ] && [ -f "$releases/$1/$main" ]; then
-    kept_pid=$pid_path
-    read_toplevel "$(toplevel "$releases/$1/$main")"
-    case $main_pid in /var/run/*) [ ! -L /var/run ] || main_pid=/run/${main_pid#/var/run/} ;; esac
-    [ -z "$main_pid" ] || [ "$main_pid" = "$kept_pid" ] || {
-      rm -f "$private/valid/$1"
-      fail 65 "Release $1 changes the pid path from $kept_pid to $main_pid; nginx cannot do that by a reload. Change it by hand with a restart."
-    }
-  fi
 }
 
 # ---------------------------------------------------------------------------------------------------- memory
@@ -985,7 +1031,7 @@ write_loaded() {
   [ "$program" = nginx ] || return 0
   read_uptime
   [ -n "$boot" ] || read_boot
-  printf '%s %s %s %s\n' "$1" "$boot" "${master:-0}" "$uptime_cs" >"$private/loaded.new" && mv -f "$private/loaded.new" "$private/loaded"
+  printf '%s %s %s %s\n' "$1" "$boot" "${master:-0}" "$uptime_cs" >"$private/loaded"
 }
 
 # ---------------------------------------------------------------------------------------------------- reload and verdict
@@ -1076,17 +1122,24 @@ load_release() {
     proof="the reload command succeeded; what is in memory cannot be proved"
     return 0
   fi
-  pause=0.02
+  pause=0.04
   while :; do
     sleep "$pause" 9>&-
-    read_workers
-    if all_new; then
-      if [ "$identity" = yes ]; then
-        if all_hold "$1"; then verdict='held'; fi
-      elif none_hold; then
-        verdict='time'
+    # Titles and descriptors are read only once there is a worker that was not there before.
+    { read -r children <"/proc/$master/task/$master/children"; } 2>/dev/null
+    for child in $children; do
+      case $old in *" $child:"*) continue ;; esac
+      read_workers
+      if all_new; then
+        if [ "$identity" = yes ]; then
+          if all_hold "$1"; then verdict='held'; fi
+        elif none_hold; then
+          verdict='time'
+        fi
       fi
-    fi
+      break
+    done
+    [ -n "$children" ] || serving_count=0
     [ -z "$verdict" ] || break
     read_logs
     [ "$refused" = no ] || break
@@ -1187,13 +1240,12 @@ switch_to() {
     convert
   else
     point_live "$1"
-    sync -f "$state"
   fi
   kind='link'
 }
 
 write_last() {
-  printf '%s\n%s\n%s\n' "$deployment" "$1" "$2" >"$private/last.new" && sync "$private/last.new" && mv -f "$private/last.new" "$private/last" ||
+  printf '%s\n%s\n%s\n' "$deployment" "$1" "$2" >"$private/last.new" && mv -f "$private/last.new" "$private/last" ||
     cannot_write "$private"
 }
 
@@ -1223,7 +1275,10 @@ do_observe() {
   baseline=''
   read_live
   say user "${SUDO_USER:-root}"
-  say shell "$(shell_name)"
+  if [ -n "${BASH_VERSION-}" ]; then say shell bash
+  elif [ "/proc/$$/exe" -ef /bin/dash ]; then say shell dash
+  elif [ "/proc/$$/exe" -ef /bin/busybox ]; then say shell busybox
+  else say shell sh; fi
   if [ -d /run/systemd/system ]; then say systemd yes; else say systemd no; fi
   say clock "$clock"
   say uptime "$uptime"
@@ -1265,19 +1320,20 @@ do_observe() {
   [ -z "$live" ] || say live "$live"
   same=''
   if [ "$hash" != no ] && [ -d "$target" ]; then
-    hash_tree "$target"
-    say disk_hash "$hashed"
-    if [ -n "$live" ] && read_recorded "$live"; then
-      if [ "$hashed" = "$recorded" ]; then
-        same=yes
-        say drifted no
-      else
+    if [ -n "$live" ] && is_intact "$target" "$live"; then
+      same=yes
+      say disk_hash "$recorded"
+      say drifted no
+    else
+      hash_tree "$target"
+      say disk_hash "$hashed"
+      if [ -n "$live" ]; then
         same=no
         say drifted yes
         say_lines drift "$(differences "$target" "$live")"
+      else
+        say drifted no
       fi
-    else
-      say drifted no
     fi
   fi
   read_memory "$same"
@@ -1293,7 +1349,7 @@ do_observe() {
   say promoted "$promoted"
   for directory in "$releases"/*/; do
     directory=${directory%/}
-    [ ! -f "$private/hash/${directory##*/}" ] || say release "${directory##*/}"
+    [ ! -f "$meta/${directory##*/}/hash" ] || say release "${directory##*/}"
   done
   if [ -f "$private/checks" ]; then
     while read -r line; do say check "$line"; done <"$private/checks"
@@ -1314,16 +1370,9 @@ do_observe() {
   fi
 }
 
-shell_name() {
-  if [ -n "${BASH_VERSION-}" ]; then echo bash
-  elif [ "/proc/$$/exe" -ef /bin/dash ]; then echo dash
-  elif [ "/proc/$$/exe" -ef /bin/busybox ]; then echo busybox
-  else echo sh; fi
-}
-
 # The addresses that the master listens on, from the kernel's tables and the master's own sockets.
 say_listening() {
-  sockets=" $(readlink "/proc/$master/fd"/* 2>/dev/null | sed -n 's/^socket:\[\([0-9]*\)\]$/\1/p' | tr '\n' ' ')"
+  sockets=$(readlink "/proc/$master/fd"/* 2>/dev/null)
   listening=$(sed -n 's/^ *[0-9]*: \([0-9A-F]*\):\([0-9A-F]\{4\}\) 0*:0000 0A [^ ]* [^ ]* [^ ]* *[0-9]* *[0-9]* \([0-9]*\) .*/\1 \2 \3/p' "/proc/$master/net/tcp" "/proc/$master/net/tcp6" 2>/dev/null)
   old_ifs=$IFS
   IFS=$nl
@@ -1331,7 +1380,7 @@ say_listening() {
     IFS=$old_ifs
     # shellcheck disable=SC2086 # fields
     set -- $entry
-    case $sockets in *" $3 "*) ;; *) continue ;; esac
+    case $sockets in *"socket:[$3]"*) ;; *) continue ;; esac
     hex_address "$1"
     say listen "$address:$((0x$2))"
   done
@@ -1372,8 +1421,9 @@ swap_word() {
 say_names() {
   names=' ' count=0
   set -f
-  for word in $(grep -rhoE --binary-files=text '^[^#]*\bserver_name[[:space:]][^;#]*' "$target/" 2>/dev/null | sed 's/.*server_name//'); do
-    case $word in *[![:print:]]* | *=*) continue ;; esac
+  # shellcheck disable=SC2013 # words on purpose
+  for word in $(grep -rhoE --binary-files=text '(^|[;{])[[:space:]]*server_name[[:space:]][^;#]*' "$target/" 2>/dev/null); do
+    case $word in *[![:print:]]* | *=* | ';'* | '{'* | server_name) continue ;; esac
     case $names in *" $word "*) continue ;; esac
     names="$names$word "
     count=$((count + 1))
@@ -1409,7 +1459,7 @@ say_file() {
 do_manifest() {
   read_source
   make_scratch
-  manifest_of "$source" >"$scratch/manifest" || fail 70 "The manifest of $source could not be made."
+  (manifest_of "$source") >"$scratch/manifest" || fail 70 "The manifest of $source could not be made."
   say_file "$scratch/manifest"
 }
 
@@ -1499,30 +1549,32 @@ do_release() {
 copy_tree() {
   work=$private/incoming/$2
   rm -rf "$work"
-  mkdir "$work" || cannot_write "$private"
+  mkdir -p "$work/meta" || cannot_write "$private"
   odd=$(find "$1/." ! -type f ! -type d ! -type l -printf '%P\0' | tr '\n\0' '?\n' | head -n 20)
   [ -z "$odd" ] || fail 67 "$target holds sockets, pipes or devices, which cannot be released; move them elsewhere." "$odd"
   errors=$(cp -a --no-preserve=links --reflink=auto "$1/." "$work/tree" 2>&1) || cannot_write "$private" "$errors"
-  manifest_of "$work/tree" >"$work/manifest"
-  digest=$(sha256sum <"$work/manifest")
-  hash_tree "$1"
-  [ "$hashed" = "${digest%% *}" ] || fail 66 "$target changed while it was copied; somebody is working there. Try again."
+  hash_tree "$work/tree"
   copied=$2-${hashed%"${hashed#????????????}"}
-  if [ "$3" = yes ]; then
-    add_identity "$work/tree" "$copied"
-  else
-    strip_identity "$work/tree"
-  fi
+  hash_tree "$1"
+  [ "$copied" = "$2-${hashed%"${hashed#????????????}"}" ] || fail 66 "$target changed while it was copied; somebody is working there. Try again."
+  check_main "$work/tree"
+  if [ "$3" = yes ]; then add_identity "$copied"; else split_main; fi
+  record_tree
 }
 
-# Rename what copy_tree or stage made to releases/$2; a release is complete when its hash is recorded.
+# Write down what stands in $work/tree: meta/raw as it is, meta/manifest without the identity line. Sets hashed.
+record_tree() {
+  (cd "$work/tree" && scan) >"$work/meta/raw" && canonical "$main_digest" <"$work/meta/raw" >"$work/meta/manifest" || cannot_write "$private"
+  hashed=$(sha256sum <"$work/meta/manifest")
+  hashed=${hashed%% *}
+}
+
+# Make a release $1 of $work/tree; it is complete when its hash is recorded beside it. The facts are lines on standard input.
 keep_tree() {
-  printf '%s\n' "$3" >"$1/hash"
-  rm -rf "$private/hash/$2" "$private/valid/$2" "${releases:?}/$2"
-  mv -T "$1/manifest" "$private/manifest/$2" && mv -T "$1/tree" "$releases/$2" && mv -T "$1/info" "$private/info/$2" || cannot_write "$private"
-  sync -f "$releases/$2"
-  mv -T "$1/hash" "$private/hash/$2" || cannot_write "$private"
-  rm -rf "$1"
+  cat >"$work/meta/info" && printf '%s\n' "$hashed" >"$work/meta/hash" || cannot_write "$private"
+  [ ! -e "$meta/$1" ] || rm -rf "${meta:?}/$1"
+  [ ! -e "$releases/$1" ] || rm -rf "${releases:?}/$1"
+  mv -T "$work/tree" "$releases/$1" && sync -f "$releases" && mv -T "$work/meta" "$meta/$1" || cannot_write "$private"
 }
 
 # Refuses a main file that is preserved: its identity would be copied away.
@@ -1532,26 +1584,28 @@ check_main() {
     fail 67 "target.preserve covers $main, the file that must carry the release's identity; leave it out of preserve."
 }
 
-strip_identity() {
-  [ -n "$main" ] && [ -f "$1/$main" ] && [ ! -L "$1/$main" ] || return 0
-  sed -z "$strip" "$1/$main" >"$work/main" && { cmp -s "$work/main" "$1/$main" || cat "$work/main" >"$1/$main"; } || cannot_write "$private"
+# Sets main_digest to the digest of the main file without identity line, which is put into $work/main; empty when there is no such file.
+split_main() {
+  main_digest=''
+  [ -n "$main" ] && [ -f "$work/tree/$main" ] && [ ! -L "$work/tree/$main" ] || return 1
+  sed -z "$strip" "$work/tree/$main" >"$work/main" || cannot_write "$private"
+  main_digest=$(sha256sum <"$work/main")
+  main_digest=${main_digest%% *}
 }
 
-# Append the identity line of release $2 to the main file in tree $1; owner, mode and xattrs of the file stay.
+# Append the identity line of release $1 to the main file of $work/tree; owner, mode and xattrs of the file stay.
 add_identity() {
-  [ -n "$main" ] && [ "$main_identity" != no ] && [ -f "$1/$main" ] && [ ! -L "$1/$main" ] || return 0
-  read_toplevel "$(toplevel "$1/$main")"
-  identity_line="error_log $state/id/$2 emerg;"
-  # What the base carried of deployer is the last line and goes; any other error_log of its own stays in charge.
-  sed -z "$strip" "$1/$main" >"$work/main" || cannot_write "$private"
+  split_main && [ "$main_identity" != no ] || return 0
+  identity_line="error_log $state/id/$1 emerg;"
+  # Any error_log of its own stays in charge.
   read_toplevel "$(toplevel "$work/main")"
   [ "$main_log" = yes ] || identity_line="$identity_line error_log $default_log;"
   if [ -s "$work/main" ]; then
-    sed -z "s|\\n\$|&$identity_line # deployer identity\\n|;t;s|\$|\\n$identity_line # deployer identity, no newline before\\n|" "$work/main" >"$1/$main"
+    sed -z "s|\\n\$|&$identity_line # deployer identity\\n|;t;s|\$|\\n$identity_line # deployer identity, no newline before\\n|" "$work/main" >"$work/tree/$main"
   else
-    printf '\n%s # deployer identity, no newline before\n' "$identity_line" >"$1/$main"
+    printf '\n%s # deployer identity, no newline before\n' "$identity_line" >"$work/tree/$main"
   fi || cannot_write "$private"
-  : >>"$state/id/$2" || cannot_write "$state"
+  : >>"$state/id/$1" || cannot_write "$state"
 }
 
 do_adopt() {
@@ -1571,12 +1625,10 @@ do_adopt() {
   esac
   need_no_mount
   check_targets
-  check_main "$target"
   find_master
   [ -z "$nginx_problem" ] || fail 67 "$nginx_problem"
   if [ -n "$serving" ] && [ "$accept_unproven" != yes ]; then check_age; fi
   copy_tree "$target" baseline no
-  printf 'deployment=%s\nkind=baseline\ntree_hash=%s\n' "$deployment" "$hashed" >"$work/info"
   if [ "$accept_unproven" != yes ]; then
     run_validator "private/incoming/baseline/tree"
     case $? in
@@ -1586,7 +1638,7 @@ do_adopt() {
     esac
   fi
   register_target
-  keep_tree "$work" "$copied" "$hashed"
+  printf 'deployment=%s\nkind=baseline\n' "$deployment" | keep_tree "$copied"
   read_clock
   printf '%s\n' "$copied" >"$private/directory"
   write_loaded "$copied"
@@ -1625,15 +1677,13 @@ check_age() {
 do_freeze() {
   need_ownership
   need_target
-  hash_tree "$target"
-  read_recorded "$live" && [ "$hashed" = "$recorded" ] && {
+  is_intact "$target" "$live" && {
     say frozen "$live"
     say changed no
     return 0
   }
   if [ "$kind" = directory ]; then copy_tree "$target" drift no; else copy_tree "$target" drift yes; fi
-  printf 'deployment=%s\nkind=drift\ntree_hash=%s\n' "$deployment" "$hashed" >"$work/info"
-  keep_tree "$work" "$copied" "$hashed"
+  printf 'deployment=%s\nkind=drift\n' "$deployment" | keep_tree "$copied"
   [ "$kind" != directory ] || printf '%s\n' "$copied" | replace_file "$private/directory" || cannot_write "$private"
   point_live "$copied"
   sync -f "$state"
@@ -1651,10 +1701,10 @@ do_unadopt() {
   if [ "$kind" = link ]; then
     find_master
     rm -rf "$beside.deployer-plain"
-    work=$private/incoming/plain
-    mkdir -p "$work"
     cp -a --no-preserve=links "$target/." "$beside.deployer-plain" || cannot_write "${target%/*}"
-    strip_identity "$beside.deployer-plain"
+    if [ -n "$main" ] && [ -f "$beside.deployer-plain/$main" ] && [ ! -L "$beside.deployer-plain/$main" ]; then
+      sed -z "$strip" "$target/$main" >"$beside.deployer-plain/$main" || cannot_write "${target%/*}"
+    fi
     sync -f "${target%/*}"
     exchange "$beside.deployer-plain" "$target" || {
       mv -T "$target" "$beside.deployer-link" && mv -T "$beside.deployer-plain" "$target" || fail 70 "$target could not be made a plain directory; its content is in $beside.deployer-plain."
@@ -1692,55 +1742,47 @@ do_stage() {
   [ -n "$release" ] && [ -n "$tree_hash" ] && [ -n "$base_release" ] || usage "release, tree_hash and base are wanted"
   case $tree_hash in "${release#*-}"*) ;; *) usage "release and tree_hash differ" ;; esac
   need_ownership
-  if [ -d "$releases/$release" ] && read_recorded "$release" && [ "$recorded" = "$tree_hash" ]; then
-    hash_tree "$releases/$release"
-    if [ "$hashed" = "$tree_hash" ]; then
-      cat >/dev/null
-      say changed no
-      note ok
-      return 0
-    fi
+  if [ -d "$releases/$release" ] && read_recorded "$release" && [ "$recorded" = "$tree_hash" ] && is_intact "$releases/$release" "$release"; then
+    cat >/dev/null
+    say changed no
+    note ok
+    return 0
   fi
-  baseline=''
   if read_live && [ "$live" = "$release" ]; then
     fail 66 "Release $release is live and was changed by hand; freeze it first (--overwrite-drift)." "$(differences "$target" "$release")"
   fi
-  need_intact "$base_release"
+  [ -d "$releases/$base_release" ] && read_recorded "$base_release" ||
+    fail 67 "Release $base_release, on which $release builds, is not in $releases any more; plan again."
   work=$private/incoming/$release
-  mkdir "$work" && mkdir "$work/new" || cannot_write "$private"
+  mkdir -p "$work/new" "$work/meta" || cannot_write "$private"
   # Files become copies of their own: a hard link inside the base would tie two paths together.
   errors=$(cp -a --no-preserve=links --reflink=auto "$releases/$base_release" "$work/tree" 2>&1) || cannot_write "$private" "$errors"
   errors=$(tar -x -f - -C "$work" --no-same-owner --no-same-permissions -m 2>&1) || cannot_write "$private" "$errors"
-  cat >/dev/null
   [ -f "$work/manifest" ] || usage "the payload has no manifest"
   stage_removals
   stage_files
   stage_bits
   check_main "$work/tree"
   check_links "$work/tree"
-  add_identity "$work/tree" "$release"
-  manifest_of "$work/tree" >"$work/real"
-  digest=$(sha256sum "$work/real" "$work/manifest")
-  case $digest in
-    "$tree_hash "*"$nl$tree_hash "*) ;;
-    *) fail 69 "What was put together for release $release is not what was meant (a file was lost or changed on the way); try again." "$(unexpected)" ;;
-  esac
-  printf 'deployment=%s\ncommit=%s\nsource_hash=%s\ntree_hash=%s\nbase=%s\n' "$deployment" "$commit" "$source_hash" "$tree_hash" "$base_release" >"$work/info"
-  keep_tree "$work" "$release" "$tree_hash"
+  main_pid=''
+  add_identity "$release"
+  check_pid
+  record_tree
+  digest=$(sha256sum <"$work/manifest")
+  [ "$hashed" = "$tree_hash" ] && [ "${digest%% *}" = "$tree_hash" ] ||
+    fail 69 "What was put together for release $release is not what was meant (a file was lost or changed on the way); try again." \
+      "$(sort -z "$work/meta/manifest" "$work/manifest" | uniq -zu | sed -z 's/^[0-9a-f]\{64\}  //;s/^\.\///;s/\/\/.*//' | sort -zu | tr '\n\0' '?\n' | head -n 100)"
+  printf 'deployment=%s\ncommit=%s\nsource_hash=%s\nbase=%s\n' "$deployment" "$commit" "$source_hash" "$base_release" | keep_tree "$release"
+  intact="$intact $releases/$release//$release"
   say changed yes
   note ok
 }
 
-unexpected() {
-  sort -z "$work/real" "$work/manifest" | uniq -zu | sed -z -e 's/^[0-9a-f]\{64\}  //;s/^\.\///;s/\/\/.*//' | sort -zu | tr '\n\0' '?\n' | head -n 100
-}
-
-# Of the NUL-ended list $1, what the find expression $2… does not name in the tree (any such path could lead out of it).
-strangers() {
-  list=$1
-  shift
-  (cd "$work/tree" && find . -mindepth 1 "$@" -printf '%P\0') | sort -z >"$work/known"
-  sort -zu "$list" | comm -z -23 - "$work/known" | tr '\n\0' '?\n' | head -n 20
+# Refuses another pid path, as read from the release's main file: a reload cannot change it, and the next one would not find the master.
+check_pid() {
+  case $main_pid in /var/run/*) [ ! -L /var/run ] || main_pid=/run/${main_pid#/var/run/} ;; esac
+  [ -z "$main_pid" ] || [ "$main_pid" = "$pid_path" ] ||
+    fail 65 "Release $release changes the pid path from $pid_path to $main_pid, which nginx cannot do by a reload; change it by hand, with a restart."
 }
 
 stage_removals() {
@@ -1750,12 +1792,11 @@ stage_removals() {
   (cd "$work/tree" && xargs -0 rm -f -- <"$work/remove") || cannot_write "$private"
 }
 
-# new/ is copied once beside, which breaks its hard links into the base and gives plain modes, and then over the tree.
+# Copy new/ over the tree.
 stage_files() {
-  cp -RP --no-preserve=mode,ownership,links "$work/new" "$work/plain" || cannot_write "$private"
   # In a file's way there may be a link (never written through) or a directory that the release no longer has (empty by now).
   # shellcheck disable=SC2016
-  odd=$(cd "$work/plain" && find . ! -type d -exec sh -c '
+  odd=$(cd "$work/new" && find . ! -type d -exec sh -c '
     for path do
       at=../tree/$path
       if [ -L "$at" ]; then
@@ -1764,9 +1805,18 @@ stage_files() {
         find "$at" -depth -type d -empty -delete
         [ ! -d "$at" ] || printf "%s\n" "$path"
       fi
-    done' sh {} +)
+    done' sh {} + \( -type l -o -links 1 -o -printf '//\n' \))
+  new=$work/new
+  case $nl$odd in
+    *"$nl//"*)
+      # Hard links into the base: copied once beside, which parts them and gives plain modes.
+      new=$work/plain
+      cp -RP --no-preserve=mode,ownership,links "$work/new" "$new" || cannot_write "$private"
+      odd=$(printf '%s\n' "$odd" | grep -vx //)
+      ;;
+  esac
   [ -z "$odd" ] || fail 67 "A file of the release would be written through a symbolic link, or over a directory that still holds preserved files." "$odd"
-  errors=$(cp -RP --reflink=auto "$work/plain/." "$work/tree" 2>&1) || cannot_write "$private" "$errors"
+  errors=$(cp -RP --reflink=auto "$new/." "$work/tree" 2>&1) || cannot_write "$private" "$errors"
 }
 
 stage_bits() {
@@ -1803,9 +1853,10 @@ stage_bits() {
 
 # Refuses relative links that climb out of the tree: they would point elsewhere from where releases stand.
 check_links() {
-  odd=$(cd "$1" && find . -type l -lname '*..*' -printf '%P//%l\0' | tr '\n\0' '?\n' | while IFS= read -r line; do
+  odd=$(cd "$1" && find . -type l -lname '*..*' ! -lname '/*' -printf '%P//%l\n')
+  [ -n "$odd" ] || return 0
+  odd=$(printf '%s\n' "$odd" | while IFS= read -r line; do
     path=${line%%//*} to=${line#*//} depth=0
-    case $to in /*) continue ;; esac
     while :; do
       case $path in */*) path=${path#*/} depth=$((depth + 1)) ;; *) break ;; esac
     done
@@ -1815,7 +1866,7 @@ check_links() {
       case $part in '' | .) ;; ..) depth=$((depth - 1)) ;; *) depth=$((depth + 1)) ;; esac
       [ "$depth" -ge 0 ] || { printf '%s\n' "${line%%//*}"; break; }
     done
-  done | head -n 20)
+  done)
   [ -z "$odd" ] || fail 67 "A symbolic link climbs out of $target by a relative path, and would point elsewhere once $target is a link; make it absolute." "$odd"
 }
 
@@ -1823,9 +1874,8 @@ do_validate() {
   [ -n "$release" ] || usage "release is wanted"
   need_ownership
   need_intact "$release"
-  find_master
   validate_release "$release"
-  [ -z "$output" ] || say_lines detail "$(printf '%s\n' "$output" | grep -v -e ' syntax is ok$' -e ' test is successful$')"
+  say_lines detail "$output"
   note ok
 }
 
@@ -1852,8 +1902,7 @@ do_activate() {
   elif [ "$live" != "$from" ]; then
     fail 66 "What is live is $live, not $from as planned; plan again."
   else
-    hash_tree "$target"
-    read_recorded "$live" && [ "$hashed" = "$recorded" ] ||
+    is_intact "$target" "$live" ||
       fail 66 "$target was changed by hand since it was planned; look at the difference (plan)." "$(differences "$target" "$live")"
   fi
   if [ "$program" = nginx ]; then
@@ -1872,7 +1921,7 @@ carry_and_validate() {
   carried=no
   [ "$live" = "$1" ] || carry_preserved "$target" "$releases/$1"
   valid_for=''
-  { read -r valid_for <"$private/valid/$1"; } 2>/dev/null
+  { read -r valid_for <"$meta/$1/valid"; } 2>/dev/null
   [ "$valid_for" = "$deployment" ] && [ "$carried" = no ] && [ "$verb" = activate ] || validate_release "$1"
 }
 
@@ -1957,8 +2006,7 @@ do_confirm() {
   if [ "$program" = nginx ]; then
     same=''
     if ! has_identity "$release"; then
-      hash_tree "$target"
-      read_recorded "$release" && [ "$hashed" = "$recorded" ] && same=yes
+      is_intact "$target" "$release" && same=yes
     fi
     read_memory "$same"
     [ "$memory" = "$release" ] || fail 68 "Release $release is live on disk but not proved to be in memory: $memory_note."
@@ -2024,9 +2072,8 @@ do_prune() {
     word=${directory##*/}
     is_release "$word" || continue
     case $wanted in *" $word "*) continue ;; esac
-    # Without its hash it is no release any more, whatever happens next.
-    rm -f "$private/hash/$word" "$private/manifest/$word" "$private/info/$word" "$private/valid/$word" "$state/id/$word"
-    rm -rf "${releases:?}/$word" || cannot_write "$state"
+    # What is recorded of it goes first: without that it is no release any more, whatever happens next.
+    rm -rf "${meta:?}/$word" "${releases:?}/$word" "$state/id/$word" || cannot_write "$state"
     say pruned "$word"
     gone="$gone $word"
   done
@@ -2064,7 +2111,7 @@ main() {
   unset CDPATH ENV BASH_ENV GREP_OPTIONS GREP_COLORS TAR_OPTIONS POSIXLY_CORRECT TMPDIR XARGS LD_PRELOAD NGINX NGINX_BPF TIME_STYLE BLOCK_SIZE
   umask 022
   cd / || exit 70
-  verb=${1-} logging='' private='' stamp='' clock='' boot='' scratch='' incoming='' locked=no repaired=no program_known=no
+  verb=${1-} logging='' private='' meta='' intact='' stamp='' clock='' boot='' scratch='' incoming='' main_pattern='' main_digest='' locked=no repaired=no program_known=no
   baseline='' memory='' master='' proof='' seconds=0 release='' deployment='' work='' main_pid='' main_log=no
   trap clean_up EXIT
   trap 'exit 70' INT TERM
