@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,9 @@ RETRY_FIRST_S, RETRY_MOST_S = 0.1, 1.0  #: between two attempts that were droppe
 class Link:
     """One authenticated transport. Closing it gives back what carried it."""
 
-    def __init__(self, transport: wire.Wire, carriers: ExitStack) -> None:
+    def __init__(self, transport: wire.Wire, carriers: ExitStack, round_trip_s: float) -> None:
         self._transport, self._carriers = transport, carriers
+        self.round_trip_s = round_trip_s  #: about; from the first handshake of what carries it
 
     @property
     def alive(self) -> bool:
@@ -88,17 +90,17 @@ def _again(once: Callable[[], Link], deadline: Deadline) -> Link:
 
 def _attempt(route: Route, options: SshOptions, deadline: Deadline) -> Link:
     with ExitStack() as carriers:
-        sock = _carrier(route, options, deadline, carriers)
+        sock, round_trip_s = _carrier(route, options, deadline, carriers)
         fabric_connection = wire.connect(route, sock, deadline)
-        return Link(fabric_connection.transport, carriers.pop_all())
+        return Link(fabric_connection.transport, carriers.pop_all(), round_trip_s)
     raise AssertionError("unreachable")
 
 
-def _carrier(route: Route, options: SshOptions, deadline: Deadline, carriers: ExitStack) -> Any:
+def _carrier(route: Route, options: SshOptions, deadline: Deadline, carriers: ExitStack) -> tuple[Any, float]:
     if not route.proxy_jump:
         dialled = dial(route, deadline)
         carriers.callback(dialled.close)
-        return dialled.sock
+        return dialled.sock, dialled.round_trip_s
     hops = route.proxy_jump
     if len(hops) > MAX_HOPS:
         raise ConfigError(f"more than {MAX_HOPS} jump hosts in a row", file="ssh config", key=route.name)
@@ -108,6 +110,7 @@ def _carrier(route: Route, options: SshOptions, deadline: Deadline, carriers: Ex
         kind = HostKeyError if isinstance(error, HostKeyError) else Unreachable
         raise kind(f"the jump host {hops[-1]} failed: {error}", host=route.name) from error
     carriers.callback(options.gateways.release, hops)
+    begun = time.monotonic()
     try:
         channel = gateway.tunnel((route.hostname, route.port), deadline)
     except ChannelException as error:
@@ -117,7 +120,7 @@ def _carrier(route: Route, options: SshOptions, deadline: Deadline, carriers: Ex
         text = f"the jump host {hops[-1]} did not connect to {route.where} within {deadline.seconds:g} s"
         raise Unreachable(text, host=route.name) from error
     carriers.callback(channel.close)
-    return channel
+    return channel, time.monotonic() - begun
 
 
 def _open_hop(hops: tuple[str, ...], options: SshOptions, deadline: Deadline) -> Link:

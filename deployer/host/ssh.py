@@ -6,7 +6,6 @@ A failure says what is known of the command's fate; only what was never sent is 
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,7 +60,6 @@ class Connection:
         self._route: Route | None = None
         self._link: Link | None = None
         self._spare: Future[Channel] | None = None
-        self._round_trip_s = 0.0
 
     @property
     def route(self) -> Route:
@@ -190,9 +188,7 @@ class Connection:
                     channel = spare.result(timeout=deadline.left)
                     if not channel.closed:
                         return link, channel
-            begun = time.monotonic()
             channel = link.session(deadline)
-            self._round_trip_s = time.monotonic() - begun
         except ChannelException as error:
             text = f"sshd on {self.route.where} opens no session for {self.user} ({error.text})"
             raise self._lost(text, sent=False) from error
@@ -206,7 +202,7 @@ class Connection:
 
     def _open_ahead(self, link: Link) -> None:
         """On a slow line, open the channel of the next call while this one runs: one round trip less."""
-        if self._round_trip_s < WORTH_HIDING_S:
+        if link.round_trip_s < WORTH_HIDING_S:
             return
         from concurrent.futures import Future
 

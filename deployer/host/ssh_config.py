@@ -1,7 +1,6 @@
 """How a host is reached: the inventory's variables over the operator's ssh config, as in Ansible.
 
-paramiko's own reader is used where it is enough; a file with ``Include`` or ``Match`` is resolved by
-``ssh -G``, because paramiko knows the first not at all and the second in part.
+A file with ``Include`` or ``Match`` is resolved by the ssh client itself (``ssh -G``).
 """
 
 from __future__ import annotations
@@ -11,19 +10,15 @@ import ipaddress
 import logging
 import os
 import re
-import shlex
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from deployer.errors import ConfigError
+from deployer.host.ssh_sections import Sections, Values, words
 from deployer.model import Host
-
-if TYPE_CHECKING:
-    from paramiko.config import SSHConfig
 
 log = logging.getLogger("deployer")
 
@@ -83,7 +78,7 @@ def resolve(host: Host, config_file: Path | None, *, jump: tuple[str, ...] | Non
     file = config_file or Path.home() / ".ssh" / "config"
     raw = _lookup(host, file, required=config_file is not None)
     user = host.user or _first(raw, "user") or getpass.getuser()
-    hostname = _first(raw, "hostname") or host.address
+    hostname = _expand(_first(raw, "hostname") or host.address, {"%h": host.address, "%%": "%"})
     _refuse_option(hostname, f"the HostName of {host.name}")
     port = host.port or _port(_first(raw, "port"), file)
     tokens = {"%h": hostname, "%n": host.address, "%p": str(port), "%r": user, "%u": getpass.getuser()}
@@ -132,37 +127,28 @@ def _is_ipv6(text: str) -> bool:
         return False
 
 
-Raw = Mapping[str, tuple[str, ...]]
-
-
-def _lookup(host: Host, file: Path, *, required: bool) -> Raw:
+def _lookup(host: Host, file: Path, *, required: bool) -> Values:
     try:
         stamp = file.stat().st_mtime_ns
     except FileNotFoundError as error:
         if required:
             raise ConfigError("no such file; --ssh-config names it", file=str(file)) from error
         return {}
-    parsed = _parsed(file, stamp)
-    if parsed is None:
-        return _ask_ssh(host, file)
-    found = parsed.lookup(host.address)
-    return {k: tuple(v) if isinstance(v, list) else (v,) for k, v in found.items() if v is not None}
+    sections = _read(file, stamp)
+    return _ask_ssh(host, file) if sections is None else sections.lookup(host.address)
 
 
 @lru_cache(maxsize=16)
-def _parsed(file: Path, _stamp: int) -> SSHConfig | None:
-    """The file as paramiko reads it, or ``None`` when only ssh can."""
-    from paramiko.config import SSHConfig
-    from paramiko.ssh_exception import ConfigParseError
-
+def _read(file: Path, _stamp: int) -> Sections | None:
+    """The file's sections, or ``None`` when only ssh can tell."""
     try:
         text = file.read_text(encoding="utf-8", errors="surrogateescape")
-        return None if _NEEDS_SSH.search(text) else SSHConfig.from_text(text)
-    except (ConfigParseError, OSError) as error:
+        return None if _NEEDS_SSH.search(text) else Sections(text)
+    except (ValueError, OSError) as error:
         raise ConfigError(f"not an ssh config that can be read: {error}", file=str(file)) from error
 
 
-def _ask_ssh(host: Host, file: Path) -> Raw:
+def _ask_ssh(host: Host, file: Path) -> Values:
     argv = ["ssh", "-G", "-F", str(file.absolute())]
     argv += ["-l", host.user] if host.user else []
     argv += ["-p", str(host.port)] if host.port else []
@@ -194,7 +180,7 @@ def _port(text: str | None, file: Path) -> int:
     return int(text)
 
 
-def _first(raw: Raw, key: str) -> str | None:
+def _first(raw: Values, key: str) -> str | None:
     values = raw.get(key)
     return values[0] if values else None
 
@@ -219,22 +205,15 @@ def _paths(values: Iterable[str], tokens: Mapping[str, str]) -> tuple[Path, ...]
     return tuple(Path(_expand(v, tokens)) for v in values if v.lower() != "none")
 
 
-def _known_hosts_files(raw: Raw, tokens: Mapping[str, str]) -> tuple[Path, ...]:
+def _known_hosts_files(raw: Values, tokens: Mapping[str, str]) -> tuple[Path, ...]:
     out: list[Path] = []
     for key, default in (
         ("userknownhostsfile", DEFAULT_USER_HOSTS),
         ("globalknownhostsfile", DEFAULT_GLOBAL_HOSTS),
     ):
         text = _first(raw, key)
-        out += _paths(_words(text) if text else default, tokens)
+        out += _paths(words(text) if text else default, tokens)
     return tuple(out)
-
-
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return text.split()
 
 
 def _agent_socket(value: str | None, tokens: Mapping[str, str]) -> str | None:
@@ -250,7 +229,7 @@ def _agent_socket(value: str | None, tokens: Mapping[str, str]) -> str | None:
 def _proxy_command(text: str | None, tokens: Mapping[str, str], file: Path) -> tuple[str, ...]:
     if text is None or text.strip().lower() == "none":
         return ()
-    argv = _words(text)
+    argv = words(text)
     if _SHELL_SYNTAX.search(text):
         raise ConfigError(f"a ProxyCommand that needs a shell is not run: {text}", file=str(file))
     if argv[0] == "exec":

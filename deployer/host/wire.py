@@ -155,6 +155,7 @@ def _first(wanted: Sequence[str], offered: Sequence[str]) -> tuple[str, ...]:
 
 def _config() -> fabric.Config:
     # Neither ssh config nor fabric.yml files: what is honoured was resolved before, in one place.
+    # Not shared: a Config merges itself anew while it is read, which other threads would see.
     quiet = logging.getLogger("paramiko")
     if quiet.level == logging.NOTSET:
         # It prints a traceback for every host that hangs up; the sentence is ours.

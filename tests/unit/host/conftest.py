@@ -73,9 +73,9 @@ class Sshd:
         )
         return file
 
-    def host(self, name: str = "web1", **changes: object) -> Host:
-        values: dict[str, object] = {"address": self.address, "port": self.port, "user": self.user}
-        return Host(name=name, **(values | changes))  # type: ignore[arg-type]
+    def host(self, name: str = "web1", **changes: Any) -> Host:
+        values: dict[str, Any] = {"address": self.address, "port": self.port, "user": self.user}
+        return Host(name=name, **(values | changes))
 
     def connection(
         self, *, config: Path | None = None, connect_s: float = 10, **changes: object

@@ -13,8 +13,7 @@ import pytest
 from deployer.errors import Unreachable
 from tests.unit.host.conftest import Sshd, StartSshd, keygen, public
 
-
-SECRET = "not a word of a sentence"
+WORDS = "not a word of a sentence"
 
 
 def authorize(sshd: Sshd, *lines: str) -> None:
@@ -100,10 +99,10 @@ def test_an_encrypted_key_without_an_agent_is_a_sentence(
 ) -> None:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     for kind in ("ed25519", "rsa"):
-        key = keygen(tmp_path / kind, kind, passphrase=SECRET)
+        key = keygen(tmp_path / kind, kind, passphrase=WORDS)
         text = refusal(mine, "IdentitiesOnly yes", key_file=str(key))
         assert f"{key} is encrypted and its key is not in the ssh-agent" in text
-        assert SECRET not in text
+        assert WORDS not in text
 
 
 def test_what_is_no_key_is_a_sentence(mine: Sshd, tmp_path: Path) -> None:
