@@ -1,7 +1,7 @@
 """The main job, shown: a fleet under load, the update of 12 June, and what its users noticed.
 
-Run by ``script/demo``. Every figure is measured in this run: exit codes and seconds by running the commands as
-an operator would, requests by a stream of users of its own.
+Run by ``script/demo``. Every figure is measured in this run: exit codes and seconds by running the commands
+as an operator would, requests by a stream of users of its own.
 """
 
 from __future__ import annotations
