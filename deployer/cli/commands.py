@@ -64,16 +64,24 @@ def adopt(
     inventory: Inventory,
     *,
     undo: Annotated[
-        bool, typer.Option("--undo", help="Make a plain directory again of what is live.")
+        bool,
+        typer.Option("--undo", envvar="DEPLOYER_UNDO", help="Make a plain directory again of what is live."),
     ] = False,
     export: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Also write what is live into DIR, to put it into git."),
+        typer.Option(
+            metavar="DIR",
+            envvar="DEPLOYER_EXPORT",
+            help="Also write what is live into DIR, to put it into git.",
+        ),
     ] = None,
     accept_unproven: AcceptUnproven = False,
     common: Common,
 ) -> None:
-    """Copy what is live into the store as baseline and last known good; users notice nothing."""
+    """Take over what is live as the baseline to go back to.
+
+    A copy is made on each host; users notice nothing. The first deploy does it by itself.
+    """
     from deployer import adopt as case
     from deployer.cli import setup
 
@@ -85,7 +93,10 @@ def adopt(
 
 
 def plan(inventory: Inventory, *, rev: Rev = None, common: Common) -> None:
-    """Show what would change, host by host, with the diff; nothing is touched, not even adopted."""
+    """Show what would change, host by host, with the diff.
+
+    Nothing is touched, not even adopted. Exit 3 when a deploy would be refused.
+    """
     from deployer.cli import setup
     from deployer.cli.colour import print_plan
     from deployer.cli.plans import plan_json
@@ -111,28 +122,44 @@ def deploy(
     rev: Rev = None,
     yes: Yes = False,
     prepare_only: Annotated[
-        bool, typer.Option("--prepare-only", help="Stage and validate on every host, change none.")
+        bool,
+        typer.Option(
+            "--prepare-only",
+            envvar="DEPLOYER_PREPARE_ONLY",
+            help="Stage and validate on every host, change none.",
+        ),
     ] = False,
     fix_forward: Annotated[
         bool,
         typer.Option(
-            "--fix-forward", help="Deploy the cure while the site is down: no precheck, nginx may be dead."
+            "--fix-forward",
+            envvar="DEPLOYER_FIX_FORWARD",
+            help="Deploy the cure while the site is down: no precheck, nginx may be dead.",
         ),
     ] = False,
     overwrite_drift: Annotated[
         bool,
-        typer.Option("--overwrite-drift", help="Replace what was edited by hand; it is kept as a release."),
+        typer.Option(
+            "--overwrite-drift",
+            envvar="DEPLOYER_OVERWRITE_DRIFT",
+            help="Replace what was edited by hand; it is kept as a release.",
+        ),
     ] = False,
     accept_deletions: Annotated[
         bool,
         typer.Option(
-            "--accept-deletions", help="Let the first deployment delete files that git does not have."
+            "--accept-deletions",
+            envvar="DEPLOYER_ACCEPT_DELETIONS",
+            help="Let the first deployment delete files that git does not have.",
         ),
     ] = False,
     accept_unproven: AcceptUnproven = False,
     common: Common,
 ) -> None:
-    """Deploy a revision: prepared on all hosts, then in waves, proved, and taken back where it fails."""
+    """Deploy a revision, prove it is served, take it back if not.
+
+    Prepared and validated on all hosts before any is changed, then in waves.
+    """
     from deployer.cli import setup
     from deployer.deploy import deploy as case
     from deployer.propose import Wishes
@@ -156,13 +183,20 @@ def rollback(
     *,
     to: Annotated[
         str | None,
-        typer.Option(metavar="RELEASE|REVISION", help="This release instead of the one before."),
+        typer.Option(
+            metavar="RELEASE|REVISION", envvar="DEPLOYER_TO", help="This release instead of the one before."
+        ),
     ] = None,
-    list_: Annotated[bool, typer.Option("--list", help="Only list the releases on the hosts.")] = False,
+    list_: Annotated[
+        bool, typer.Option("--list", envvar="DEPLOYER_LIST", help="Only list the releases on the hosts.")
+    ] = False,
     yes: Yes = False,
     common: Common,
 ) -> None:
-    """EMERGENCY: take every reachable host back to where it came from; needs no git and no database."""
+    """EMERGENCY: take the latest deployment back, everywhere.
+
+    Needs no git and no database, and helps every host that answers. Said twice it changes nothing more.
+    """
     from deployer.cli import setup
     from deployer.rollback import Wishes
     from deployer.rollback import rollback as case
@@ -182,7 +216,10 @@ def rollback(
 
 
 def status(inventory: Inventory, *, common: Common) -> None:
-    """Show where each host stands: live, in memory, good, drift, health. Exit 6 when something is wrong."""
+    """Show what each host serves, and what is wrong with it.
+
+    Live, in memory, good, drift, health. Exit 6 when something is not as it should be.
+    """
     from deployer import status as case
     from deployer.cli import setup
     from deployer.cli.tables import status_table
@@ -201,7 +238,9 @@ def history(
     inventory: Annotated[
         str | None, typer.Argument(metavar="[INVENTORY]", help="Only deployments of this inventory.")
     ] = None,
-    number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many, newest first.")] = 20,
+    number: Annotated[
+        int, typer.Option("--number", "-n", min=1, envvar="DEPLOYER_NUMBER", help="How many, newest first.")
+    ] = 20,
     state: Annotated[str | None, typer.Option(envvar="DEPLOYER_STATE", help="URL of the journal.")] = None,
     json: Annotated[bool, typer.Option("--json", envvar="DEPLOYER_JSON", help="As a JSON document.")] = False,
 ) -> None:
@@ -223,12 +262,18 @@ def show(
         str, typer.Argument(metavar="ID", help="Id of a deployment, or its beginning; 'last' is the newest.")
     ],
     format_: Annotated[
-        str, typer.Option("--format", metavar="text|markdown|json", help="How it is told.")
+        str,
+        typer.Option(
+            "--format", metavar="text|markdown|json", envvar="DEPLOYER_FORMAT", help="How it is told."
+        ),
     ] = "text",
     state: Annotated[str | None, typer.Option(envvar="DEPLOYER_STATE", help="URL of the journal.")] = None,
     json: Annotated[bool, typer.Option("--json", envvar="DEPLOYER_JSON", help="--format json.")] = False,
 ) -> None:
-    """Tell one deployment as a timeline with UTC times: the post-mortem of a failed one."""
+    """Tell one deployment as a timeline: its post-mortem.
+
+    Times are UTC.
+    """
     from deployer.errors import UsageError
     from deployer.journal.store import Store
     from deployer.report import timeline

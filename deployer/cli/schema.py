@@ -10,7 +10,7 @@ import typer
 def schema(
     what: Annotated[str, typer.Argument(metavar="playbook|inventory", help="Which file's schema.")],
 ) -> None:
-    """Print the JSON Schema of a playbook or an inventory, for editors."""
+    """Print the JSON Schema of a playbook or inventory."""
     from json import dumps
 
     from deployer.config.schema import inventory_schema, playbook_schema
