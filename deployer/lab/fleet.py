@@ -9,41 +9,25 @@ process is gone, unless it is *detached*, as ``deployer lab up`` makes it. Aband
 from __future__ import annotations
 
 import os
-import shutil
-import signal
 import subprocess
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Literal, Self
 
-from deployer.errors import Interrupted, UsageError
+from deployer.errors import UsageError
 from deployer.lab import boot, root, sample
 from deployer.lab import state as states
 from deployer.lab.host import LabHost
-from deployer.lab.network import MAX_HOSTS, Network
+from deployer.lab.needs import check_directory, check_machine
+from deployer.lab.network import Network
 from deployer.lab.proc import Process
+from deployer.lab.signals import deaf, interrupted_once
 from deployer.lab.state import MARK, HostState, LabState
 
 Init = Literal["light", "systemd"]
-
-_PROGRAMS = {
-    "ip": "iproute2",
-    "nginx": "nginx",
-    "sshd": "openssh-server",
-    "ssh-keygen": "openssh-client",
-    "sudo": "sudo",
-    "git": "git",
-    "unshare": "util-linux",
-    "nsenter": "util-linux",
-    "setpriv": "util-linux",
-    "mount": "mount",
-}
-_SBIN = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +69,22 @@ class Lab:
         :raises UsageError: not root, packages missing, directory in use, kernel without what it takes.
         """
         directory = directory.absolute()
-        _check_machine(hosts, init)
-        states.sweep()
-        _check_directory(directory)
-        with _terminable(), states.registry():
-            me = Process.of(os.getpid())
-            state = states.allocate(name=name or directory.name, directory=directory, init=init, owner=me)
-        lab = cls(state)
-        try:
-            with _terminable():
+        check_machine(hosts, init)
+        with interrupted_once():
+            states.sweep()
+            check_directory(directory)
+            with states.registry():
+                me = Process.of(os.getpid())
+                state = states.allocate(name=name or directory.name, directory=directory, init=init, owner=me)
+            lab = cls(state)
+            try:
                 lab._make(hosts)
                 if detached:
                     state.owner = None
                     state.save()
-        except BaseException:
-            lab.down()
-            raise
+            except BaseException:
+                lab.down()
+                raise
         return lab
 
     @classmethod
@@ -114,7 +98,7 @@ class Lab:
 
     def down(self) -> None:
         """Remove the lab, and abandoned ones: processes, links, mounts, directories. Twice is once."""
-        with _deaf():
+        with deaf():
             states.take_down(self.state)
             states.sweep()
             self.hosts = []
@@ -209,7 +193,7 @@ class Lab:
                 for future in futures:
                     future.result()
             except BaseException:
-                with _deaf():
+                with deaf():
                     pool.shutdown(wait=True, cancel_futures=True)
                 raise
         self._write_project()
@@ -241,7 +225,9 @@ class Lab:
         (self.project / "playbooks").mkdir()
         (self.project / "inventories/lab.yml").write_text(sample.inventory(pairs))
         (self.project / "playbooks/nginx.yml").write_text(sample.playbook(self.repo))
-        self.ssh_config.write_text(sample.ssh_config(pairs, key=self.key, known_hosts=self.known_hosts))
+        ways = [(f"{host.name} {host.address}", host.address) for host in self.hosts]
+        ways += [(host.address6, host.address6) for host in self.hosts]
+        self.ssh_config.write_text(sample.ssh_config(ways, key=self.key, known_hosts=self.known_hosts))
         keys = self.runtime / "fs/keys"
         lines = []
         for host in self.hosts:
@@ -266,79 +252,6 @@ def sweep() -> list[str]:
     return states.sweep()
 
 
-def _check_machine(hosts: int, init: str) -> None:
-    if os.geteuid() != 0:
-        raise UsageError("a lab makes namespaces and mounts: run it as root, or with sudo")
-    if not 1 <= hosts <= MAX_HOSTS:
-        raise UsageError(f"--hosts {hosts}: a lab has 1 to {MAX_HOSTS} hosts")
-    programs = dict(_PROGRAMS)
-    if init == "systemd":
-        programs["systemd-nspawn"] = "systemd-container"
-    missing = sorted({package for name, package in programs.items() if not shutil.which(name, path=_SBIN)})
-    if missing:
-        raise UsageError(f"the lab needs packages that are not here: apt-get install {' '.join(missing)}")
-    filesystems = Path("/proc/filesystems").read_text().split()
-    if "overlay" not in filesystems and subprocess.run(["modprobe", "-q", "overlay"], check=False).returncode:
-        raise UsageError("this kernel has no overlay file system: the lab cannot make hosts of this machine")
-    elsewhere = [name for name in ("/usr", "/etc") if Path(name).is_mount()]
-    if elsewhere:
-        raise UsageError(
-            f"{elsewhere[0]} is a file system of its own: a lab's hosts are made of the root file system"
-        )
-
-
-def _check_directory(directory: Path) -> None:
-    if any(character in str(directory) for character in '\n"'):
-        raise UsageError(f"{directory}: a lab's directory has no quotes or newlines in its name")
-    if (directory / MARK).is_file() and not any(lab.directory == directory for lab in labs()):
-        states.remove_directory(directory)  # the machine was restarted under this lab
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise UsageError(
-            f"{directory} is in use; take that lab down with deployer lab down, or choose another directory"
-        )
-
-
 def _keygen(path: Path, comment: str) -> None:
     argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)]
     subprocess.run(argv, capture_output=True, timeout=30, check=True)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM and SIGHUP end this like Ctrl-C, so that the clean-up runs, unless the program handles them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        raise Interrupted(f"stopped by {signal.Signals(number).name}; the lab is taken down again")
-
-    before = {}
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            before[number] = signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _deaf() -> Iterator[None]:
-    """Hold signals back while something is taken down: a second Ctrl-C must not leave half of it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    before = {}
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) not in {None, signal.SIG_IGN}:
-            before[number] = signal.signal(number, lambda number, _frame: came.append(number))
-    try:
-        yield
-    finally:
-        for held, handler in before.items():
-            signal.signal(held, handler)
-        for late in came:
-            signal.raise_signal(late)

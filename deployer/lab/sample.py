@@ -172,9 +172,9 @@ rollout:
 
 
 def ssh_config(hosts: Sequence[tuple[str, str]], *, key: Path, known_hosts: Path) -> str:
-    """An ssh config for ``ssh NAME`` and ``ssh ADDRESS``, in which nothing is taken on trust."""
+    """An ssh config in which nothing is taken on trust, for ``(patterns, address)`` pairs."""
     blocks = [
-        f"""Host {name} {address}
+        f"""Host {patterns}
   HostName {address}
   Port 22
   User root
@@ -185,6 +185,6 @@ def ssh_config(hosts: Sequence[tuple[str, str]], *, key: Path, known_hosts: Path
   GlobalKnownHostsFile /dev/null
   StrictHostKeyChecking yes
 """
-        for name, address in hosts
+        for patterns, address in hosts
     ]
     return "\n".join(blocks)

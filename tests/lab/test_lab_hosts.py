@@ -47,7 +47,7 @@ def get(address: str, host: str = "shop.example.com", timeout_s: float = 2) -> t
 
 
 def test_ssh_works_strictly_with_the_written_config(lab: Lab) -> None:
-    for target in ("web1", lab.hosts[1].address):
+    for target in ("web1", lab.hosts[2].address, lab.hosts[1].address6):
         done = ssh(lab, target, "hostname")
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
