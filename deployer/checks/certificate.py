@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from functools import lru_cache
 
 EXPIRES_SOON_DAYS = 14
 """A certificate with less than this left gets a warning; renewal by certbot is due at 30 days."""
+
+_MAKING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Trust:
 
     def context(self) -> ssl.SSLContext:
         """A client's context. Raises ``OSError`` (``ssl.SSLError`` is one) when ``ca`` cannot be read."""
-        return _context(self.verify, self.ca)
+        with _MAKING:  # many threads want the same one at the same moment
+            return _context(self.verify, self.ca)
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,13 @@ def read_certificate(der: bytes, *, verified: bool) -> Certificate | None:
 @lru_cache(maxsize=32)
 def _context(verify: bool, ca: str | None) -> ssl.SSLContext:
     """Reading the system's authorities takes 20 ms, so one context serves all probes that trust alike."""
-    context = ssl.create_default_context(cafile=ca)
-    context.set_alpn_protocols(["http/1.1"])
-    if not verify:
+    if verify:
+        context = ssl.create_default_context(cafile=ca)
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["http/1.1"])
     return context
 
 

@@ -14,7 +14,7 @@ QUESTIONS = 200
 
 PROBE_LABEL = "deployer-probe"
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104  # read, not bound
-_HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._")
+_LABEL = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -93,7 +93,11 @@ def concrete(server_name: str) -> tuple[str, ...]:
         names = (server_name[:-1] + "test",)
     else:
         names = (server_name,)
-    return tuple(n for n in names if n.strip("_.") and len(n) <= 253 and _HOST_CHARACTERS.issuperset(n))
+    return tuple(n for n in names if n.strip("_") and len(n) <= 253 and all(map(_is_label, n.split("."))))
+
+
+def _is_label(text: str) -> bool:
+    return 0 < len(text) <= 63 and _LABEL.issuperset(text)
 
 
 class Rank(IntEnum):
@@ -183,13 +187,13 @@ def compare(
     changed: list[Difference] = []
     unproved: list[Difference] = []
     for question, old in before.items():
+        new = after.get(question)
         if old.broken or old.rank is Rank.NONE:
             continue
-        new = after.get(question)
         if new is None or new.broken:
-            unproved.append(
-                Difference(question, f"{old.text} before, {new.text if new else 'not asked'} now")
-            )
+            if old.rank < Rank.SERVER_ERROR:
+                said = new.text if new else "not asked"
+                unproved.append(Difference(question, f"{old.text} before, {said} now"))
         elif reason := _worse(old, new):
             if question in gone:
                 changed.append(Difference(question, f"{reason}; the configuration has no such name any more"))
@@ -201,6 +205,8 @@ def compare(
 
 
 def _worse(old: AnswerClass, new: AnswerClass) -> str | None:
+    if old.rank >= Rank.SERVER_ERROR:
+        return None
     if new.rank > old.rank:
         return f"{old.text} before, {new.text} now"
     if old.verified and new.verified is False:
@@ -235,7 +241,7 @@ def _gone(
         default = Question(question.address, question.port, "")
         if question.name and question.name not in known and default in before and default in after:
             same = question in after and after[question].status == after[default].status
-            if same and not _worse(before[default], after[default]):
+            if same and after[default].rank <= before[default].rank:
                 gone.add(question)
     return frozenset(gone)
 

@@ -48,7 +48,10 @@ def run_check(
     except NoAnswer as error:
         finding, trouble = Finding.FAILED, str(error)
         late = error.lack is Lack.LATE
-    except BrokenProbe as error:
+    except (
+        BrokenProbe,
+        ValueError,
+    ) as error:  # ValueError: no URL, once {host} is put in; a header no one can send
         finding, trouble = Finding.BROKEN, f"the check could not be made: {error}"
     seconds = time.monotonic() - started
     said = trouble or "as expected"
@@ -74,7 +77,7 @@ def _ask(check: Check, transport: Transport, address: str, until: float) -> Answ
     url = Url.parse(_url(check, address))
     headers = dict(check.headers)
     # Who sends `Host: shop.example.com` to an address means that site, also to the TLS side of it.
-    host = next((v.partition(":")[0] for n, v in headers.items() if n.lower() == "host"), None)
+    host = next((urlsplit(f"//{v}").hostname for n, v in headers.items() if n.lower() == "host"), None)
     trust = Trust(check.verify, check.ca, check.server_name or host)
     from_host = check.from_ == "host"
     stream = through(transport, url.host, url.port, until) if from_host else direct(url.host, url.port, until)
@@ -87,8 +90,6 @@ def _ask(check: Check, transport: Transport, address: str, until: float) -> Answ
         raise
     except OSError as error:
         raise BrokenProbe(f"the authorities in {check.ca} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise BrokenProbe(str(error)) from error
 
 
 def _command(check: Check, transport: Transport, until: float) -> str | None:

@@ -70,6 +70,8 @@ def through(transport: Transport, host: str, port: int, deadline: float) -> Stre
         if is_alive(transport):
             raise NoAnswer(Lack.LATE, "the host could not connect to it in time") from error
         raise BrokenProbe("the host does not answer on its SSH connection") from error
+    except TunnelRefused as error:
+        raise BrokenProbe(f"{error}; a check with `from: command` needs no tunnel") from error
     except TransportError as error:
         raise BrokenProbe(str(error)) from error
 

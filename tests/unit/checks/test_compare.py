@@ -58,7 +58,8 @@ def test_only_ipv6_is_asked_for_everything() -> None:
         ("a b", ()),
         ("x\r\ny", ()),
         ("under_score.example", ("under_score.example",)),
-        ("x" * 300, ()),
+        ("x" * 64 + ".example", ()),
+        ("a..b", ()),
     ],
 )
 def test_names(name: str, names: tuple[str, ...]) -> None:
@@ -91,7 +92,8 @@ def test_what_is_not_asked_is_said() -> None:
         (status(200), CLOSED, "worse"),
         (status(404), status(500), "worse"),
         (status(403), CLOSED, "worse"),
-        (status(502), CLOSED, "worse"),
+        (status(502), CLOSED, "changed"),
+        (status(502), BROKEN, "same"),
         (status(502), status(504), "changed"),
         (status(503), status(200), "changed"),
         (status(503), status(404), "changed"),
@@ -133,6 +135,15 @@ def test_a_name_that_was_taken_out_is_changed() -> None:
     found = compare(BEFORE, after, names=["shop.example.com"])
     assert found.healthy
     assert "no such name any more" in str(found.changed[0])
+
+
+def test_what_closed_under_a_bad_default_server_was_not_taken_out() -> None:
+    before = BEFORE | {HOME: status(503)}
+    after = {HOME: CLOSED, SHOP: status(200), BLOG: CLOSED}
+    assert not compare(before, after, names=["shop.example.com"]).healthy
+    refused = AnswerClass("the connection was closed without an answer")
+    before, after = BEFORE | {HOME: refused}, {HOME: refused, SHOP: status(200), BLOG: refused}
+    assert compare(before, after, names=["shop.example.com"]).healthy
 
 
 @pytest.mark.parametrize(

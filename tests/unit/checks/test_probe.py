@@ -125,6 +125,11 @@ def test_from_the_controller_to_the_hosts_address(serve: Serve, loopback: Loopba
     assert f"http://[::1]:{six.port}/" in verdict.reason
 
 
+def test_what_cannot_be_put_into_a_request_is_a_broken_probe(loopback: Loopback) -> None:
+    assert run(loopback, "http://{host}/").finding is Finding.BROKEN
+    assert run(loopback, "http://127.0.0.1/", headers={"Host": "[::1"}).finding is Finding.BROKEN
+
+
 def test_a_name_that_does_not_resolve_here_is_a_broken_probe(loopback: Loopback) -> None:
     verdict = run(loopback, "http://does-not-exist.invalid/", from_=From.CONTROLLER)
     assert verdict.finding is Finding.BROKEN
