@@ -202,6 +202,6 @@ def _host_result(plan: HostBack, fleet: Fleet | None, run: Run | None, refused: 
     seconds = round(run.seconds.get(plan.host, 0.0), 3)
     trouble = run.undo_failures.get(plan.host) or run.first_failures.get(plan.host)
     if fleet.members[plan.host].log.restored:
-        return HostResult(HostOutcome.ROLLED_BACK, plan.target, plan.leaves, plan.reason, seconds)
+        return HostResult(HostOutcome.ROLLED_BACK, plan.target, plan.leaves, None, seconds)
     why = str(trouble) if trouble is not None else "it was not finished"
     return HostResult(HostOutcome.STUCK, plan.target, plan.leaves, why, seconds)

@@ -24,9 +24,9 @@ def _wave(fleet: Fleet, run: Run | None, number: int, now: float) -> WaveResult:
     hosts = fleet.waves[number - 1]
     logs = [fleet.members[name].log for name in hosts]
     phases = run.phases if run is not None else []
-    ends = [began for _, began in phases[1:]] + [now]
+    ends = [*(began for _, began in phases[1:]), now]
     seconds = sum(
-        end - began for (phase, began), end in zip(phases, ends, strict=True) if phase.wave == number
+        end - began for (phase, began), end in zip(phases, ends, strict=False) if phase.wave == number
     )
     if not any(log.changed for log in logs):
         return WaveResult(hosts, "not started", 0.0)
