@@ -6,6 +6,7 @@ import base64
 import functools
 import http.server
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -148,8 +149,8 @@ def test_killed_in_the_middle_of_a_fetch(
         Mirror(url, cache).resolve("main")
     sha = repo.commit({f"big{n}": os.urandom(30_000) for n in range(150)})
     # Half of the pack arrives, then the line is dead.
-    stall = f'dd bs=65536 count=20 status=none; echo >"{tmp_path}/stalled"; exec sleep 300'
-    fake_ssh(f'eval "$last" | {{ {stall}; }}')
+    said = f'echo $$ >"{tmp_path}/pid"; mv "{tmp_path}/pid" "{tmp_path}/stalled"'
+    fake_ssh(f'eval "$last" | {{ dd bs=65536 count=20 status=none; {said}; exec sleep 300; }}')
     victim = start_resolve(url, cache, timeout_s=2)
     wait_for((tmp_path / "stalled").exists)
     wait_for(lambda: bool(list(cache.glob("*/objects/pack/tmp_*"))))
@@ -160,6 +161,7 @@ def test_killed_in_the_middle_of_a_fetch(
     assert Mirror(url, cache, timeout_s=30).resolve("main").sha == sha
     assert not list(cache.glob("*/objects/pack/tmp_*"))
     assert [path.name for path in cache.glob("*.new")] == []
+    wait_for(lambda: not alive(int((tmp_path / "stalled").read_text())))
 
 
 def test_stale_lock_files_are_swept(repo: Repo, mirror: Mirror) -> None:
@@ -252,8 +254,13 @@ def test_nothing_in_a_repository_is_ever_run(
     for number in range(2):
         release = source.release()
         assert release.read(release.manifest.by_path["f"].content) == b"content"
+        assert not (source.mirror.directory / "hooks").exists()
         source.repo.git("-c", "core.hooksPath=/dev/null", "update-ref", f"refs/heads/b{number}", "main")
     source.mirror.rebuild()
+    shutil.copytree(hooks, source.mirror.directory / "hooks")
+    source.mirror.fetch()
+    source.repo.git("-c", "core.hooksPath=/dev/null", "update-ref", "refs/heads/b3", "main")
+    source.mirror.fetch()
     assert not mark.exists(), mark.read_text()
 
 
