@@ -21,12 +21,14 @@ PATTERNS: dict[str, list[str]] = {
     "01_flat.yml": ["all", "proxy*", "backup", "*", "!backup", "proxy1.example.net,backup", "ungrouped"],
     "02_tutorial.yml": [
         "webservers", "webservers:&east", "dbservers:!east", "prod", "east:west", "all:!prod", "~.*two",
-        "*.example.com", "east[0]", "east[-1]", "east[1:2]", "dbservers[0:1]:!one*", "webservers,dbservers,!west",
+        "*.example.com", "east[0]", "east[-1]", "east[1:2]", "dbservers[0:1]:!one*",
+        "webservers,dbservers,!west",
         "&prod", "*servers",
     ],
     "03_ranges.yml": [
         "cdn[0:3]", "cdn[5:]", "edge0?.cdn.example.com", "edge0[1-3].cdn.example.com", "edge0[!1-7]*",
-        "node-*[1]", "192.0.2.10", "2001:db8:0:1::5", "rack1-blade*", "~edge(01|12)", "cdn:!edge*:!node*", "web9",
+        "node-*[1]", "192.0.2.10", "2001:db8:0:1::5", "rack1-blade*", "~edge(01|12)",
+        "cdn:!edge*:!node*", "web9",
     ],
     "05_diamond.yml": ["dell", "sites", "hardware:&sites", "r640[1]"],
     "09_ipv6.yml": ["2001:db8::10", "2001:db8::10,192.0.2.7", "v6,!2001:db8::10", "v6:!named", "192.0.2.*"],
