@@ -199,6 +199,21 @@ def test_a_broken_probe_in_the_bake(serve: Serve, lasting: bool) -> None:
     assert report.finding is (Finding.BROKEN if lasting else Finding.PASSED)
 
 
+def test_the_bake_opens_a_lost_connection_again(serve: Serve) -> None:
+    class Dropping(Loopback):
+        def open(self) -> None:
+            super().open()
+            self.dead = False
+
+        def tunnel(self, address: str, port: int, *, timeout_s: float) -> socket.socket:
+            self.dead = self.dead or (server.connections == 2 and not self.opened)
+            return super().tunnel(address, port, timeout_s=timeout_s)
+
+    server, transport = serve(Script(200)), Dropping()
+    assert bake([check(server)], transport, FAST).healthy
+    assert transport.opened == 1
+
+
 def test_only_what_passed_before_gates(serve: Serve, loopback: Loopback) -> None:
     live, new = check(serve(Script(200))), check(serve(Script(404)), "new")
     assert split_checks([live, new], [live.digest, "0" * 16]) == ((live,), (new,))
