@@ -74,18 +74,19 @@ class _Resolver:
         return self._text(value, name) if _has_template(value) else value
 
     def _text(self, text: str, name: str) -> Any:
-        from jinja2 import TemplateError, meta
+        from jinja2 import TemplateError
 
+        # No value and no text of a template is in what is said: either may hold a password.
         try:
-            tree = _environment().parse(text)
-            needed = meta.find_undeclared_variables(tree) & self._raw.keys()
-            result = _compiled(text)({**self._besides, **{n: self._variable(n) for n in needed}})
+            needed, render = _compiled(text)
+            known = {other: self._variable(other) for other in needed & self._raw.keys()}
+            result = render({**self._besides, **known})
         except TemplateError as error:
-            return Opaque(f"its template {text!r} cannot be resolved: {error}", name)
+            return Opaque(f"its template cannot be resolved: {error.message}", name)
         except UsageError as error:  # an Opaque was used
-            return Opaque(f"its template {text!r} needs another one: {error}", name)
+            return Opaque(f"its template needs another one: {error}", name)
         except Exception as error:  # whatever an expression can raise: 1/0, a missing key
-            return Opaque(f"its template {text!r} fails: {type(error).__name__}: {error}", name)
+            return Opaque(f"its template fails with {type(error).__name__}", name)
         if isinstance(result, str) and len(result) > MAX_LENGTH:
             return Opaque(f"its template makes more than {MAX_LENGTH} characters", name)
         return result
@@ -100,17 +101,21 @@ def _environment() -> ImmutableSandboxedEnvironment:
 
 
 @lru_cache(maxsize=4096)
-def _compiled(text: str) -> Callable[[Mapping[str, Any]], Any]:
-    """As in Ansible, one lone expression keeps its type, so ``"{{ ports }}"`` may be a list."""
-    from jinja2 import nodes
+def _compiled(text: str) -> tuple[frozenset[str], Callable[[Mapping[str, Any]], Any]]:
+    """The variables that a template uses, and what renders it.
 
-    body = _environment().parse(text).body
+    As in Ansible, one lone expression keeps its type, so ``"{{ ports }}"`` may be a list.
+    """
+    from jinja2 import meta, nodes
+
+    tree = _environment().parse(text)
+    names, body = frozenset(meta.find_undeclared_variables(tree)), tree.body
     if len(body) == 1 and isinstance(body[0], nodes.Output) and len(body[0].nodes) == 1:
         lone = _LONE.fullmatch(text)
         if lone and not isinstance(body[0].nodes[0], nodes.TemplateData):
             expression = _environment().compile_expression(lone[1], undefined_to_none=False)
-            return lambda variables: _defined(expression(variables))
-    return _environment().from_string(text).render
+            return names, lambda variables: _defined(expression(variables))
+    return names, _environment().from_string(text).render
 
 
 def _defined(value: Any) -> Any:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from jinja2 import TemplateNotFound, TemplateSyntaxError, UndefinedError
 from jinja2.exceptions import SecurityError
 
+from deployer.errors import UsageError
 from deployer.source.sandbox import LimitExceeded
 
 _SENTENCES: tuple[tuple[type[Exception], str], ...] = (
@@ -42,7 +43,7 @@ def _problem(error: Exception, source: str) -> str:
         return _undefined(error, source)
     if isinstance(error, TemplateNotFound):
         return f"{_word(error.name, source)} is included but is no file under source.path"
-    if isinstance(error, LimitExceeded):
+    if isinstance(error, LimitExceeded | UsageError):  # UsageError: a variable that the inventory cannot give
         return str(error)
     if isinstance(error, OverflowError) and str(error).startswith("Range too big"):
         return "a range has more than 100000 items"

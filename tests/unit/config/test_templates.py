@@ -108,7 +108,9 @@ def test_vault_that_is_needed_to_connect(write: Write) -> None:
     ):
         load_inventory(write("i.yml", VAULT.replace("secret:", "ansible_host:")))
     text = "all: {hosts: {a: {ansible_host: \"{{ lookup('env', 'X') }}\"}}}"
-    with pytest.raises(ConfigError, match=r"is needed to reach a, but its template .* cannot be resolved"):
+    with pytest.raises(
+        ConfigError, match=r"is needed to reach a, but its template cannot be resolved: 'lookup' is undefined"
+    ):
         load_inventory(write("i.yml", text))
 
 
@@ -126,3 +128,16 @@ def test_a_whole_file_in_vault_is_left_out_with_a_warning(
 def test_unsafe_text_is_no_template(write: Write) -> None:
     (host,) = load_inventory(write("i.yml", "all: {hosts: {a: {x: !unsafe '{{ y }}', z: '{{ x }}'}}}")).hosts
     assert (host.vars["x"], host.vars["z"]) == ("{{ y }}", "{{ y }}")
+
+
+def test_a_rendered_file_that_needs_one_says_which(write: Write) -> None:
+    from deployer.source.render import Renderer
+
+    hosts = load_inventory(write("i.yml", VAULT)).hosts
+    renderer = Renderer({"a.j2": b"one\nkey {{ secret }};\n", "b.j2": b"{{ ROLE }}"}.get, hosts)
+    assert renderer.render("b.j2", hosts[0]) == b"plain"
+    with pytest.raises(
+        ConfigError, match=r"^a\.j2:2: the variable secret cannot be used: .* Ansible Vault"
+    ) as caught:
+        renderer.render("a.j2", hosts[0])
+    assert "6162" not in str(caught.value)
