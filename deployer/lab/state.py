@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -88,21 +88,42 @@ def boot_id() -> str:
 
 @contextmanager
 def registry() -> Iterator[None]:
-    """The machine-wide lock under which labs come, and abandoned ones go."""
-    RUNTIME.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with (RUNTIME / "lock").open("w") as lock:
-        deadline = time.monotonic() + _LOCK_WAIT_S
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise UsageError(
-                        f"another lab command holds {lock.name} for more than a minute"
-                    ) from None
-                time.sleep(0.05)
+    """The machine-wide lock under which labs come and go; it goes with the last of them.
+
+    :raises UsageError: not to be had within a minute.
+    """
+    deadline = time.monotonic() + _LOCK_WAIT_S
+    while (lock := _try_lock()) is None:
+        if time.monotonic() > deadline:
+            raise UsageError(f"another lab command holds {RUNTIME}/lock for more than a minute")
+        time.sleep(0.02)
+    try:
         yield
+    finally:
+        if not known():
+            (RUNTIME / "lock").unlink()
+            with suppress(OSError):
+                RUNTIME.rmdir()
+        os.close(lock)
+
+
+def _try_lock() -> int | None:
+    """A descriptor that holds the lock; ``None`` when it is held, or was removed while we came."""
+    path = RUNTIME / "lock"
+    with suppress(FileExistsError):
+        RUNTIME.mkdir(mode=0o755)
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(lock).st_ino == path.stat().st_ino:
+            return lock
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(lock)
+    return None
 
 
 def allocate(*, name: str, directory: Path, init: str, owner: Process | None) -> LabState:

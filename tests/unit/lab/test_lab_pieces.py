@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,20 @@ def test_a_process_is_killed_only_when_it_is_still_the_same() -> None:
         child.wait()
     assert start_time(child.pid) is None
     assert Process.of(os.getpid()) is not None
+
+
+def test_the_registry_is_held_by_one_at_a_time_and_goes_when_nothing_is_in_it(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from deployer.lab import state\n"
+        "state.RUNTIME = Path(sys.argv[1]) / 'labs'\n"
+        "for _ in range(200):\n"
+        "    with state.registry():\n"
+        "        alone = Path(sys.argv[1]) / 'alone'\n"
+        "        alone.touch(exist_ok=False); alone.unlink()\n"
+    )
+    argv = [sys.executable, "-c", program, str(tmp_path)]
+    many = [subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    for each in many:
+        _, said = each.communicate(timeout=60)
+        assert each.returncode == 0, said
+    assert list(tmp_path.iterdir()) == []
