@@ -77,9 +77,7 @@ class Sshd:
         values: dict[str, Any] = {"address": self.address, "port": self.port, "user": self.user}
         return Host(name=name, **(values | changes))
 
-    def connection(
-        self, *, config: Path | None = None, connect_s: float = 10, **changes: object
-    ) -> Connection:
+    def connection(self, *, config: Path | None = None, connect_s: float = 10, **changes: Any) -> Connection:
         options = SshOptions(config_file=config or self.config(), connect_timeout_s=connect_s)
         return Connection(self.host(**changes), options)
 
