@@ -636,7 +636,7 @@ take_lock() {
 busy() {
   say owner "$owner"
   say owner_controller "$owner_controller"
-  say owner_silent "$silent"
+  say silent "$silent"
   fail 75 "$1"
 }
 
@@ -1097,7 +1097,8 @@ read_logs() {
 judge_line() {
   case $line in
     *"[emerg] $master#"*)
-      [ "${#reasons}" -gt 20000 ] || reasons=$reasons$line$nl
+      # Both logs may be the same one, or say the same.
+      case $nl$reasons in *"$nl$line$nl"*) ;; *) [ "${#reasons}" -gt 20000 ] || reasons=$reasons$line$nl ;; esac
       # A port in use is tried five times; only then does the master say that it could not.
       case $line in *'(98: '*) ;; *) refused=yes ;; esac
       ;;
@@ -1469,7 +1470,13 @@ do_fetch() {
   limit=${limit:-16777216}
   head -c 1048576 >"$scratch/asked"
   (cd "$source" && find . -mindepth 1 ! -type d -printf '%P\0') | sort -z >"$scratch/there"
-  sort -zu "$scratch/asked" | comm -z -12 - "$scratch/there" >"$scratch/list"
+  sort -zu "$scratch/asked" | comm -z -12 - "$scratch/there" >"$scratch/found"
+  # As many as fit. A newline in a name is kept as \001 while the shell reads.
+  (cd "$source" && xargs -0 -r stat --printf '%s %n\0' -- <"$scratch/found") | tr '\n\0' '\001\n' | while IFS= read -r line; do
+    limit=$((limit - ${line%% *}))
+    [ "$limit" -ge 0 ] || break
+    printf '%s\n' "${line#* }"
+  done | tr '\001\n' '\n\0' >"$scratch/list"
   # The main file goes without its identity line, as manifests leave it out.
   if [ -n "$main" ] && [ -f "$source/$main" ] && [ ! -L "$source/$main" ] && grep -zqxF -- "$main" "$scratch/list"; then
     grep -zvxF -- "$main" "$scratch/list" >"$scratch/rest"
@@ -1480,7 +1487,6 @@ do_fetch() {
   else
     tar -c -f "$scratch/tar" --no-recursion --null --verbatim-files-from -C "$source" -T "$scratch/list"
   fi || fail 70 "The files could not be read."
-  [ "$(wc -c <"$scratch/tar")" -le $((limit + 1048576)) ] || fail 67 "The files asked for are larger than $limit bytes."
   say_file "$scratch/tar"
 }
 
@@ -1783,6 +1789,14 @@ check_pid() {
   case $main_pid in /var/run/*) [ ! -L /var/run ] || main_pid=/run/${main_pid#/var/run/} ;; esac
   [ -z "$main_pid" ] || [ "$main_pid" = "$pid_path" ] ||
     fail 65 "Release $release changes the pid path from $pid_path to $main_pid, which nginx cannot do by a reload; change it by hand, with a restart."
+}
+
+# Of the NUL-ended list $1, what the find expression $2… does not name in the tree (such a path could lead out of it).
+strangers() {
+  list=$1
+  shift
+  (cd "$work/tree" && find . -mindepth 1 "$@" -printf '%P\0') | sort -z >"$work/known"
+  sort -zu "$list" | comm -z -23 - "$work/known" | tr '\n\0' '?\n' | head -n 20
 }
 
 stage_removals() {
