@@ -21,6 +21,9 @@ from deployer.source.url import TRANSPORTS, mask
 if TYPE_CHECKING:
     from git.cmd import Git
 
+LOCAL_TIMEOUT_S = 60.0
+"""For a git process that only reads the disk."""
+
 _SETTINGS = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",

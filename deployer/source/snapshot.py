@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from deployer.errors import Refused, UsageError
 from deployer.model import Kind
 from deployer.source.blobs import Blobs, DamagedMirror
-from deployer.source.git import LOCAL_TIMEOUT_S
+from deployer.source.plumbing import LOCAL_TIMEOUT_S
 
 if TYPE_CHECKING:
     from deployer.source.git import Commit, Mirror
