@@ -20,7 +20,7 @@ Directory = Annotated[
 
 @lab.command()
 def up(
-    hosts: Annotated[int, typer.Option("--hosts", min=1, max=250, help="How many.")] = 5,
+    hosts: Annotated[int, typer.Option("--hosts", min=1, max=240, help="How many.")] = 5,
     init: Annotated[
         str, typer.Option("--init", metavar="light|systemd", help="light: sshd and nginx only.")
     ] = "light",
@@ -48,9 +48,12 @@ def up(
 @lab.command()
 def down(name: Name = "lab", directory: Directory = None) -> None:
     """Stop the hosts and remove every process, mount, namespace and link of the lab."""
-    from deployer.lab.fleet import Lab, default_directory
+    from deployer.lab.fleet import Lab, default_directory, sweep
 
+    swept = sweep()
     where = directory or default_directory(name)
+    if swept:
+        typer.echo(f"removed what was left of: {', '.join(swept)}")
     Lab.load(where).down()
     typer.echo("the lab is gone")
 

@@ -21,11 +21,6 @@ app = typer.Typer(
 commands.register(app)
 
 
-def main() -> None:
-    """Run the command; every way out is an exit code of docs/runbook.md."""
-    sys.exit(run())
-
-
 def run(argv: list[str] | None = None) -> int:
     """Run the command and give its exit code; errors become one sentence on stderr."""
     try:
@@ -64,6 +59,3 @@ def _bug(error: Exception) -> int:
     )
     return 1
 
-
-if __name__ == "__main__":
-    main()

@@ -127,7 +127,7 @@ def _play(lab: Lab, load: Load, act: Act) -> Scene:
     load.phase()
     time.sleep(SETTLE_S)
     say(f"$ deployer {' '.join(act.command)}")
-    argv = [sys.executable, "-m", "deployer.cli.main", *act.command]
+    argv = [sys.executable, "-m", "deployer", *act.command]
     argv += ["--project", str(lab.project), "--ssh-config", str(lab.ssh_config)]
     argv += ["--state", f"sqlite:///{lab.directory}/state.db"]
     began = time.monotonic()

@@ -28,7 +28,7 @@ from deployer.model import EXIT_CODE, HostOutcome, Outcome
 WITHIN_S = 90.0
 RESULT_KEYS = {"id", "outcome", "exit_code", "revision", "reason", "hosts", "waves", "seconds"}
 HOST_KEYS = {"outcome", "release", "previous", "reason", "seconds"}
-PROGRAM = (sys.executable, "-m", "deployer.cli.main")
+PROGRAM = (sys.executable, "-m", "deployer")
 SHOP = "sites-available/shop.example.com"
 SHOP_CHECK = {
     "name": "shop",
@@ -103,6 +103,9 @@ class Story:
         (self.project / "inventories/lab.yml").write_text(
             (self.lab.project / "inventories/lab.yml").read_text()
         )
+        self.ssh_config = self.directory / "ssh_config"
+        patience = "\nHost *\n  ConnectTimeout 3\n"  # of an operator whose network is a cable away
+        self.ssh_config.write_text(self.lab.ssh_config.read_text() + patience)
         self.playbook()
 
     # --- what the operator writes
@@ -139,6 +142,13 @@ class Story:
         """Commit a shop that answers this; the commit's hash."""
         return self.commit({SHOP: sample.shop(text, status)}, f"{text} {status}")
 
+    def add_site(self, name: str, text: str, status: int = 200) -> str:
+        """Commit a site of its own beside the shop; the commit's hash."""
+        link = self.lab.repo / "sites-enabled" / name
+        link.symlink_to(f"/etc/nginx/sites-available/{name}")
+        site = f'server {{ listen 80; server_name {name}; location / {{ return {status} "{text}\\n"; }} }}\n'
+        return self.commit({f"sites-available/{name}": site}, f"{name}: {text}")
+
     # --- running the program
 
     def environment(self, home: str = "home") -> dict[str, str]:
@@ -153,7 +163,7 @@ class Story:
             "XDG_CACHE_HOME": str(base / "cache"),
             "XDG_CONFIG_HOME": str(base / "config"),
             "DEPLOYER_PROJECT": str(self.project),
-            "DEPLOYER_SSH_CONFIG": str(self.lab.ssh_config),
+            "DEPLOYER_SSH_CONFIG": str(self.ssh_config),
         }
 
     def start(self, *argv: str, home: str = "home", **env: str) -> subprocess.Popen[str]:
@@ -168,6 +178,18 @@ class Story:
             cwd=self.directory,
             start_new_session=True,
         )
+
+    def until_said(self, process: subprocess.Popen[str], what: str) -> str:
+        """Read the program's stderr up to a line that holds this; what was read."""
+        assert process.stderr is not None
+        said = ""
+        deadline = time.monotonic() + WITHIN_S
+        for line in process.stderr:  # ends with the program, which has deadlines of its own
+            said += line
+            if what in line:
+                return said
+            assert time.monotonic() < deadline, said
+        raise AssertionError(f"it never said {what!r}:\n{said}")
 
     def end(self, process: subprocess.Popen[str]) -> Ran:
         """Wait for it, with a deadline."""
@@ -218,6 +240,22 @@ class Story:
             assert seen["promoted"], (name, seen)
             assert seen["owner"] is None, (name, seen)
 
+    def until_served(self, host: LabHost, text: str) -> None:
+        """Wait until users of a host get this."""
+        wait_for(lambda: get(host)[1] == f"{text}\n", f"{host.name} does not serve {text}")
+
+    def until_served_status(self, host: LabHost, status: int) -> None:
+        """Wait until users of a host get this status."""
+        wait_for(lambda: get(host)[0] == status, f"{host.name} does not answer {status}")
+
+    def until_listening(self, host: LabHost, port: int) -> None:
+        """Wait until something listens on a port of a host."""
+
+        def listens() -> bool:
+            return bool(host.run(["ss", "-Hltn", f"sport = :{port}"]).stdout)
+
+        wait_for(listens, f"nothing listens on port {port} of {host.name}")
+
     def trees(self, path: str = "/etc/nginx") -> dict[str, dict[str, Any]]:
         """The whole tree of every host, to compare with before."""
         return {host.name: tree(host, path) for host in self.lab.hosts}
@@ -250,6 +288,18 @@ def get(host: LabHost, name: str = "shop.example.com", path: str = "/", port: in
         connection.close()
 
 
+def reload(host: LabHost) -> None:
+    """Reload nginx by hand, and wait until only new workers are left."""
+    old = set(host.nginx_pids())
+    host.nginx("-s", "reload")
+
+    def renewed() -> bool:
+        now = set(host.nginx_pids())
+        return len(now) == len(old) and len(now & old) == 1  # the master stays
+
+    wait_for(renewed, f"{host.name} does not load what is on its disk")
+
+
 def tree(host: LabHost, path: str = "/etc/nginx") -> dict[str, Any]:
     """Everything below a path of a host: type, mode, owner, xattrs, content or link target, by name."""
     top = host.path(path, follow=True)
@@ -263,7 +313,9 @@ def tree(host: LabHost, path: str = "/etc/nginx") -> dict[str, Any]:
 
 def _facts(path: Path) -> tuple[Any, ...]:
     stat = path.lstat()
-    xattrs = {x: os.getxattr(path, x, follow_symlinks=False) for x in os.listxattr(path, follow_symlinks=False)}
+    xattrs = {
+        x: os.getxattr(path, x, follow_symlinks=False) for x in os.listxattr(path, follow_symlinks=False)
+    }
     content: str = ""
     if path.is_symlink():
         content = str(path.readlink())
