@@ -323,3 +323,31 @@ def test_an_interrupt_leaves_no_git_behind(
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     wait_for(lambda: not alive(int((tmp_path / "pid").read_text())))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="sshd wants root")
+def test_a_real_sshd_with_strict_host_keys(repo: Repo, cache: Path, tmp_path: Path) -> None:
+    """Through ``sshd -i``: no port, no daemon."""
+    sha = repo.commit({"f": "1"})
+    Path("/run/sshd").mkdir(exist_ok=True)
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
+    (tmp_path / "sshd_config").write_text(
+        f"HostKey {tmp_path}/host\nAuthorizedKeysFile {tmp_path}/user.pub\nStrictModes no\nUsePAM no\n"
+        "PermitRootLogin yes\nLogLevel QUIET\n"
+    )
+    known = tmp_path / "known_hosts"
+    known.write_text(f"git.example.com {(tmp_path / 'host.pub').read_text()}")
+    (tmp_path / "ssh_config").write_text(
+        f"Host *\n  ProxyCommand /usr/sbin/sshd -i -f {tmp_path}/sshd_config\n"
+        f"  IdentityFile {tmp_path}/user\n  IdentitiesOnly yes\n  UserKnownHostsFile {known}\n  GlobalKnownHostsFile /dev/null\n"
+    )
+    config = tmp_path / "gitconfig"
+    config.write_text(f'[core]\n\tsshCommand = "ssh -F {tmp_path}/ssh_config"\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_CONFIG_GLOBAL", str(config))
+        patch.delenv("GIT_SSH_COMMAND", raising=False)
+        assert Mirror(f"root@git.example.com:{repo.path}", cache).resolve("main").sha == sha
+        known.write_text("")
+        with pytest.raises(SourceUnavailable, match=r"Host key verification failed.*check the key"):
+            Mirror(f"root@git.example.com:{repo.path}", cache).resolve("main")
