@@ -13,6 +13,7 @@
     │   ├── TransportError             the connection, with what is known of the command's fate
     │   │   ├── Unreachable            no connection was ever made
     │   │   └── HostKeyError           the host is not the one we know
+    │   ├── Stopped              130   a signal ended it
     │   └── AgentError                 the agent answered with a refusal
     │       ├── Busy                   another deployment owns the host
     │       ├── Fenced                 we are not the owner any more
@@ -112,6 +113,12 @@ class Unreachable(TransportError):
 
 class HostKeyError(Unreachable):
     """The host key is unknown or has changed: never connected, never retried."""
+
+
+class Stopped(HostError):
+    """A signal ended what was being done on the host before it had an answer."""
+
+    exit_code = 130
 
 
 class AgentError(HostError):

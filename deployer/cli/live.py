@@ -32,7 +32,7 @@ DOING = {
     "confirm": "confirming …",
     "promote": "promoting …",
 }
-UNDOING = {"begin": "giving up …", "activate": "putting its release back …", "promote": "demoting …"}
+UNDOING = {"activate": "putting its release back …", "promote": "demoting …"}
 ROWS = 40  #: above it only hosts that are busy or in trouble get a row
 
 
@@ -103,7 +103,9 @@ class Live:
                 self._note_phase(event)
                 return
             self._signals.working = True
-            self._rows[event.host] = (*_row(event), time.monotonic())
+            if not (event.step == "begin" and event.state in (State.UNDO_STARTED, State.UNDO_SUCCEEDED)):
+                # giving a host up says nothing about how it ended
+                self._rows[event.host] = (*_row(event), time.monotonic())
             if event.state in (State.FAILED, State.UNDO_FAILED):
                 self._tell(f"[bold red]{escape(event.host)}: {escape(str(event.detail.get('error', '')))}[/]")
                 for line in event.detail.get("details", ())[:20]:
@@ -140,10 +142,11 @@ class Live:
             self._live.start()
 
     def _table(self) -> RenderableType:
+        from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=None, pad_edge=False, title=Text(self._phase, style="bold"), title_justify="left")
+        table = Table(box=None, pad_edge=False)
         table.add_column("host", style="bold")
         table.add_column("what it is doing")
         table.add_column("for", justify="right")
@@ -154,7 +157,7 @@ class Live:
             table.add_row(name, Text(what, style=style), seconds)
         if len(rows) > ROWS:
             table.add_row("", Text(f"{len(rows)} hosts in all", style="dim"), "")
-        return table
+        return Group(Text(self._phase, style="bold"), table)
 
 
 def _row(event: Event) -> tuple[str, str]:

@@ -58,4 +58,3 @@ def _bug(error: Exception) -> int:
         "look at the hosts with 'deployer status' and report the lines above\n"
     )
     return 1
-

@@ -12,7 +12,15 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from deployer.errors import AgentError, DeployerError, Fenced, HostError, StoreUnavailable, TransportError
+from deployer.errors import (
+    AgentError,
+    DeployerError,
+    Fenced,
+    HostError,
+    Stopped,
+    StoreUnavailable,
+    TransportError,
+)
 from deployer.model import Event, State
 from deployer.rollout.saga import Action, Do, Goal, Step, TakeBack, next_action
 from deployer.rollout.waves import Cause, Fleet, Member, Phase
@@ -186,6 +194,8 @@ class Run:
 def _cause(error: HostError, step: Step) -> Cause:
     if isinstance(error, Fenced):
         return Cause.FENCED
+    if isinstance(error, Stopped):
+        return Cause.STOPPED
     if isinstance(error, TransportError):
         return Cause.UNREACHABLE
     return Cause.REFUSED if step in (Step.BEGIN, Step.PREPARE) else Cause.FAILED

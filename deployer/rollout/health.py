@@ -15,7 +15,7 @@ from deployer.checks.answers import Look, look, settle
 from deployer.checks.compare import survey
 from deployer.checks.health import bake, precheck, until_healthy
 from deployer.checks.verdict import CheckReport, as_before
-from deployer.errors import HostError
+from deployer.errors import HostError, Stopped
 from deployer.model import Kind, Release
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Physician:
             report = bake(checks, connection, health, address=self._address, stop=self.stop)
         self._keep_warnings(report)
         if self.stop.is_set() and (report.stopped or not report.healthy):
-            raise self._unwell("interrupted while it was being checked", ())
+            raise Stopped("interrupted while it was being checked", host=self.contact.host.name)
         if not report.healthy:
             raise self._unwell("not healthy with the new release", report.reasons)
         self.passed = frozenset(check.digest for check in checks)

@@ -41,6 +41,7 @@ class Cause(StrEnum):
     REFUSED = "refused"  #: the host, or its validator, said no before anything changed
     UNREACHABLE = "unreachable"
     FAILED = "failed"
+    STOPPED = "stopped"  #: told to stop by a signal: nobody's failure
     FENCED = "fenced"  #: a newer owner took the host over: nothing more is done there, not even back
 
 
@@ -76,7 +77,8 @@ class Fleet:
     @property
     def failures(self) -> int:
         """Hosts that failed or were unreachable. A promotion that was not heard does not count."""
-        return len(_failed(self)) + len(self.lost)
+        failed = [name for name in _failed(self) if self.members[name].cause is not Cause.STOPPED]
+        return len(failed) + len(self.lost)
 
     @property
     def alive(self) -> Mapping[str, Member]:
