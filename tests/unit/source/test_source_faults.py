@@ -340,7 +340,8 @@ def test_a_real_sshd_with_strict_host_keys(repo: Repo, cache: Path, tmp_path: Pa
     known.write_text(f"git.example.com {(tmp_path / 'host.pub').read_text()}")
     (tmp_path / "ssh_config").write_text(
         f"Host *\n  ProxyCommand /usr/sbin/sshd -i -f {tmp_path}/sshd_config\n"
-        f"  IdentityFile {tmp_path}/user\n  IdentitiesOnly yes\n  UserKnownHostsFile {known}\n  GlobalKnownHostsFile /dev/null\n"
+        f"  IdentityFile {tmp_path}/user\n  IdentitiesOnly yes\n"
+        f"  UserKnownHostsFile {known}\n  GlobalKnownHostsFile /dev/null\n"
     )
     config = tmp_path / "gitconfig"
     config.write_text(f'[core]\n\tsshCommand = "ssh -F {tmp_path}/ssh_config"\n')
