@@ -6,7 +6,6 @@ import ipaddress
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,8 +15,6 @@ from deployer.host.ssh_config import Route
 
 STALL_S = 30.0
 """Unacknowledged or unsendable bytes for that long end a connection: the peer is cut off or frozen."""
-
-UNKNOWN_ROUND_TRIP_S = 0.1  #: assumed behind a ProxyCommand
 
 _FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 _Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
@@ -29,7 +26,6 @@ class Dialled:
 
     sock: socket.socket
     close: Callable[[], None]
-    round_trip_s: float
 
 
 def dial(route: Route, deadline: Deadline) -> Dialled:
@@ -46,14 +42,12 @@ def _connect(route: Route, deadline: Deadline) -> Dialled:
             # A dead first address must leave time for the second one.
             sock.settimeout(max(0.05, deadline.left / left_over))
             _tune(sock)
-            begun = time.monotonic()
             sock.connect(address)
-            round_trip_s = time.monotonic() - begun
         except OSError as error:
             sock.close()
             failure = error
             continue
-        return Dialled(sock, sock.close, round_trip_s)
+        return Dialled(sock, sock.close)
     raise Unreachable(_sentence(route, failure, deadline), host=route.name) from failure
 
 
@@ -149,4 +143,4 @@ def _run(route: Route) -> Dialled:
             process.kill()
             process.wait(timeout=1)
 
-    return Dialled(ours, close, UNKNOWN_ROUND_TRIP_S)
+    return Dialled(ours, close)

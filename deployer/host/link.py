@@ -13,6 +13,7 @@ from deployer.errors import ConfigError, HostKeyError, Unreachable
 from deployer.host import wire
 from deployer.host.deadline import Deadline
 from deployer.host.dial import dial
+from deployer.host.login import Login
 from deployer.host.ssh_config import Route, parse_hop, resolve
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Link:
 
     def __init__(self, transport: wire.Wire, carriers: ExitStack, round_trip_s: float) -> None:
         self._transport, self._carriers = transport, carriers
-        self.round_trip_s = round_trip_s  #: about; from the first handshake of what carries it
+        self.round_trip_s = round_trip_s  #: at most; the least that was seen
 
     @property
     def alive(self) -> bool:
@@ -36,7 +37,10 @@ class Link:
 
     def session(self, deadline: Deadline) -> Channel:
         """A session channel, for one command."""
-        return self._transport.opened("session", deadline)
+        begun = time.monotonic()
+        channel = self._transport.opened("session", deadline)
+        self.round_trip_s = min(self.round_trip_s, time.monotonic() - begun)
+        return channel
 
     def tunnel(self, target: tuple[str, int], deadline: Deadline) -> Channel:
         """A stream from the far end to an address it can reach."""
@@ -90,17 +94,18 @@ def _again(once: Callable[[], Link], deadline: Deadline) -> Link:
 
 def _attempt(route: Route, options: SshOptions, deadline: Deadline) -> Link:
     with ExitStack() as carriers:
-        sock, round_trip_s = _carrier(route, options, deadline, carriers)
-        fabric_connection = wire.connect(route, sock, deadline)
-        return Link(fabric_connection.transport, carriers.pop_all(), round_trip_s)
+        login = Login(route, deadline)
+        sock = _carrier(route, options, deadline, carriers)
+        fabric_connection = wire.connect(route, sock, login, deadline)
+        return Link(fabric_connection.transport, carriers.pop_all(), login.round_trip_s)
     raise AssertionError("unreachable")
 
 
-def _carrier(route: Route, options: SshOptions, deadline: Deadline, carriers: ExitStack) -> tuple[Any, float]:
+def _carrier(route: Route, options: SshOptions, deadline: Deadline, carriers: ExitStack) -> Any:
     if not route.proxy_jump:
         dialled = dial(route, deadline)
         carriers.callback(dialled.close)
-        return dialled.sock, dialled.round_trip_s
+        return dialled.sock
     hops = route.proxy_jump
     if len(hops) > MAX_HOPS:
         raise ConfigError(f"more than {MAX_HOPS} jump hosts in a row", file="ssh config", key=route.name)
@@ -110,7 +115,6 @@ def _carrier(route: Route, options: SshOptions, deadline: Deadline, carriers: Ex
         kind = HostKeyError if isinstance(error, HostKeyError) else Unreachable
         raise kind(f"the jump host {hops[-1]} failed: {error}", host=route.name) from error
     carriers.callback(options.gateways.release, hops)
-    begun = time.monotonic()
     try:
         channel = gateway.tunnel((route.hostname, route.port), deadline)
     except ChannelException as error:
@@ -120,7 +124,7 @@ def _carrier(route: Route, options: SshOptions, deadline: Deadline, carriers: Ex
         text = f"the jump host {hops[-1]} did not connect to {route.where} within {deadline.seconds:g} s"
         raise Unreachable(text, host=route.name) from error
     carriers.callback(channel.close)
-    return channel, time.monotonic() - begun
+    return channel
 
 
 def _open_hop(hops: tuple[str, ...], options: SshOptions, deadline: Deadline) -> Link:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,6 +39,9 @@ class Login:
     """One login. An auth strategy in paramiko's sense: only :meth:`authenticate` is called."""
 
     def __init__(self, route: Route, deadline: Deadline) -> None:
+        self.round_trip_s = (
+            0.0  #: half of what the last key took: a request for the service, one to be let in
+        )
         self._route, self._deadline = route, deadline
         self._agent: _KeyAgent | None = None
         self._tried: list[str] = []
@@ -58,8 +62,10 @@ class Login:
 
     def _accepted(self, transport: Transport, candidate: Candidate) -> bool:
         transport.auth_timeout = max(0.05, self._deadline.left)
+        begun = time.monotonic()
         try:
             wanted_too = transport.auth_publickey(self._route.user, candidate.key)
+            self.round_trip_s = (time.monotonic() - begun) / 2
         except BadAuthenticationType as error:
             self._notes.append(f"the host only takes {', '.join(error.allowed_types)}")
         except (AuthenticationException, SSHException, OSError, EOFError):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from deployer.host.link import Link
 
 CONNECT_FAILED = 2  #: RFC 4254, 5.1: SSH_OPEN_CONNECT_FAILED
-WORTH_HIDING_S = 0.005  #: a round trip that takes longer is hidden by opening the next channel ahead
+WORTH_HIDING_S = 0.02  #: a round trip that takes longer is hidden by opening the next channel ahead
 
 
 class TunnelRefused(TransportError):

@@ -87,7 +87,7 @@ class _Pinned(MissingHostKeyPolicy):
             raise HostKeyError(verdict.sentence, host=route.name)
 
 
-def connect(route: Route, sock: Any, deadline: Deadline) -> fabric.Connection:
+def connect(route: Route, sock: Any, login: Login, deadline: Deadline) -> fabric.Connection:
     """Negotiate, check the host's key, log in.
 
     :param sock: an open stream to the host's sshd; the caller closes it when this raises.
@@ -107,7 +107,7 @@ def connect(route: Route, sock: Any, deadline: Deadline) -> fabric.Connection:
             "timeout": max(0.05, deadline.left),
             "banner_timeout": max(0.05, deadline.left),
             "transport_factory": _factory(deadline, key_types(known, route.known_as)),
-            "auth_strategy": Login(route, deadline),
+            "auth_strategy": login,
         },
     )
     link.client.set_missing_host_key_policy(_Pinned(route, known))
