@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from deployer.config.groups import Said, Vars
-from deployer.config.hints import listing
+from deployer.config.hints import listing, warn
 from deployer.config.opaque import Opaque
 from deployer.model import Host
 
@@ -147,6 +146,4 @@ def warn_not_honoured(hosts: Mapping[str, tuple[Vars, Mapping[str, Any]]]) -> No
                     found.setdefault((name, instead, str(value)), []).append(host)
     for (name, instead, value), names in found.items():
         what = name if value is None else f"{name}: {value}"
-        logging.getLogger("deployer").warning(
-            "%s is not honoured (%s): %s", what, listing(names, limit=3), instead
-        )
+        warn("%s is not honoured (%s): %s", what, listing(names, limit=3), instead)

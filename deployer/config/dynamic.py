@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import signal
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployer.config.groups import Tree
 from deployer.config.hints import did_you_mean
+from deployer.config.opaque import Opaque, Verbatim
 from deployer.config.reader import SECTIONS, check_name, kind, says, set_vars
 from deployer.config.yamlfile import MAX_BYTES, Document
 from deployer.errors import ConfigError
+
+if TYPE_CHECKING:
+    import subprocess
 
 LIST_TIMEOUT_S = 60.0
 
@@ -30,6 +31,9 @@ def is_executable_inventory(path: Path) -> bool:
 
 def run_inventory(path: Path, *, timeout_s: float = LIST_TIMEOUT_S) -> Document:
     """What the program answers to ``--list``. Raises :class:`ConfigError` with the end of its stderr."""
+    import json
+    import subprocess
+
     try:
         process = subprocess.Popen(
             [str(path.absolute()), "--list"],
@@ -52,13 +56,24 @@ def run_inventory(path: Path, *, timeout_s: float = LIST_TIMEOUT_S) -> Document:
     if len(out) > MAX_BYTES:
         raise ConfigError(f"printed more than {MAX_BYTES // 1_000_000} MB", file=str(path))
     try:
-        value = json.loads(out)
+        value = json.loads(out, object_hook=lambda found: _special(found, path))
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"did not print JSON on --list ({error}){_tail(err)}", file=str(path)) from None
     return Document(str(path), value, {})
 
 
+def _special(found: dict[str, Any], path: Path) -> Any:
+    """How ``ansible-inventory --list`` prints what YAML tags as ``!vault`` and ``!unsafe``."""
+    if found.keys() == {"__ansible_vault"}:
+        return Opaque(f"it is encrypted with Ansible Vault ({path}), which is not read here")
+    if found.keys() == {"__ansible_unsafe"}:
+        return Verbatim(found["__ansible_unsafe"])
+    return found
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
+    import signal
+
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()

@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
+def warn(message: str, *values: object) -> None:
+    """Tell the operator something that is no error."""
+    import logging
+
+    logging.getLogger("deployer").warning(message, *values)
+
+
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """``; did you mean "children"?``, or nothing when no known word is near."""
     from difflib import get_close_matches

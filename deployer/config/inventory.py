@@ -5,7 +5,6 @@ What is compatible and what is not is docs/inventory.md; tests compare with what
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from deployer.config.connection import make_host, warn_not_honoured
 from deployer.config.dynamic import is_executable_inventory, read_dynamic, run_inventory
 from deployer.config.groups import Lineage, Tree, Vars
-from deployer.config.hints import listing
+from deployer.config.hints import listing, warn
 from deployer.config.locate import find_inventory
 from deployer.config.patterns import select
 from deployer.config.ranges import is_address
@@ -134,4 +133,4 @@ def _values(name: str, said: Vars, lineage: Lineage, path: Path) -> dict[str, An
 def _warn_of_twins(tree: Tree) -> None:
     twins = [name for name in tree.hosts if name in tree.groups]
     if twins:
-        logging.getLogger("deployer").warning("a group and a host have the same name: %s", listing(twins))
+        warn("a group and a host have the same name: %s", listing(twins))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from deployer.config.groups import VarFiles, Vars
+from deployer.config.hints import warn
 from deployer.config.reader import kind, says
 from deployer.config.yamlfile import parse_yaml, read_text
 
@@ -47,9 +47,7 @@ def _files(path: Path) -> Iterable[Path]:
 def _file(path: Path) -> Vars:
     text = read_text(path)
     if text.startswith("$ANSIBLE_VAULT;"):
-        logging.getLogger("deployer").warning(
-            "%s is encrypted with Ansible Vault, which is not read here: its variables are missing", path
-        )
+        warn("%s is encrypted with Ansible Vault, which is not read here: its variables are missing", path)
         return {}
     document = parse_yaml(text, str(path))
     if document.value is None:

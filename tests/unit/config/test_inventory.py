@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
@@ -272,3 +273,18 @@ def test_only_readable_files(write: Write, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(ConfigError, match="not a file"):
         load_inventory(tmp_path / "fifo")
+
+
+def test_ansibles_own_json_for_vault_and_unsafe(write: Write) -> None:
+    answer = {
+        "_meta": {
+            "hostvars": {
+                "a": {"key": {"__ansible_vault": "$ANSIBLE"}, "raw": {"__ansible_unsafe": "{{ x }}"}}
+            }
+        },
+        "web": {"hosts": ["a"]},
+    }
+    host = only(script(write, f"cat <<'JSON'\n{json.dumps(answer)}\nJSON\n"))
+    assert host.vars["raw"] == "{{ x }}"
+    with pytest.raises(UsageError, match="the variable key cannot be used: it is encrypted"):
+        str(host.vars["key"])

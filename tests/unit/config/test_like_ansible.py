@@ -114,3 +114,28 @@ def test_the_commands_of_ansible_agree(name: str, tmp_path: Path) -> None:
 def _text(value: object) -> str:
     assert isinstance(value, date)
     return str(value)
+
+
+@pytest.mark.slow
+def test_the_conversions_that_we_recommend_work(tmp_path: Path) -> None:
+    """INI to YAML, and an executable that asks Ansible."""
+    command = Path(sys.executable).parent / "ansible-inventory"
+    ini = tmp_path / "hosts"
+    ini.write_text("lone\n[web]\nw[1:2] ansible_port=2222\n[web:vars]\nx=1\n[site:children]\nweb\n")
+    with pytest.raises(UsageError, match=f"ansible-inventory -i {ini} --list --yaml --export converts it"):
+        load_inventory(ini)
+    done = subprocess.run(
+        [command, "-i", ini, "--list", "--yaml", "--export"], capture_output=True, timeout=60, check=True
+    )
+    converted = tmp_path / "converted.yml"
+    converted.write_bytes(done.stdout)
+    dynamic = tmp_path / "dynamic"
+    dynamic.write_text(f"#!/bin/sh\nexec {command} -i {ini} --list\n")
+    dynamic.chmod(0o755)
+    for path in (converted, dynamic):
+        hosts = load_inventory(path).hosts
+        assert [(h.name, h.port, h.groups, h.vars.get("x")) for h in hosts] == [
+            ("lone", None, ("ungrouped",), None),
+            ("w1", 2222, ("site", "web"), 1),
+            ("w2", 2222, ("site", "web"), 1),
+        ]
