@@ -36,8 +36,10 @@ say_lines() {
   left=100
   old_ifs=$IFS
   IFS=$nl
+  set -f
   # shellcheck disable=SC2086 # split into lines on purpose
   set -- "$1" $2
+  set +f
   IFS=$old_ifs
   key=$1
   shift
@@ -247,12 +249,14 @@ find_master() {
   old_ifs=$IFS
   IFS=$nl
   for entry in $found; do
+    IFS=$old_ifs
     pid=${entry#/proc/}
     pid=${pid%%/*}
     [ "$pid" != "$master" ] && stat_of "$pid" || continue
     [ "/proc/$pid/root/." -ef /. ] && [ "/proc/$pid/ns/pid" -ef /proc/self/ns/pid ] || continue
     case $entry in
-      *'master process') others="$others $pid" ;;
+      # A child that was forked this moment still has its master's title.
+      *'master process') [ "$ppid" = "$master" ] || others="$others $pid" ;;
       *'worker process') [ "$ppid" != 1 ] || orphans=$((orphans + 1)) ;;
     esac
   done
@@ -279,11 +283,15 @@ find_master() {
 # Whether the target looks the same from process $1 (units with PrivateTmp have a mount namespace of their own).
 same_view() { [ ! -e "$target" ] || [ "/proc/$1/root$target/." -ef "$target/." ]; }
 
-# Other masters with another "-c" are other instances and no business of ours.
+# Other masters with another configuration, prefix or pid file are other instances and no business of ours.
 second_master() {
   for pid in $others; do
     title_of "$pid" || continue
-    case $title in *' -c '*) case $title in *" -c $conf"*) return 0 ;; esac ;; *) return 0 ;; esac
+    case $title in
+      *" -c $conf" | *" -c $conf "*) return 0 ;;
+      *' -c '* | *' -p '* | *'pid '*) ;;
+      *) return 0 ;;
+    esac
   done
   return 1
 }
@@ -320,6 +328,7 @@ read_toplevel() {
   main_pid='' main_log=no
   old_ifs=$IFS
   IFS=';'
+  set -f
   for statement in $1; do
     statement=${statement# }
     case $statement in
@@ -327,6 +336,7 @@ read_toplevel() {
       'error_log '*) main_log=yes ;;
     esac
   done
+  set +f
   IFS=$old_ifs
   main_pid=${main_pid% }
   main_pid=${main_pid#[\"\']}
@@ -340,6 +350,7 @@ read_program() {
   version='' prefix='' conf='' main='' default_log='' pid_path='' key=''
   if [ "$program" = nginx ] && [ -n "$binary" ]; then
     built=$("$binary" -V 2>&1 </dev/null)
+    set -f
     for word in $built; do
       case $word in
         nginx/* | openresty/*) [ -n "$version" ] || version=$word ;;
@@ -349,15 +360,18 @@ read_program() {
         --error-log-path=*) default_log=${word#*=} ;;
       esac
     done
+    set +f
     prefix=${prefix:-/usr/local/nginx}
     conf=${conf:-conf/nginx.conf} pid_path=${pid_path:-logs/nginx.pid} default_log=${default_log:-logs/error.log}
     previous=''
     old_ifs=$IFS
     IFS=$nl
+    set -f
     for word in $argv; do
       [ "$previous" != -c ] || conf=$word
       previous=$word
     done
+    set +f
     IFS=$old_ifs
     case $conf in /*) ;; *) conf=$prefix/$conf ;; esac
     built_pid=$pid_path
@@ -786,6 +800,7 @@ while_through() {
   tr '\n\0' '?\n' | while IFS= read -r path; do
     old_ifs=$IFS
     IFS=$nl
+    set -f
     for directory in $1; do
       case $path in "$directory"/*) printf '%s\n' "$path" ;; esac
     done
@@ -880,8 +895,10 @@ run_validator() {
   fi
   old_ifs=$IFS
   IFS=$nl
+  set -f
   # shellcheck disable=SC2086 # argv, one word a line
   set -- "$private/test" "$target" "$state" "$1" "$masks" $argv
+  set +f
   IFS=$old_ifs
   # KILL: unshare ignores TERM while it waits, and takes its child with it.
   output=$({ timeout -s KILL "$test_limit_s" unshare -m -p -f --kill-child=KILL --mount-proc --propagation private sh -c "$inside" deployer-test "$@" \
@@ -1052,8 +1069,10 @@ send_reload() {
   if [ -n "$reload" ]; then
     old_ifs=$IFS
     IFS=$nl
+    set -f
     # shellcheck disable=SC2086 # argv, one word a line
     set -- $reload
+    set +f
     IFS=$old_ifs
     output=$(timeout -s KILL "$start_limit_s" "$@" </dev/null 2>&1 9>&- 8>&- 7>&-)
   else

@@ -238,7 +238,8 @@ def test_a_writer_through_a_link_is_refused(host: LabHost, agent: AgentOn) -> No
     header, tar = agent.stage_header(baseline, release)
     agent.ok("stage", payload=tar, **header)  # said properly, the link is replaced
     assert host.read("/etc/hostname") == before
-    cut = tar.replace(b"conf.d/out\0", b"conf.d/0ut\0", 1)
+    at = tar.index(b"remove\0")
+    cut = tar[:at] + tar[at:].replace(b"conf.d/out\0", b"conf.d/0ut\0", 1)
     other = release_of(base, {"conf.d/out": b"through"}, "2")
     agent.refused(64, "stage", payload=cut, **{**header, "release": other.id, "commit": other.commit})
     inside = release_of(base, {"dir/file": b"through"}, "3")
