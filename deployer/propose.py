@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.context import Context, cache_directory
@@ -17,11 +18,10 @@ from deployer.rollout.plan import Action, HostPlan, Permissions, Plan
 from deployer.rollout.waves import Policy, Scope
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from deployer.audience import Audience
     from deployer.rollout.survey import Survey
-    from deployer.source.git import Commit
+    from deployer.source.changes import Between
+    from deployer.source.git import Commit, Mirror
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Proposal:
     """The plan, as it is shown before the question.
 
     :ivar drifted: what was edited by hand, for the hosts that are refused for it.
+    :ivar between: the commits from what most of the changing hosts serve to what is proposed.
     """
 
     context: Context
@@ -46,6 +47,7 @@ class Proposal:
     plan: Plan
     diffs: tuple[Diff, ...]
     drifted: tuple[Diff, ...]
+    between: Between | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience
     plan = planning.whole(plans, context.groups, policy(context))
     shown = diffs(survey, plan, releases, live) if audience.wants_diff else ()
     edited = [drift(survey, p.host) for p in plan.with_action(Action.DRIFTED)]
-    proposal = Proposal(context, commit, plan, shown, tuple(d for d in edited if d is not None))
+    between = _between(context, survey, plan, commit) if audience.wants_diff else None
+    proposal = Proposal(context, commit, plan, shown, tuple(d for d in edited if d is not None), between)
     return Prepared(proposal, releases, live)
 
 
@@ -87,11 +90,10 @@ def would_refuse(proposal: Proposal) -> bool:
 
 def resolve(context: Context, revision: str | None) -> tuple[Commit, Mapping[str, Release]]:
     """The commit, and the release of each host; hosts that render alike share one."""
-    from deployer.source.git import Mirror
     from deployer.source.release import build_releases
 
     source = context.playbook.source
-    mirror = Mirror(_located(source.repo, context.project), cache_directory() / "git")
+    mirror = _mirror(context)
     commit = mirror.resolve(revision or source.ref)
     releases = build_releases(
         mirror,
@@ -105,10 +107,25 @@ def resolve(context: Context, revision: str | None) -> tuple[Commit, Mapping[str
     return commit, releases
 
 
-def _located(repo: str, project: Path) -> str:
-    """A path in a playbook is meant from the project directory, wherever the command is run."""
-    is_url = "://" in repo or (":" in repo and "/" not in repo.partition(":")[0])
-    return repo if is_url else str(project.absolute() / repo)
+def _between(context: Context, survey: Survey, plan: Plan, commit: Commit) -> Between | None:
+    from deployer.source.changes import log_between
+
+    seen = [survey.answered[p.host].live for p in plan.with_action(Action.CHANGE)]
+    commits = [live.partition("-")[0] for live in seen if live is not None]
+    if not commits:
+        return None
+    old = max(set(commits), key=commits.count)
+    return log_between(_mirror(context), old, commit.sha, path=context.playbook.source.path)
+
+
+def _mirror(context: Context) -> Mirror:
+    from deployer.source.git import Mirror
+
+    repo = context.playbook.source.repo
+    if not ("://" in repo or (":" in repo and "/" not in repo.partition(":")[0])):
+        # A path is meant from the project directory, wherever the command is run.
+        repo = str(context.project.absolute() / Path(repo).expanduser())
+    return Mirror(repo, cache_directory() / "git")
 
 
 def policy(context: Context) -> Policy:

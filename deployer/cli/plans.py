@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from deployer.propose import Proposal
     from deployer.rollout.back import BackPlan
     from deployer.rollout.diffs import Diff
+    from deployer.source.changes import Between
 
 
 def plan_lines(proposal: Proposal, *, diff: bool) -> Iterator[str]:
     """The plan, folded: hosts with the same fate share a line."""
     commit = proposal.commit
     yield f"revision {commit.sha[:12]}  {commit.subject}"
+    if proposal.between is not None:
+        yield from between_lines(proposal.between)
     alike: dict[tuple[Any, ...], list[str]] = {}
     for plan in proposal.plan.hosts.values():
         changes = plan.changes
@@ -30,9 +33,19 @@ def plan_lines(proposal: Proposal, *, diff: bool) -> Iterator[str]:
         yield f"  {names(hosts)}: {_fate(action, source, target, reason, sizes)}"
     if len(proposal.plan.waves) > 1:
         yield "  waves: " + " → ".join(names(wave) for wave in proposal.plan.waves)
-    if diff:
-        for part in (*proposal.drifted, *proposal.diffs):
-            yield from diff_lines(part)
+    # What somebody edited by hand is shown even where the rest is not: it is the reason of a refusal.
+    for part in (*proposal.drifted, *(proposal.diffs if diff else ())):
+        yield from diff_lines(part)
+
+
+def between_lines(between: Between) -> Iterator[str]:
+    """The commits that come and, in capitals, those that go."""
+    for commit in between.gained:
+        yield f"  brings  {commit.sha[:12]} {commit.author}: {commit.subject}"
+    for commit in between.lost:
+        yield f"  DROPS   {commit.sha[:12]} {commit.author}: {commit.subject}"
+    if between.more:
+        yield "  …"
 
 
 def diff_lines(diff: Diff) -> Iterator[str]:
