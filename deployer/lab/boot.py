@@ -59,6 +59,7 @@ def systemd(machine: Machine, *, cable_up: bool) -> Process:
 
 
 def control_group(machine: Machine) -> str:
+    """Name of the control group in which a systemd host lives."""
     return f"{machine.network.bridge}-{machine.name}"
 
 

@@ -28,6 +28,7 @@ _SBIN = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 
 
 def check_machine(hosts: int, init: str) -> None:
+    """:raises UsageError: this machine, or whoever asks, cannot have such a lab."""
     if os.geteuid() != 0:
         raise UsageError("a lab makes namespaces and mounts: run it as root, or with sudo")
     if not 1 <= hosts <= MAX_HOSTS:
@@ -49,6 +50,7 @@ def check_machine(hosts: int, init: str) -> None:
 
 
 def check_directory(directory: Path) -> None:
+    """:raises UsageError: the directory is not there for a lab to take."""
     if any(character in str(directory) for character in '\n"'):
         raise UsageError(f"{directory}: a lab's directory has no quotes or newlines in its name")
     if (directory / MARK).is_file() and not _is_known(directory):

@@ -88,6 +88,7 @@ def children(pid: int) -> list[int]:
 
 
 def all_pids() -> list[int]:
+    """Every process of this pid namespace and those below it."""
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 

@@ -32,6 +32,8 @@ _LOCK_WAIT_S = 60.0
 
 @dataclass(slots=True)
 class HostState:
+    """One host, as ``state.json`` has it."""
+
     name: str
     number: int  #: 1-based; decides the address
     process: Process | None = None  #: the host's pid 1; ``None``: powered off
@@ -83,6 +85,7 @@ def _process(raw: dict[str, int] | None) -> Process | None:
 
 
 def boot_id() -> str:
+    """The machine's, another after each restart."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
@@ -226,6 +229,7 @@ def mounts_under(directory: Path) -> list[Path]:
 
 
 def mount_tmpfs(where: Path, size: str) -> None:
+    """Make the directory and mount a tmpfs of ``size`` on it. :raises UsageError: the kernel refuses."""
     where.mkdir(parents=True, exist_ok=True)
     argv = ["mount", "-t", "tmpfs", "-o", f"mode=755,size={size}", "deployer-lab", str(where)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)

@@ -227,10 +227,11 @@ def test_a_directory_left_over_from_before_a_restart_is_taken_again(tmp_path: Pa
 def test_without_root_it_is_said_so(tmp_path: Path) -> None:
     need_root()
     # Root goes only after the imports: the checkout may be where nobody else can read.
-    program = "import os; from deployer.lab.fleet import Lab, Path; os.setuid(65534); Lab.up(Path('/tmp/x'), hosts=1)"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False
+    program = (
+        "import os; from deployer.lab.fleet import Lab, Path; os.setuid(65534); Lab.up(Path('/x'), hosts=1)"
     )
+    argv = [sys.executable, "-c", program]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
     assert "UsageError: a lab makes namespaces and mounts: run it as root, or with sudo" in done.stderr
 
 
