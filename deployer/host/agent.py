@@ -284,8 +284,8 @@ class Agent:
                 return self._judged(verbs, answer)
             self._start = _Start.TEXT
         text = program.bundled()
-        command = program.text_command(verbs, sudo=self._sudo)
-        answer = self._sent(command, (text.first_line, *request), timeout_s)
+        command = text.command(verbs, sudo=self._sudo)
+        answer = self._sent(command, (text.packed, *request), timeout_s)
         if answer is None:
             raise TransportError(
                 "the host's shell did not start the agent", host=self.host, fate=Fate.UNKNOWN

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import base64
+import gzip
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 
 PATH = "/var/lib/deployer/agent.sh"
 ID_MARK = b"@AGENT_ID@"  #: stands in the text where its id goes
 ARGUMENT_LIMIT = 128 << 10  #: Linux, MAX_ARG_STRLEN: the text is handed over as one argument
 
-_LOADER = 'IFS= read -r a && a=$(printf %s "$a" | base64 -d) && exec sh -c "$a" deployer-agent'
+# dd takes exactly its bytes off the pipe in a few reads; a shell's own read takes them one by one.
+_LOADER = 'a=$(dd bs={size} count=1 iflag=fullblock 2>/dev/null | gzip -dc) && exec sh -c "$a" deployer-agent'
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,14 @@ class Program:
         """Of the bytes that are shipped."""
         return hashlib.sha256(self.text).hexdigest()
 
-    @property
-    def first_line(self) -> bytes:
-        """The text as the first line of standard input."""
-        return base64.b64encode(self.text) + b"\n"
+    @cached_property
+    def packed(self) -> bytes:
+        """The text as it goes ahead on standard input."""
+        return gzip.compress(self.text, mtime=0)
+
+    def command(self, verbs: Sequence[str], *, sudo: bool) -> str:
+        """Start the agent whose packed text is the beginning of standard input."""
+        return f"{_prefix(sudo)}sh -c '{_LOADER.format(size=len(self.packed))} {_words(verbs)}'"
 
 
 @lru_cache(maxsize=1)
@@ -48,11 +53,6 @@ def bundled() -> Program:
 def installed_command(verbs: Sequence[str], *, sudo: bool) -> str:
     """Start the agent at its stable path."""
     return f"{_prefix(sudo)}sh {PATH} {_words(verbs)}"
-
-
-def text_command(verbs: Sequence[str], *, sudo: bool) -> str:
-    """Start the agent whose text is the first line of standard input."""
-    return f"{_prefix(sudo)}sh -c '{_LOADER} {_words(verbs)}'"
 
 
 def _prefix(sudo: bool) -> str:
