@@ -64,4 +64,5 @@ def status(name: Name = "lab", directory: Directory = None) -> None:
     from deployer.lab.fleet import Lab, default_directory
 
     for host in Lab.load(directory or default_directory(name)).status():
-        typer.echo(str(host))
+        state = "cut off" if host.cut else "running" if host.running else "off"
+        typer.echo(f"{host.name}  {host.address}  {state}")
