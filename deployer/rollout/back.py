@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from shlex import quote
 
 from deployer.errors import Refused
-from deployer.model import Observation, State
+from deployer.model import RELEASE_ID, Observation, State
 from deployer.rollout.saga import Goal, HostLog, Step
-from deployer.rollout.waves import Fleet, Member
+from deployer.rollout.waves import Cause, Fleet, Member
+
+_LONG_COMMIT = re.compile(r"[0-9a-f]{13,40}")  # longer than the part of it that a release's id holds
 
 
 class Way(StrEnum):
@@ -77,6 +81,8 @@ def _undo(seen: Observation, latest: str | None) -> HostBack:
             return HostBack(seen.host, Way.STAY, None, None, "nothing was deployed here yet")
         why = "nginx is not running and no release is known to go back to; start it by hand"
         return HostBack(seen.host, Way.HELPLESS, None, None, why)
+    if seen.live == seen.last_from:
+        return _stay(seen)  # taken back already; not promoted when it is a drifted tree that was kept
     on_target = seen.live == seen.last_target
     good = any(g.release == seen.live for g in seen.good)
     if on_target and seen.last_from and (not good or seen.last_deployment == latest):
@@ -87,17 +93,17 @@ def _undo(seen: Observation, latest: str | None) -> HostBack:
 
 
 def _to(seen: Observation, wanted: str) -> HostBack:
-    fits = [r for r in seen.releases if r == wanted] or [r for r in seen.releases if r.startswith(wanted)]
+    begin = wanted[:12] if _LONG_COMMIT.fullmatch(wanted) else wanted
+    fits = [r for r in seen.releases if r == wanted] or [r for r in seen.releases if r.startswith(begin)]
     if len(fits) == 1:
         return _stay(seen) if fits[0] == seen.live else _back(seen, fits[0], "as asked")
     if fits:
         raise Refused(f"{seen.host}: {', '.join(fits)} all begin with {wanted!r}; say which with --to")
-    revision = wanted.partition("-")[0]
+    revision = wanted.partition("-")[0] if RELEASE_ID.fullmatch(wanted) else wanted
+    known_to_git = revision not in ("baseline", "drift")
+    bring = f"; 'deployer deploy --rev {quote(revision)}' would bring it" if known_to_git else ""
     has = ", ".join(seen.releases) or "none"
-    raise Refused(
-        f"{seen.host}: release {wanted!r} is not there any more; "
-        f"'deployer deploy --rev {revision}' would bring it. There are: {has}"
-    )
+    raise Refused(f"{seen.host}: release {wanted!r} is not there any more{bring}. There are: {has}")
 
 
 def _back(seen: Observation, target: str, reason: str) -> HostBack:
@@ -125,9 +131,13 @@ def fleet_of(plan: BackPlan, lost: tuple[str, ...]) -> Fleet:
 
 
 def orders(fleet: Fleet) -> Mapping[str, Goal]:
-    """Everybody at once, nobody waits for anybody: take the host over, then take everything back."""
-    begun = {name for name, m in fleet.members.items() if m.log.states.get(Step.BEGIN) not in _NOT_BEGUN}
-    return {name: Goal.UNWOUND if name in begun else Goal.BEGUN for name in fleet.members}
+    """Everybody at once, nobody waits for anybody: take the host over, then take everything back.
+
+    A host with a newer owner (somebody else's rollback) is left to it.
+    """
+    ours = {name: m.log for name, m in fleet.members.items() if m.cause is not Cause.FENCED}
+    begun = {name for name, log in ours.items() if log.states.get(Step.BEGIN) not in _NOT_BEGUN}
+    return {name: Goal.UNWOUND if name in begun else Goal.BEGUN for name in ours}
 
 
 _NOT_BEGUN = (None, State.STARTED, State.FAILED)
