@@ -93,10 +93,11 @@ class Agent:
 
     def ensure_installed(self) -> None:
         """Put the agent at its stable path, when it is not there yet."""
+        if self._start is _Start.UNKNOWN:
+            self.observe(hash_disk=False)
         if self._start is _Start.INSTALLED:
             return
         text = program.bundled()
-        self._start = _Start.TEXT
         self._call(["install"], [("sha256", text.sha256)], text.text, timeout_s=QUICK_S)
         self._start = _Start.INSTALLED
 

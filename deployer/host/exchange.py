@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from paramiko import Channel, Message
+from paramiko import Channel, Message, SSHException
 from paramiko.common import cMSG_CHANNEL_REQUEST
 
 from deployer.host.deadline import Deadline
@@ -119,7 +119,7 @@ def _collect(channel: Channel, bell: _Bell, stdout: bytearray, stderr: bytearray
 
 def _feed(channel: Channel, stdin: Sequence[bytes], deadline: Deadline) -> None:
     # A command that ends before it read all its input closes the channel: then its status tells, not this.
-    with suppress(OSError, EOFError):
+    with suppress(OSError, EOFError, SSHException):
         for part in stdin:
             view, at = memoryview(part), 0
             while at < len(view):

@@ -105,6 +105,8 @@ class Connection:
         :param timeout_s: until the answer is complete.
         :raises TransportError: with the command's fate. After ``UNKNOWN`` the connection is closed.
         """
+        from paramiko import SSHException
+
         from deployer.host import exchange
 
         deadline = Deadline.after(timeout_s or self.options.command_timeout_s)
@@ -123,7 +125,7 @@ class Connection:
             link.abort()
             text = f"{self.route.where} gave no complete answer within {deadline.seconds:g} s"
             raise self._lost(text, sent=sent) from error
-        except (exchange.Lost, EOFError, OSError) as error:
+        except (exchange.Lost, EOFError, OSError, SSHException) as error:
             link.abort()
             text = f"the connection to {self.route.where} was lost: {error or 'closed by the host'}"
             raise self._lost(text, sent=sent) from error

@@ -16,7 +16,7 @@ from paramiko.client import MissingHostKeyPolicy
 from paramiko.config import SSHConfig
 from paramiko.ssh_exception import IncompatiblePeer
 
-from deployer.errors import HostKeyError, Unreachable
+from deployer.errors import DeployerError, HostKeyError, Unreachable
 from deployer.host.deadline import Deadline
 from deployer.host.known_hosts import KnownHosts, judge, key_types
 from deployer.host.login import Login
@@ -121,7 +121,7 @@ def connect(route: Route, sock: Any, login: Login, deadline: Deadline) -> fabric
 
 
 def _translated(error: Exception, route: Route, deadline: Deadline, begun_with_s: float) -> Exception:
-    if isinstance(error, Unreachable):
+    if isinstance(error, DeployerError):
         return error
     if deadline.passed and begun_with_s >= FROZEN_S:
         text = f"{route.where} connects but did not finish the SSH handshake within {deadline.seconds:g} s"
@@ -130,9 +130,8 @@ def _translated(error: Exception, route: Route, deadline: Deadline, begun_with_s
         return Unreachable(f"{route.where} speaks no algorithm that is safe here: {error}", host=route.name)
     if isinstance(error, EOFError | OSError) or "banner" in str(error) or "No existing session" in str(error):
         return Dropped(f"{route.where} closed the connection before the login")
-    if isinstance(error, SSHException):
-        return Unreachable(f"{route.where} broke the SSH handshake: {error}", host=route.name)
-    return error
+    what = str(error) or type(error).__name__
+    return Unreachable(f"{route.where} broke the SSH handshake: {what}", host=route.name)
 
 
 def _factory(deadline: Deadline, known_types: Sequence[str]) -> Callable[..., Wire]:
