@@ -81,13 +81,14 @@ def _undo(seen: Observation, latest: str | None) -> HostBack:
             return HostBack(seen.host, Way.STAY, None, None, "nothing was deployed here yet")
         why = "nginx is not running and no release is known to go back to; start it by hand"
         return HostBack(seen.host, Way.HELPLESS, None, None, why)
-    if seen.live == seen.last_from:
-        return _stay(seen)  # taken back already; not promoted when it is a drifted tree that was kept
+    if seen.live == seen.last_from or (seen.live or "").startswith("drift-"):
+        # Taken back already, or made by hand: nothing a deployment brought, though it was never promoted.
+        return _stay(seen)
     on_target = seen.live == seen.last_target
     good = any(g.release == seen.live for g in seen.good)
     if on_target and seen.last_from and (not good or seen.last_deployment == latest):
         return _back(seen, seen.last_from, f"undoes {seen.last_deployment}")
-    if not good and seen.lkg:
+    if not good and seen.lkg and seen.lkg != seen.last_target:
         return _back(seen, seen.lkg, "what is live was never promoted")
     return _stay(seen)
 
