@@ -49,6 +49,19 @@ def test_old_spellings(write: Write) -> None:
     assert (host.address, host.port, host.user) == ("192.0.2.1", 23, "root")
 
 
+def test_of_two_spellings_the_one_that_ansible_takes(write: Write) -> None:
+    host = only(write("i.yml", "all: {hosts: {a: {ansible_ssh_host: 192.0.2.1, ansible_host: 192.0.2.2}}}"))
+    assert host.address == "192.0.2.1"
+
+
+def test_backups_and_hidden_files_are_no_var_files(write: Write) -> None:
+    path = write("hosts.yml", "web: {hosts: {a: }}")
+    write("group_vars/web/old~", "x: old")
+    write("group_vars/web/.swap", "x: hidden")
+    write("group_vars/web/now", "x: now")
+    assert only(path).vars["x"] == "now"
+
+
 @pytest.mark.parametrize(
     ("body", "line", "key", "problem"),
     [

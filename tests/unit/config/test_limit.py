@@ -48,6 +48,12 @@ def test_spaces_and_files(inventory: Inventory, tmp_path: Path) -> None:
     assert names(inventory.limit(" web1 , db1 ")) == ["web1", "db1"]
 
 
+def test_a_glob_means_groups_and_hosts_a_name_only_the_group(write: Write) -> None:
+    inventory = load_inventory(write("two.yml", "web: {hosts: {w1: }}\nother: {hosts: {webby: , web: }}"))
+    assert names(inventory.limit("web*")) == ["w1", "webby", "web"]
+    assert names(inventory.limit("web")) == ["web"]  # a host outranks a group of its name
+
+
 @pytest.mark.parametrize(
     ("pattern", "problem"),
     [

@@ -57,6 +57,7 @@ def test_values(template: Any, value: Any) -> None:
         ("{{ lookup('env', 'HOME') }}", "'lookup' is undefined"),
         ("{{ n | ternary(1, 2) }}", "No filter named 'ternary'"),
         ("{{ missing }}", "'missing' is undefined"),
+        ("a{{ missing }}", "'missing' is undefined"),
         ("{{ missing.deep }}x", "'missing' is undefined"),
         ("{{ n / 0 }}", "ZeroDivisionError"),
         ("{{ out }}", "defined by itself: out"),
