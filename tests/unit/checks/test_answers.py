@@ -16,7 +16,7 @@ import pytest
 
 from deployer.checks.answers import Dialect, Look, look, settle
 from deployer.checks.compare import Question, survey
-from tests.unit.checks.conftest import Authority, Loopback, Server, never, read_request
+from tests.unit.checks.conftest import Authority, Loopback, Server, never, read_request, response
 
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="needs nginx")
 
@@ -260,6 +260,35 @@ def test_what_does_not_speak_http_is_not_judged(serve: Serve, loopback: Loopback
     seen = look(survey([f"127.0.0.1:{s.port}" for s in (mail, mute)], ["a.example"]), loopback)
     assert (seen.dialects, seen.answers) == ({}, {})
     assert settle(seen, loopback, deadline_s=1).healthy
+
+
+def test_a_default_server_that_hangs_up_does_not_hide_the_sites(nginx: Nginx, loopback: Loopback) -> None:
+    nginx.load(GOOD.replace("server_name _; return 404", "server_name _; return 444"))
+    seen = look(survey([f"127.0.0.1:{nginx.ports['plain']}"], NAMES), loopback)
+    assert seen.dialects == {nginx.place("plain"): Dialect(tls=False, proxy=False)}
+    assert {q.name: a.status for q, a in seen.answers.items()} == {
+        "": None,
+        "shop.example.com": 200,
+        "blog.example.com": 301,
+        "deployer-probe.wild.example.com": 503,
+    }
+
+
+def test_a_silent_server_on_a_dead_connection_is_unproved(serve: Serve, loopback: Loopback) -> None:
+    def handle(connection: socket.socket) -> None:
+        read_request(connection)
+        if cut.is_set():
+            loopback.dead = True
+        else:
+            connection.sendall(response())
+
+    cut = threading.Event()
+    seen = look(survey([f"127.0.0.1:{serve(handle).port}"], []), loopback)
+    assert [a.status for a in seen.answers.values()] == [200]
+    cut.set()
+    found = settle(seen, loopback, deadline_s=0.1)
+    assert found.unproved
+    assert not found.worse
 
 
 def test_a_stop_and_a_deadline_end_the_look(serve: Serve, loopback: Loopback) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Callable
 
@@ -202,9 +203,17 @@ def test_ipv6(serve: Serve) -> None:
 
 def test_tls_with_sni_and_alpn(serve: Serve, authority: Authority) -> None:
     seen: list[str | None] = []
-    server = serve(authority.issue("DNS:shop.example.com").handler(replying(response(200, b"x" * 900)), seen))
+    spoken: list[str | None] = []
+
+    def inner(connection: socket.socket) -> None:
+        assert isinstance(connection, ssl.SSLSocket)
+        spoken.append(connection.selected_alpn_protocol())
+        replying(response(200, b"x" * 900))(connection)
+
+    server = serve(authority.issue("DNS:shop.example.com").handler(inner, seen))
     answer = fetch(server, scheme="https", trust=Trust(True, str(authority.ca), "shop.example.com"))
     assert (answer.status, len(answer.body), seen) == (200, 900, ["shop.example.com"])
+    assert spoken == ["http/1.1"]
     assert answer.certificate is not None
     assert answer.certificate.names == ("shop.example.com",)
     assert answer.certificate.verified

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -144,6 +145,27 @@ def test_the_second_address_of_a_name_is_tried(serve: Serve, monkeypatch: pytest
     ]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
     direct("both.example", server.port, time.monotonic() + 5).close()
+
+
+def test_an_address_that_swallows_everything_leaves_time_for_the_next(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(replying(response()))
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):  # beyond its backlog, SYNs are dropped
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        both = [
+            (socket.AF_INET, 1, 6, "", full.getsockname()),
+            (socket.AF_INET, 1, 6, "", ("127.0.0.1", server.port)),
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
+        direct("both.example", 80, time.monotonic() + 1).close()
+        assert server.connections == 1
 
 
 def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
