@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.context import Context, cache_directory
-from deployer.errors import TransportError
+from deployer.errors import DeployerError, TransportError
 from deployer.model import Manifest, Release
 from deployer.rollout import plan as planning
 from deployer.rollout.bases import live_manifests
@@ -75,7 +76,9 @@ def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience
     plans = [_plan_host(survey, name, releases[name], live, wishes.allowed) for name in survey.contacts]
     plan = planning.whole(plans, context.groups, policy(context))
     shown = diffs(survey, plan, releases, live) if audience.wants_diff else ()
-    edited = [drift(survey, p.host) for p in plan.with_action(Action.DRIFTED)]
+    edited = [
+        drift(survey, p.host, _earlier(context, survey, p.host)) for p in plan.with_action(Action.DRIFTED)
+    ]
     between = _between(context, survey, plan, commit) if audience.wants_diff else None
     proposal = Proposal(context, commit, plan, shown, tuple(d for d in edited if d is not None), between)
     return Prepared(proposal, releases, live)
@@ -105,6 +108,16 @@ def resolve(context: Context, revision: str | None) -> tuple[Commit, Mapping[str
         fleet=context.inventory.hosts,
     )
     return commit, releases
+
+
+def _earlier(context: Context, survey: Survey, host: str) -> Release | None:
+    """What is said to be live on a host, as git has it; only to show it, so ``None`` for whatever reason."""
+    seen = survey.contacts[host].seen
+    commit = (seen.live or "").partition("-")[0] if seen is not None else ""
+    try:
+        return resolve(context, commit)[1][host] if re.fullmatch("[0-9a-f]{12}", commit) else None
+    except DeployerError:
+        return None
 
 
 def _between(context: Context, survey: Survey, plan: Plan, commit: Commit) -> Between | None:

@@ -1478,6 +1478,11 @@ say_file() {
 
 do_manifest() {
   read_source
+  # Of a release what was recorded when it was made: its files may have been edited since, through the live link.
+  if [ -n "$release" ] && [ -f "$meta/$release/manifest" ]; then
+    say_file "$meta/$release/manifest"
+    return
+  fi
   make_scratch
   (manifest_of "$source") >"$scratch/manifest" || fail 70 "The manifest of $source could not be made."
   say_file "$scratch/manifest"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -49,8 +50,12 @@ def diffs(
     return tuple(found)
 
 
-def drift(survey: Survey, host: str) -> Diff | None:
-    """What was edited on a host since its live release was deployed; ``None`` when it cannot be had."""
+def drift(survey: Survey, host: str, earlier: Release | None) -> Diff | None:
+    """What was edited on a host since its live release was deployed; ``None`` when it cannot be had.
+
+    :param earlier: the live release as git has it: what a file held before is not on the host any more when
+        it was edited in place.
+    """
     agent, seen = survey.contacts[host].agent, survey.contacts[host].seen
     if seen is None or seen.live is None:
         return None
@@ -58,15 +63,23 @@ def drift(survey: Survey, host: str) -> Diff | None:
         old, new = agent.manifest(seen.live), agent.manifest(None)
         changes = Changes.between(old, new)
         paths = [*changes.added, *changes.removed, *changes.modified]
-        before = agent.fetch([p for p in paths if _is_file(old, p)], release_id=seen.live, limit=LIMIT_BYTES)
+        kept = agent.fetch([p for p in paths if _is_file(old, p)], release_id=seen.live, limit=LIMIT_BYTES)
         after = agent.fetch([p for p in paths if _is_file(new, p)], limit=LIMIT_BYTES)
     except HostError:
         return None
+    before = {p: _original(old.by_path[p].content, kept.get(p), earlier) for p in paths if _is_file(old, p)}
     files = {
         path: tuple(text_diff(path, _old(old, path, before), _old(new, path, after)))
         for path in sorted(paths)
     }
     return Diff((host,), changes, files, drift=True)
+
+
+def _original(digest: str, kept: bytes | None, earlier: Release | None) -> bytes:
+    if kept is not None and hashlib.sha256(kept).hexdigest() == digest:
+        return kept
+    held = earlier is not None and any(e.content == digest for e in earlier.manifest.entries)
+    return earlier.read(digest) if earlier is not None and held else b"(its content is not kept)\n"
 
 
 def _files(
