@@ -51,18 +51,26 @@ class Journal(Protocol):
         """Durable when it returns. Raises ``StoreUnavailable``."""
 
 
+def _nobody(_event: Event) -> None:
+    """Listens to nothing."""
+
+
 @dataclass
 class Recorder:
     """Writes events to the journal and shows them to whoever listens.
 
-    When the journal is lost on the way, the hosts are made safe first: events are kept in memory, ``lost``
-    says why, and the deployment ends as interrupted.
+    When the journal is lost on the way, the hosts are made safe first: ``lost`` says why, nothing more goes
+    forward, and the deployment ends as interrupted. That nobody listens any more (a closed pipe, a lost
+    terminal) changes nothing.
+
+    :ivar bugs: what the journal or the listener raised that they should not.
     """
 
     deployment: str
     journal: Journal
-    listener: Callable[[Event], None] = lambda _event: None
+    listener: Callable[[Event], None] = _nobody
     lost: StoreUnavailable | None = None
+    bugs: list[Exception] = field(default_factory=list)
 
     def note(self, step: str, state: State, *, host: str | None = None, **detail: Any) -> None:
         """Record one event."""
@@ -72,7 +80,16 @@ class Recorder:
                 self.journal.append(event)
         except StoreUnavailable as error:
             self.lost = error
-        self.listener(event)
+        except Exception as error:
+            self.bugs.append(error)
+            self.lost = StoreUnavailable(f"unexpected {type(error).__name__} in the journal")
+        try:
+            self.listener(event)
+        except OSError:
+            return
+        except Exception as error:
+            self.listener = _nobody
+            self.bugs.append(error)
 
 
 @dataclass
@@ -104,6 +121,7 @@ class Run:
                 fleet = replace(fleet, interrupted=self.stop.is_set() or self.recorder.lost is not None)
                 self._submit(fleet, pool, running)
                 if not running:
+                    self.bugs += self.recorder.bugs
                     return fleet
                 finished, _ = wait(running, timeout=POLL_S, return_when=FIRST_COMPLETED)
                 members = dict(fleet.members)
@@ -149,7 +167,7 @@ class Run:
         log = member.log.after(action.step, State.STARTED)
         self.recorder.note(action.step, State.STARTED, host=host)
         if self.recorder.lost is not None:  # nothing is done that is not journalled first
-            return replace(member, log=log.after(action.step, State.FAILED), cause=Cause.FAILED)
+            return Member(log.after(action.step, State.FAILED), Cause.STOPPED)
         began = time.monotonic()
         try:
             kept = self._guarded(self.effects.do, host, action.step)
@@ -181,7 +199,7 @@ class Run:
         except Fenced as error:
             self.first_failures.setdefault(host, error)
             self.recorder.note(action.step, State.UNDO_FAILED, host=host, **_story(error, began))
-            return Member(log, Cause.FENCED)
+            return Member(log.after(action.step, State.UNDO_FAILED), Cause.FENCED)
         except HostError as error:
             self.undo_failures[host] = error
             self.recorder.note(action.step, State.UNDO_FAILED, host=host, **_story(error, began))
