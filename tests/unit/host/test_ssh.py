@@ -75,6 +75,14 @@ def test_a_background_process_that_holds_the_output_open_is_not_waited_for(conne
     connection.call(f"kill {int(reply.stdout)}", timeout_s=10)
 
 
+def test_an_answer_is_heard_when_it_comes(connection: Connection) -> None:
+    """Not when a wait of a second is over: ten answers would take ten."""
+    begun = time.monotonic()
+    for _ in range(10):
+        connection.call("sleep 0.05; echo late", timeout_s=10)
+    assert time.monotonic() - begun < 8
+
+
 def test_many_threads_share_one_transport(connection: Connection) -> None:
     def ask(n: int) -> bytes:
         return connection.call("cat", stdin=b"%d" % n, timeout_s=30).stdout
