@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deployer.cli.common import HERE, Common, with_common
+from deployer.cli.common import HERE, Common, errors_told, with_common
 from deployer.cli.lab import lab
 from deployer.cli.schema import schema
 
@@ -249,7 +249,7 @@ def history(
     from deployer.report import history_json, history_table
 
     name = Path(inventory).stem if inventory else None
-    with Store.open(state, read_only=True) as store:
+    with errors_told(json), Store.open(state, read_only=True) as store:
         records = store.deployments(name, limit=number)
     if json:
         _document({"deployments": history_json(records)})
@@ -281,7 +281,7 @@ def show(
     chosen: Any = "json" if json else format_
     if chosen not in ("text", "markdown", "json"):
         raise UsageError(f"--format {format_!r} is not known; it is text, markdown or json")
-    with Store.open(state, read_only=True) as store:
+    with errors_told(json), Store.open(state, read_only=True) as store:
         record = store.deployment(deployment)
         events = store.events(record.id)
     typer.echo(timeline(record, events, format=chosen))

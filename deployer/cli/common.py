@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
+
+from deployer.errors import DeployerError, Interrupted
+from deployer.model import Outcome
 
 HERE = Path()
 
@@ -71,9 +75,30 @@ def with_common(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(**given: Any) -> None:
         common = Common(**{f.name: given.pop(f.name) for f in fields(Common)})
-        command(**given, common=common)
+        with errors_told(common.json):
+            command(**given, common=common)
 
     run.__annotations__ = {p.name: p.annotation for p in (*own, *added)}
     run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
     del run.__wrapped__  # or its signature would be looked up instead
     return run
+
+
+@contextmanager
+def errors_told(json: bool) -> Iterator[None]:
+    """Who asked for JSON gets one document also when it ends early: a result's keys, without hosts."""
+    try:
+        yield
+    except DeployerError as error:
+        if json:
+            from json import dumps
+
+            outcome = Outcome.INTERRUPTED if isinstance(error, Interrupted) else Outcome.REFUSED
+            said = {
+                "outcome": outcome.value,
+                "exit_code": error.exit_code,
+                "revision": None,
+                "reason": str(error),
+            }
+            typer.echo(dumps({"id": None, **said, "hosts": {}, "waves": [], "seconds": 0.0}, indent=2))
+        raise

@@ -39,6 +39,8 @@ class Signals:
         self.stop.set()
         name = signal.Signals(number).name
         if not self.working:
+            # It may be raised in the middle of a thread's start; what that thread stumbles over is no news.
+            sys.unraisablehook = lambda _what: None
             raise Interrupted(f"{name}: ended before anything was changed")
         if self._count >= PATIENCE:
             _say(f"{name} again: leaving now; look at the hosts with 'deployer status'")
