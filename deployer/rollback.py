@@ -184,9 +184,6 @@ class _Effects:
     def undo(self, host: str, step: Step) -> Mapping[str, Any]:
         """Take one step back and prove it."""
         contact, own, plan = self._survey.contacts[host], self._owned[host], self._plan.hosts[host]
-        if step is Step.PROMOTE:
-            persist(contact, lambda: contact.agent.demote(own, str(plan.leaves)), for_s=BACK_S)
-            return {}
         if step is Step.BEGIN:
             return release(contact, own)
         return restore(contact, own, str(plan.target), None)

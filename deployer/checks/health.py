@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 PRECHECK_S = 10.0
 """What is live already needs no time to start: a precheck is not given more than this."""
 
+PATIENCE_S = 2.0
+"""A check that passed before the change and answers wrongly in every round for so long is given up: the new
+release is proved to be served, so this is its answer, and users wait (docs/decisions/0005)."""
+
+_ENOUGH_ROUNDS = 5
 _GRACE_S = 3.5  # a probe that met the deadline may still be asking whether the SSH connection lives
 _WORKERS = 12
 _TICK_S = 0.01  # an interval of nothing must not become a busy loop
@@ -105,10 +110,13 @@ def until_healthy(
     *,
     address: str = "",
     stop: threading.Event | None = None,
+    passed_before: Collection[str] = (),
 ) -> CheckReport:
     """Rounds until ``consecutive`` of them passed in a row, or until ``deadline_s`` has passed.
 
     Never raises for what a service or a network does. A broken probe is tried again like a failed one.
+
+    :param passed_before: digests of checks that are given up after :data:`PATIENCE_S` of wrong answers only.
     """
     from tenacity import Retrying, retry_if_result, stop_after_delay, stop_when_event_set
 
@@ -125,9 +133,10 @@ def until_healthy(
     rounds = _Rounds(
         checks, lambda c, d: run_check(c, transport, address=address, deadline=d), health, deadline
     )
+    over = stop_after_delay(health.deadline_s) | stop_when_event_set(stop)
     try:
         healthy = Retrying(
-            stop=stop_after_delay(health.deadline_s) | stop_when_event_set(stop),
+            stop=lambda state: over(state) or _given_up(rounds, started, passed_before),
             wait=lambda state: max(0.0, started + state.attempt_number * interval_s - time.monotonic()),
             sleep=lambda seconds: rounds.rest(seconds, stop),
             retry=retry_if_result(lambda healthy: not healthy),
@@ -139,6 +148,10 @@ def until_healthy(
         return CheckReport(healthy, rounds.records(), rounds.begun, time.monotonic() - started, stopped)
     finally:
         rounds.close()
+
+
+def _given_up(rounds: _Rounds, started: float, passed_before: Collection[str]) -> bool:
+    return time.monotonic() - started >= PATIENCE_S and rounds.hopeless(passed_before)
 
 
 def bake(
@@ -247,6 +260,15 @@ class _Rounds:
             Record.of(check.name, check.digest, [r[i].result() for r in self._rounds if r[i].done()])
             for i, check in enumerate(self._checks)
         )
+
+    def hopeless(self, digests: Collection[str]) -> bool:
+        """One of these checks was answered wrongly in every round so far; being late is not being wrong."""
+        for at, check in enumerate(self._checks):
+            verdicts = [r[at].result() for r in self._rounds if r[at].done()]
+            wrong = [v for v in verdicts if v.finding is Finding.FAILED and v.seconds < check.expect.within_s]
+            if check.digest in digests and len(wrong) == len(verdicts) >= _ENOUGH_ROUNDS:
+                return True
+        return False
 
     def drain(self) -> None:
         """Wait for the probes that met the deadline."""

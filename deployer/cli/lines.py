@@ -26,7 +26,7 @@ DONE = {
     "promote": "promoted",
     "adopt": "adopted",
 }
-UNDONE = {"begin": "given up", "activate": "back on its release, proved", "promote": "demoted"}
+UNDONE = {"begin": "given up", "activate": "back on its release, proved"}
 PHASES = {
     "begin": "taking the hosts",
     "prepare": "preparing all hosts; nothing changes yet",

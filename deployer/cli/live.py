@@ -32,7 +32,7 @@ DOING = {
     "confirm": "confirming …",
     "promote": "promoting …",
 }
-UNDOING = {"activate": "putting its release back …", "promote": "demoting …"}
+UNDOING = {"activate": "putting its release back …"}
 ROWS = 40  #: above it only hosts that are busy or in trouble get a row
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from deployer.errors import AgentError, DeployerError, Fate, TransportError
+from deployer.errors import AgentError, DeployerError, Fate, Fenced, TransportError
 from deployer.globs import to_ere
 from deployer.host import program
 from deployer.host.observation import observation
@@ -124,9 +124,10 @@ class Agent:
         """Make a plain directory of what is live again, and forget the rest."""
         self._one("unadopt", self._owned(own), timeout_s=COPY_S)
 
-    def freeze(self, own: Ownership) -> str:
-        """Make a release of a live tree that has drifted. Returns its id."""
-        return self._one("freeze", self._owned(own), timeout_s=COPY_S).one("frozen")
+    def freeze(self, own: Ownership, *, fix_forward: bool = False) -> str:
+        """Make a release of a live tree that has drifted; it has to validate. Returns its id."""
+        extra = [("fix_forward", "yes")] if fix_forward else []
+        return self._one("freeze", self._owned(own) + extra, timeout_s=COPY_S + VALIDATE_S).one("frozen")
 
     def prepare(
         self,
@@ -161,10 +162,21 @@ class Agent:
         return self._one("validate", header, timeout_s=VALIDATE_S).all("detail")
 
     def activate(
-        self, own: Ownership, release_id: str, from_id: str, *, fix_forward: bool = False
+        self,
+        own: Ownership,
+        release_id: str,
+        from_id: str,
+        *,
+        leaves: str | None = None,
+        fix_forward: bool = False,
     ) -> Switched:
-        """Switch, reload and prove. Raises :class:`NotProved` when memory does not hold the release."""
+        """Switch, reload and prove. Raises :class:`NotProved` when memory does not hold the release.
+
+        :param from_id: the release to go back to, remembered on the host.
+        :param leaves: the release that is expected to be live; ``None``: ``from_id``.
+        """
         header = [*self._owned(own), ("release", release_id), ("from", from_id)]
+        header += [("leaves", leaves)] if leaves else []
         if fix_forward:
             header.append(("fix_forward", "yes"))
         return _switched(self._one("activate", header, timeout_s=SWITCH_S))
@@ -181,9 +193,17 @@ class Agent:
     def promote(
         self, own: Ownership, release_id: str, checks: Iterable[str] = (), *, hold: Iterable[str] = ()
     ) -> None:
-        """Call the release good, remember the checks, remove what is old, give ownership up; in one call."""
+        """Call the release good, remember the checks, remove what is old, give ownership up; in one call.
+
+        Said again after a lost answer, it finds the ownership gone and looks whether this deployment did promote.
+        """
         header = [*self._owned(own), ("release", release_id), *(("check", digest) for digest in checks)]
-        self._call(["promote", "prune", "release"], header + self._kept(hold), timeout_s=COPY_S)
+        try:
+            self._call(["promote", "prune", "release"], header + self._kept(hold), timeout_s=COPY_S)
+        except Fenced:
+            done = {(good.release, good.deployment) for good in self.observe(hash_disk=False).good}
+            if (release_id, own.deployment) not in done:
+                raise
 
     def demote(self, own: Ownership, release_id: str) -> None:
         """Take the release out of the good ones."""

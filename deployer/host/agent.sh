@@ -80,7 +80,7 @@ read_clock() {
 # ---------------------------------------------------------------------------------------------------- the header
 
 read_header() {
-  target='' state='' preserve='' argv='' reload='' deployment='' epoch='' controller='' release='' from='' tree_hash=''
+  target='' state='' preserve='' argv='' reload='' deployment='' epoch='' controller='' release='' from='' leaves='' tree_hash=''
   base_release='' commit='' source_hash='' main_identity='' modes='' checks='' holds='' keep='' lines='' hash='' sha256=''
   preempt='' accept_unproven='' fix_forward='' start='' limit=''
   count=0
@@ -103,6 +103,7 @@ read_header() {
       controller) controller=$value ;;
       release) release=$value ;;
       from) from=$value ;;
+      leaves) leaves=$value ;;
       tree_hash) tree_hash=$value ;;
       base) base_release=$value ;;
       commit) commit=$value ;;
@@ -156,7 +157,7 @@ check_header() {
   fi
   [ -z "$epoch" ] || is_digits "$epoch" || usage "epoch"
   [ "${#controller}" -le 256 ] || usage "controller"
-  for value in "$release" "$from" "$base_release"; do
+  for value in "$release" "$from" "$leaves" "$base_release"; do
     [ -z "$value" ] || is_release "$value" || usage "a release id"
   done
   [ -z "$tree_hash" ] || is_hex64 "$tree_hash" || usage "tree_hash"
@@ -1682,16 +1683,21 @@ do_adopt() {
 
 # Refuses when something in the live tree is newer than the workers: what they hold would not be what is copied.
 check_age() {
-  oldest=$master_start
+  oldest=''
+  # A younger worker may be a respawn; the oldest one started at the load.
   for pair in $serving; do
-    [ "${pair##*:}" -le "$oldest" ] 2>/dev/null || oldest=${pair##*:}
+    [ -n "$oldest" ] && [ "$oldest" -le "${pair##*:}" ] || oldest=${pair##*:}
   done
-  # Workers start at the load; the newest one may be a respawn, so the oldest serving one counts.
-  for pair in $serving; do
-    [ "${pair##*:}" -ge "$oldest" ] || oldest=${pair##*:}
+  # Wall clock and uptime are read as one moment, or again; where they differ a little, the file counts as newer.
+  tries=0
+  while :; do
+    read_uptime
+    age_cs=$uptime_cs
+    read_clock
+    read_uptime
+    tries=$((tries + 1))
+    [ $((uptime_cs - age_cs)) -gt 1 ] && [ "$tries" -lt 20 ] || break
   done
-  read_clock
-  read_uptime
   age_cs=$((uptime_cs - oldest))
   fraction=${clock#*.}
   now_cs=${clock%.*}${fraction%"${fraction#??}"}
@@ -1713,9 +1719,25 @@ do_freeze() {
     return 0
   }
   if [ "$kind" = directory ]; then copy_tree "$target" drift no; else copy_tree "$target" drift yes; fi
+  if [ "$fix_forward" != yes ]; then
+    run_validator "private/incoming/drift/tree"
+    case $? in
+      0) ;;
+      65) fail 65 "${argv%%"$nl"*} refuses what somebody wrote into $target, so there would be nothing to go back to; repair it or roll back first, or deploy with --fix-forward." "$output" ;;
+      *) fail 67 "What is live in $target cannot be tested on this host: ${output%%"$nl"*}." ;;
+    esac
+  fi
   printf 'deployment=%s\nkind=drift\n' "$deployment" | keep_tree "$copied"
   [ "$kind" != directory ] || printf '%s\n' "$copied" | replace_file "$private/directory" || cannot_write "$private"
+  edited=$live
   point_live "$copied"
+  # It was live, so it is what to go back to. The release that was written into is nobody's any more; its identity
+  # file stays, for nginx holds it open.
+  read_clock
+  { goods_without "$edited"; printf '%s %s %s\n' "$copied" "$deployment" "${clock%.*}"; } | replace_file "$private/good" || cannot_write "$private"
+  if [ "$kind" = link ] && [ "$edited" != "$baseline" ]; then
+    rm -rf "${meta:?}/$edited" "${releases:?}/$edited" || cannot_write "$state"
+  fi
   sync -f "$state"
   say frozen "$copied"
   note "ok $copied"
@@ -1843,11 +1865,11 @@ stage_files() {
         find "$at" -depth -type d -empty -delete
         [ ! -d "$at" ] || printf "%s\n" "$path"
       fi
-    done' sh {} + \( -type l -o -links 1 -o -printf '//\n' \))
+    done' sh {} + \( -type l -o -links 1 -perm 0644 -o -printf '//\n' \))
   new=$work/new
   case $nl$odd in
     *"$nl//"*)
-      # Hard links into the base: copied once beside, which parts them and gives plain modes.
+      # Hard links into the base, and what had the mode of a file that is gone now: copied once beside, which parts them and gives plain modes.
       new=$work/plain
       cp -RP --no-preserve=mode,ownership,links "$work/new" "$new" || cannot_write "$private"
       odd=$(printf '%s\n' "$odd" | grep -vx //)
@@ -1937,8 +1959,8 @@ do_activate() {
       say_seconds
       return 0
     fi
-  elif [ "$live" != "$from" ]; then
-    fail 66 "What is live is $live, not $from as planned; plan again."
+  elif [ "$live" != "${leaves:-$from}" ]; then
+    fail 66 "What is live is $live, not ${leaves:-$from} as planned; plan again."
   else
     is_intact "$target" "$live" ||
       fail 66 "$target was changed by hand since it was planned; look at the difference (plan)." "$(differences "$target" "$live")"
@@ -2017,7 +2039,11 @@ do_restore() {
   fi
   [ "$program" = other ] || [ -n "$master" ] || [ "$start" = yes ] || fail 68 "nginx does not run; ask for it to be started."
   carry_and_validate "$release"
-  if [ "$on_disk" != yes ]; then switch_to "$release"; fi
+  if [ "$on_disk" != yes ]; then
+    # What is gone back from is not good any more; before the switch, so that no cut leaves it live and good.
+    goods_without "$live" | replace_file "$private/good" || cannot_write "$private"
+    switch_to "$release"
+  fi
   if [ "$program" = nginx ] && [ "$memory" = "$release" ]; then
     # The release that is left never reached memory: nothing to reload, only to prove.
     proof="never left memory: $memory_note"

@@ -31,7 +31,6 @@ class HostBack:
 
     :ivar leaves: the release that is live now.
     :ivar target: the release it will be on.
-    :ivar demote: what it leaves was good, and will not be.
     """
 
     host: str
@@ -39,7 +38,6 @@ class HostBack:
     leaves: str | None
     target: str | None
     reason: str
-    demote: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,8 +106,7 @@ def _to(seen: Observation, wanted: str) -> HostBack:
 
 
 def _back(seen: Observation, target: str, reason: str) -> HostBack:
-    good = any(g.release == seen.live for g in seen.good)
-    return HostBack(seen.host, Way.BACK, seen.live, target, reason, demote=good)
+    return HostBack(seen.host, Way.BACK, seen.live, target, reason)
 
 
 def _stay(seen: Observation) -> HostBack:
@@ -121,13 +118,10 @@ def _stay(seen: Observation) -> HostBack:
 
 
 def fleet_of(plan: BackPlan, lost: tuple[str, ...]) -> Fleet:
-    """The moving hosts as the saga sees them: activated (and promoted), to be taken back."""
+    """The moving hosts as the saga sees them: activated, to be taken back."""
     members = {}
     for host in plan.moving:
-        states = {Step.ACTIVATE: State.SUCCEEDED}
-        if host.demote:
-            states[Step.PROMOTE] = State.SUCCEEDED
-        members[host.host] = Member(HostLog(states))
+        members[host.host] = Member(HostLog({Step.ACTIVATE: State.SUCCEEDED}))
     return Fleet(waves=(tuple(members),), members=members, lost=lost)
 
 

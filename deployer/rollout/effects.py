@@ -48,6 +48,7 @@ class HostRun:
     base: Manifest
     physician: Physician
     own: Ownership | None = None
+    leaves: str | None = None  #: what was live when it was prepared
 
     @property
     def name(self) -> str:
@@ -84,10 +85,6 @@ class DeployEffects:
         run = self._runs[host]
         if step is Step.BEGIN:
             return release(run.contact, run.own)
-        if step is Step.PROMOTE:
-            own, target = _owned(run), str(run.plan.target)
-            persist(run.contact, lambda: run.contact.agent.demote(own, target), for_s=FORWARD_S)
-            return {}
         return restore(run.contact, _owned(run), str(run.plan.source), run.physician)
 
     def _begin(self, run: HostRun) -> Outcome:
@@ -109,9 +106,10 @@ class DeployEffects:
             found = agent.adopt(own, accept_unproven=self._allowed.accept_unproven)
             base = self._pinned(run, found)
         elif run.plan.freeze:
-            base = self._pinned(run, agent.freeze(own))
+            base = self._pinned(run, agent.freeze(own, fix_forward=self._allowed.fix_forward))
         else:
             base = str(seen.live) if seen is not None else ""
+        run.leaves = base
         main = seen.facts.get("main", ()) if seen is not None else ()
         warnings = agent.prepare(own, run.release, run.base, base, main=main[0] if main else None)
         return {"release": run.release.id, "from": run.plan.source, "warnings": list(warnings)}
@@ -125,7 +123,11 @@ class DeployEffects:
 
     def _activate(self, run: HostRun) -> Outcome:
         switched = run.contact.agent.activate(
-            _owned(run), run.release.id, str(run.plan.source), fix_forward=self._allowed.fix_forward
+            _owned(run),
+            run.release.id,
+            str(run.plan.source),
+            leaves=run.leaves,
+            fix_forward=self._allowed.fix_forward,
         )
         return {"memory": switched.memory, "proof": switched.proof}
 

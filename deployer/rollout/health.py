@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from deployer.config.playbook import Playbook
     from deployer.rollout.survey import Contact
 
+SETTLE_S = 3.0  #: what got worse and stays so for this long is worse; users are waiting
 _SERVER_NAME = re.compile(rb"^\s*server_name\s+([^;{}#]+);", re.MULTILINE)
 
 
@@ -87,15 +88,22 @@ class Physician:
         """
         checks, health, connection = self.playbook.checks, self.playbook.health, self.contact.connection
         if not checks:
-            self._compare(server_names(self.release))
+            names = server_names(self.release)
+            self._compare(names)
+            if self._look_before is not None and health.bake_s > 0 and not self.stop.wait(health.bake_s):
+                self._compare(names)
+            self._stop_if_told()
             return
-        report = until_healthy(checks, connection, health, address=self._address, stop=self.stop)
+        before = self._checks_before.passed if self._checks_before is not None else frozenset()
+        report = until_healthy(
+            checks, connection, health, address=self._address, stop=self.stop, passed_before=before
+        )
         if report.healthy and health.bake_s > 0:
             self._keep_warnings(report)
             report = bake(checks, connection, health, address=self._address, stop=self.stop)
         self._keep_warnings(report)
-        if self.stop.is_set() and (report.stopped or not report.healthy):
-            raise Stopped("interrupted while it was being checked", host=self.contact.host.name)
+        if report.stopped or not report.healthy:
+            self._stop_if_told()
         if not report.healthy:
             raise self._unwell("not healthy with the new release", report.reasons)
         self.passed = frozenset(check.digest for check in checks)
@@ -116,6 +124,10 @@ class Physician:
         if worse := as_before(before, report):
             raise self._unwell("not as healthy as before, though the old release is back", worse)
 
+    def _stop_if_told(self) -> None:
+        if self.stop.is_set():
+            raise Stopped("interrupted while it was being checked", host=self.contact.host.name)
+
     @property
     def _address(self) -> str:
         return self.contact.host.address
@@ -123,7 +135,7 @@ class Physician:
     def _compare(self, names: frozenset[str] | None) -> None:
         if self._look_before is None:
             return
-        deadline_s = self.playbook.health.deadline_s
+        deadline_s = min(self.playbook.health.deadline_s, SETTLE_S)
         found = settle(self._look_before, self.contact.connection, deadline_s=deadline_s, names=names)
         if found.worse:
             raise self._unwell("it answers worse than before", map(str, found.worse))

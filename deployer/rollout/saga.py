@@ -33,8 +33,7 @@ class Undo(StrEnum):
     """What takes a step back."""
 
     RELEASE = "release"  #: give the ownership up
-    RESTORE = "restore"  #: put ``from`` back, prove it, look whether it is as healthy as before
-    DEMOTE = "demote"  #: the release is not good any more
+    RESTORE = "restore"  #: put ``from`` back, prove it; what it leaves is not good any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ TABLE: tuple[Row, ...] = (
     Row(Step.ACTIVATE, Undo.RESTORE, changes=True),
     Row(Step.VERIFY, None),
     Row(Step.CONFIRM, None),
-    Row(Step.PROMOTE, Undo.DEMOTE),  # and the ownership is given up with it, in the same call
+    Row(Step.PROMOTE, None),  # restore demotes; the ownership is given up with it, in the same call
 )
 
 
