@@ -195,7 +195,7 @@ class Agent:
     ) -> None:
         """Call the release good, remember the checks, remove what is old, give ownership up; in one call.
 
-        Said again after a lost answer, it finds the ownership gone and looks whether this deployment did promote.
+        Said again after a lost answer, it finds the ownership gone and looks whether it was promoted by us.
         """
         header = [*self._owned(own), ("release", release_id), *(("check", digest) for digest in checks)]
         try:

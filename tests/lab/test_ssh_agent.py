@@ -113,6 +113,9 @@ def test_a_deployment_and_its_way_back(lab: Lab, hosts: list[LabHost], user: str
         assert agent.manifest(new.id).hash == new.manifest.hash == seen.disk_hash
         assert agent.fetch(["conf.d/new.conf"], new.id) == {"conf.d/new.conf": ANSWER}
         assert seen.owner is None, "a promoted host is nobody's"
+        agent.promote(own, new.id, ["c1", "c2"])  # its answer may have been lost
+        with pytest.raises(Fenced):
+            agent.promote(replace(own, deployment="d-0"), new.id)
         own = Ownership("d-2", agent.begin("d-2", WHO), WHO)
         agent.demote(own, new.id)
         back = agent.restore(own, baseline)
