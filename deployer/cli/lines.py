@@ -120,8 +120,9 @@ def line_of(event: Event, *, verbose: bool = False) -> str | None:
     took = f" ({seconds:.1f} s)" if isinstance(seconds, int | float) else ""
     if event.state in (State.FAILED, State.UNDO_FAILED):
         what = "could not be taken back" if event.state is State.UNDO_FAILED else f"{event.step} failed"
-        details = "".join(f"\n             {line}" for line in event.detail.get("details", ())[:20])
-        return f"{event.host}: {what}: {event.detail.get('error', '')}{details}"
+        said = f"{event.host}: {what}: {event.detail.get('error', '')}"
+        more = [line for line in event.detail.get("details", ())[:20] if line not in said]
+        return "\n             ".join([said, *more])
     if event.state is State.SUCCEEDED and (verbose or event.step not in ("begin", "confirm")):
         return f"{event.host}: {DONE.get(event.step, event.step)}{took}"
     if event.state is State.UNDO_SUCCEEDED and (verbose or event.step != "begin"):

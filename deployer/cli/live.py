@@ -107,9 +107,11 @@ class Live:
                 # giving a host up says nothing about how it ended
                 self._rows[event.host] = (*_row(event), time.monotonic())
             if event.state in (State.FAILED, State.UNDO_FAILED):
-                self._tell(f"[bold red]{escape(event.host)}: {escape(str(event.detail.get('error', '')))}[/]")
+                said = f"{event.host}: {event.detail.get('error', '')}"
+                self._tell(f"[bold red]{escape(said)}[/]")
                 for line in event.detail.get("details", ())[:20]:
-                    self._tell(f"  [red]{escape(line)}[/]")
+                    if line not in said:
+                        self._tell(f"  [red]{escape(line)}[/]")
             self._show()
 
     def warns(self, what: str) -> None:
