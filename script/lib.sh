@@ -175,7 +175,7 @@ set_up() {
 # Runs a command as root with directories of its own and gives its exit status. What it made is told apart from another
 # run's by that directory's name: in the environment of its processes, and in what its labs know of themselves.
 run_as_root() {
-    local child status=0 terminal=''
+    local child='' status=0 terminal='' stop=''
     need_root "the lab's namespaces and mounts"
     RUN_DIR=$(mktemp -d /tmp/dr.XXXXXX)
     [ ! -t 0 ] || terminal=yes
@@ -184,11 +184,12 @@ run_as_root() {
     local start=(env --default-signal=INT --default-signal=QUIT)
     [ -n "$terminal" ] || start=(setsid "${start[@]}")
     is_root || start+=(sudo)
+    trap 'say "interrupted: cleaning up"; if [ -z "$terminal" ]; then stop=yes; interrupt "$child"; fi' INT
+    trap 'say "ended by a signal: cleaning up"; stop=yes; interrupt "$child"' TERM HUP
     "${start[@]}" env "PATH=$PATH" "TMPDIR=$RUN_DIR" "XDG_STATE_HOME=$RUN_DIR/state" "XDG_CACHE_HOME=$RUN_DIR/cache" \
         PYTHONDONTWRITEBYTECODE=1 "$@" <&0 &
     child=$!
-    trap 'say "interrupted: cleaning up"; [ -n "$terminal" ] || as_root kill -INT "$child"' INT
-    trap 'say "ended by a signal: cleaning up"; as_root kill -INT "$child"' TERM HUP
+    [ -z "$stop" ] || interrupt "$child" # the signal came before we knew whom to tell
     while :; do
         wait "$child" && status=0 || status=$?
         as_root kill -0 "$child" 2>/dev/null || break # a trapped signal ends the wait, not the child
@@ -196,6 +197,8 @@ run_as_root() {
     trap - INT TERM HUP
     return "$status"
 }
+
+interrupt() { [ -z "$1" ] || as_root kill -INT "$1" 2>/dev/null || true; }
 
 # Processes of this run, in whatever namespace: by their environment, or by a mount of the run's directory they hold.
 processes_left() {
