@@ -39,7 +39,8 @@ def after(host: Observation, back: HostBack) -> Observation:
     """What the host will say when its part of the rollback went well."""
     if back.way not in (Way.BACK, Way.SETTLE):
         return host
-    kept = tuple(g for g in host.good if not (back.demote and g.release == back.leaves))
+    left = None if back.leaves == back.target else back.leaves  # restore takes it out of what is good
+    kept = tuple(g for g in host.good if g.release != left)
     promoted = any(g.release == back.target for g in kept)
     return replace(host, live=back.target, memory=back.target, running=True, good=kept, promoted=promoted)
 
@@ -66,10 +67,10 @@ def test_a_dead_nginx_with_nothing_to_go_back_to_is_said() -> None:
     assert undo_latest({"web1": fresh(running=False)}).moving == ()
 
 
-def test_the_latest_deployment_is_undone_and_what_it_brought_is_no_longer_good() -> None:
+def test_the_latest_deployment_is_undone() -> None:
     plan = undo_latest({"web1": deployed()})
     assert plan.deployment == "20240612-2"
-    assert plan.hosts["web1"] == HostBack("web1", Way.BACK, R2, R1, "undoes 20240612-2", demote=True)
+    assert plan.hosts["web1"] == HostBack("web1", Way.BACK, R2, R1, "undoes 20240612-2")
 
 
 def test_said_twice_it_stays() -> None:
@@ -109,12 +110,12 @@ def test_a_host_that_was_not_promoted_goes_to_its_from_whichever_deployment_left
     left = deployed("web2", last_deployment="20240601-1", good=good(BASE, R1))
     plan = undo_latest({"web1": deployed("web1"), "web2": left})
     back = plan.hosts["web2"]
-    assert (back.way, back.target, back.demote) == (Way.BACK, R1, False)
+    assert (back.way, back.target) == (Way.BACK, R1)
 
 
 def test_what_nobody_promoted_or_recorded_goes_to_the_last_known_good() -> None:
     back = one(deployed(live=R3, good=good(BASE, R1)))
-    assert (back.way, back.target, back.demote) == (Way.BACK, R1, False)
+    assert (back.way, back.target) == (Way.BACK, R1)
     assert "never promoted" in back.reason
 
 
@@ -124,7 +125,7 @@ def test_the_kept_tree_of_a_hand_is_no_deployments_to_undo() -> None:
 
 
 def test_what_was_left_by_name_is_not_brought_back() -> None:
-    """Rolled back ``--to`` a release that was never promoted, and the demotion was not heard."""
+    """Rolled back ``--to`` a release that was never promoted, and the demotion was lost."""
     assert one(deployed(live=R3, good=good(BASE, R1, R2))).way is Way.STAY
 
 
@@ -138,7 +139,7 @@ def test_what_was_left_by_name_is_not_brought_back() -> None:
 )
 def test_where_disk_is_right_but_nginx_is_not_it_is_settled(differs: dict[str, Any], reason: str) -> None:
     back = one(deployed(live=R1, **differs))
-    assert (back.way, back.leaves, back.target, back.demote) == (Way.SETTLE, R1, R1, False)
+    assert (back.way, back.leaves, back.target) == (Way.SETTLE, R1, R1)
     assert reason in back.reason
 
 
@@ -159,7 +160,7 @@ def back_to(wanted: str, host: Observation | None = None) -> HostBack:
 @pytest.mark.parametrize("wanted", [R1, "aaaaaaaaaaaa", "aaaa", "a" * 40])
 def test_a_release_is_named_by_its_id_or_by_its_commit(wanted: str) -> None:
     back = back_to(wanted)
-    assert (back.way, back.target, back.demote, back.reason) == (Way.BACK, R1, True, "as asked")
+    assert (back.way, back.target, back.reason) == (Way.BACK, R1, "as asked")
 
 
 def test_the_one_that_is_live_already_stays_or_is_settled() -> None:
@@ -237,17 +238,14 @@ def carry_out(now: Fleet, fails: Mapping[tuple[str, str], Cause | None]) -> tupl
     raise AssertionError(f"never ends: {story[-6:]}")
 
 
-def test_taken_over_demoted_restored_and_given_up() -> None:
-    end, story = carry_out(fleet(deployed()), {})
-    assert story == ["web1 begin", "web1 demote", "web1 restore", "web1 release"]
-    assert end.members["web1"].log.restored
-
-
-def test_what_was_never_good_is_not_demoted() -> None:
+def test_taken_over_restored_and_given_up() -> None:
     settle = deployed("web2", live=R1, memory=None)
-    _, story = carry_out(fleet(deployed("web1", good=good(BASE, R1)), settle), {})
-    assert [s for s in story if "demote" in s] == []
-    assert "web2 restore" in story
+    end, story = carry_out(fleet(deployed("web1"), settle), {})
+    for name in ("web1", "web2"):
+        assert [s for s in story if s.startswith(name)] == [
+            f"{name} {s}" for s in ("begin", "restore", "release")
+        ]
+        assert end.members[name].log.restored
 
 
 def test_hosts_that_stay_are_left_alone() -> None:
@@ -271,12 +269,7 @@ def test_one_that_cannot_be_restored_is_given_up_and_is_stuck() -> None:
     assert end.members["web2"].log.restored
 
 
-def test_a_demotion_that_is_not_heard_does_not_stop_the_restore() -> None:
-    end, _ = carry_out(fleet(deployed()), {("web1", "demote"): None})
-    assert end.members["web1"].log.restored
-
-
-@pytest.mark.parametrize("undo", ["demote", "restore", "release"])
+@pytest.mark.parametrize("undo", ["restore", "release"])
 def test_two_rollbacks_at_once_the_one_that_was_fenced_stops(undo: str) -> None:
     end, story = carry_out(fleet(deployed("web1"), deployed("web2")), {("web1", undo): Cause.FENCED})
     assert story[-1] == "web2 release"
@@ -315,9 +308,6 @@ def test_one_rollback_reaches_a_fixed_point(fleet: list[Observation]) -> None:
     for back in plan.moving:
         assert back.target is not None
         assert (back.target == back.leaves) == (back.way is Way.SETTLE)
-        assert back.demote == (
-            back.way is Way.BACK and any(g.release == back.leaves for g in before[back.host].good)
-        )
     once = settled(before, plan)
     again = undo_latest(once)
     assert again.moving == (), "two frightened operators go one release too far"
@@ -327,7 +317,7 @@ def test_one_rollback_reaches_a_fixed_point(fleet: list[Observation]) -> None:
 @given(st.lists(hosts(), min_size=1, max_size=4), st.data())
 def test_a_rollback_ends_whatever_fails(fleet: list[Observation], data: st.DataObject) -> None:
     named = {f"web{n}": replace(host, host=f"web{n}") for n, host in enumerate(fleet)}
-    steps = st.sampled_from([(h, s) for h in named for s in ("begin", "demote", "restore", "release")])
+    steps = st.sampled_from([(h, s) for h in named for s in ("begin", "restore", "release")])
     causes = st.sampled_from([None, Cause.UNREACHABLE, Cause.FENCED])
     fails = data.draw(st.dictionaries(steps, causes, max_size=4))
     end, story = carry_out(fleet_of(undo_latest(named), ()), fails)
