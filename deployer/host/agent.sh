@@ -560,7 +560,7 @@ is_full() {
 # fail with the reason why writing below $1 did not work.
 cannot_write() {
   if is_full "$1"; then fail 67 "No space is left on the file system of $1; free some and try again." "${2-}"; fi
-  if ! { : >"$1/.probe"; } 2>/dev/null; then fail 67 "$1 cannot be written (is the file system read-only?)." "${2-}"; fi
+  if ! (: >"$1/.probe") 2>/dev/null; then fail 67 "$1 cannot be written (is the file system read-only?)." "${2-}"; fi
   rm -f "$1/.probe"
   fail 70 "Writing below $1 failed." "${2-}"
 }
@@ -1525,7 +1525,7 @@ do_install() {
   [ -n "$sha256" ] || usage "sha256 is wanted"
   umask 022
   mkdir -p "$base" 2>/dev/null || fail 67 "$base cannot be made (is the file system read-only, or full?)."
-  chmod 0711 "$base"
+  chmod 0711 "$base" 2>/dev/null || cannot_write "$base"
   incoming=$base/.agent.$$
   { head -c 1048576 >"$incoming"; } 2>/dev/null || cannot_write "$base"
   digest=$(sha256sum <"$incoming")
