@@ -1,0 +1,130 @@
+"""What is not as it should be on a host, said in sentences."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from deployer.errors import Unreachable
+from deployer.model import Observation
+from deployer.status import FleetStatus, HostStatus, judge
+from tests.unit.seen import fresh, good, seen
+
+WELL = (True, (), ())
+BAD = "aaaaaaaaaaaa-111111111111"
+
+
+def judged(host: Observation, health: Any = WELL) -> HostStatus:
+    return judge(host.host, host, None, health)
+
+
+def test_a_host_that_is_as_it_should_be_has_no_troubles() -> None:
+    status = judged(seen())
+    assert (status.troubles, status.notes, status.healthy) == ((), (), True)
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        (seen(problems=("the file system is read-only",)), "read-only"),
+        (seen(running=False, memory=None), "nginx is not running"),
+        (fresh(running=False), "nginx is not running"),
+        (seen(drifted=True, facts={"drift": ("a.conf", "b.conf")}), "a.conf, b.conf"),
+        (seen(drifted=True), "deployer plan"),
+        (seen(memory="cccccccccccc-333333333333"), "memory holds cccccccccccc-333333333333"),
+        (seen(memory=None, memory_note="workers differ"), "nothing that can be proved (workers differ)"),
+        (seen(good=good("baseline-000000000000")), "never promoted"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_each_trouble_is_one_sentence(host: Observation, words: str) -> None:
+    status = judged(host)
+    assert len(status.troubles) == 1
+    assert words in status.troubles[0]
+
+
+def test_a_dead_nginx_is_not_also_told_to_hold_the_wrong_release() -> None:
+    assert judged(seen(running=False, memory=None)).troubles == ("nginx is not running",)
+
+
+def test_many_drifted_files_are_not_all_named() -> None:
+    status = judged(seen(drifted=True, facts={"drift": tuple(f"{n}.conf" for n in range(100))}))
+    assert "4.conf" in status.troubles[0]
+    assert "5.conf" not in status.troubles[0]
+
+
+def test_a_host_that_was_never_adopted_is_only_noted() -> None:
+    status = judged(fresh())
+    assert status.troubles == ()
+    assert "not adopted" in status.notes[0]
+
+
+def test_somebody_at_work_is_noted() -> None:
+    assert "20240612-2" in judged(seen(owner="20240612-2")).notes[0]
+
+
+def test_checks_that_fail_are_troubles_and_warnings_are_notes() -> None:
+    status = judged(seen(), (False, ("shop: 503",), ("shop: certificate ends in 3 days",)))
+    assert status.healthy is False
+    assert status.troubles == ("shop: 503",)
+    assert status.notes == ("shop: certificate ends in 3 days",)
+
+
+def test_a_host_that_cannot_be_asked_is_in_trouble() -> None:
+    status = judge("web1", None, Unreachable("web1: no route to host", host="web1"), None)
+    assert status.troubles == ("cannot be asked: web1: no route to host",)
+    assert (status.seen, status.healthy) == (None, None)
+
+
+def test_without_checks_asked_health_is_unknown() -> None:
+    assert judged(seen(), None).healthy is None
+    assert judged(seen(), None).troubles == ()
+
+
+@pytest.mark.parametrize(
+    ("hosts", "code"),
+    [
+        ([seen("a"), fresh("b")], 0),
+        ([seen("a"), seen("b", drifted=True)], 6),
+        ([seen("a", running=False)], 6),
+        ([], 0),
+    ],
+)
+def test_the_exit_code_is_6_when_anything_is_wrong(hosts: list[Observation], code: int) -> None:
+    fleet = FleetStatus("lab", {h.host: judged(h) for h in hosts})
+    assert fleet.exit_code == code
+    assert fleet.as_json()["exit_code"] == code
+
+
+def test_the_document_says_all_that_is_known() -> None:
+    drifted = seen(
+        "web1", live=BAD, drifted=True, facts={"drift": ("a.conf",)}, owner="d9", last_deployment="d8"
+    )
+    silent = judge("web2", None, Unreachable("gone", host="web2"), None)
+    fleet = FleetStatus("lab", {"web1": judged(drifted), "web2": silent})
+    document = json.loads(json.dumps(fleet.as_json()))
+    assert document["inventory"] == "lab"
+    assert list(document["hosts"]) == ["web1", "web2"]
+    web1, web2 = document["hosts"].values()
+    assert web1 == {
+        "reachable": True,
+        "adopted": True,
+        "live": BAD,
+        "memory": BAD,
+        "memory_note": "master and workers hold it open",
+        "good": ["baseline-000000000000", BAD],
+        "last_known_good": BAD,
+        "promoted": True,
+        "running": True,
+        "drifted": True,
+        "drift": ["a.conf"],
+        "owner": "d9",
+        "last_deployment": "d8",
+        "healthy": True,
+        "troubles": ["edited since it was deployed: a.conf"],
+        "notes": ["deployment d9 is working on it"],
+    }
+    assert set(web2) == set(web1)
+    assert (web2["reachable"], web2["live"], web2["good"]) == (False, None, [])
