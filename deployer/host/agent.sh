@@ -637,7 +637,7 @@ take_lock() {
     [ "$verb" = begin ] || fail 76 "No deployment owns this host; begin one first."
     make_state
   fi
-  { : >>"$instance/lock"; } 2>/dev/null || cannot_write "$instance"
+  (: >>"$instance/lock") 2>/dev/null || cannot_write "$instance"
   exec 9>>"$instance/lock"
   flock -w "$lock_wait_s" 9 || {
     read_owner
