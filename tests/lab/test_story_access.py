@@ -38,7 +38,8 @@ def test_a_wrong_host_key_is_refused(story: Story) -> None:
     wrong.write_text("\n".join([lines[0], lines[2]]) + "\n")
     unknown = story.deploy(expect=3)
     assert "web2" in unknown.reason
-    assert "host key" in unknown.reason
+    assert "is unknown" in unknown.reason
+    assert "known_hosts" in unknown.reason
     # However ssh is told to trust: only with a warning that it is not listened to.
     story.ssh_config.write_text(
         story.ssh_config.read_text().replace("StrictHostKeyChecking yes", "StrictHostKeyChecking no")
@@ -87,7 +88,7 @@ def test_a_key_that_the_hosts_do_not_know(story: Story) -> None:
     refused = story.deploy(expect=3)
     assert refused.outcomes["web2"] == "unreachable"
     assert "web2" in refused.reason
-    assert str(story.lab.key) not in refused.ran.out.replace(str(story.ssh_config), "")
+    assert "authorized_keys" in refused.reason
 
 
 def test_a_full_disk(story: Story) -> None:
@@ -99,7 +100,7 @@ def test_a_full_disk(story: Story) -> None:
     refused = story.deploy(expect=3)
     assert refused.outcomes["web2"] == "refused"
     assert "web2" in refused.reason
-    assert "space" in refused.reason
+    assert "free" in refused.reason
     host.empty()
     assert story.trees() == before
     story.assert_serving("shop 1")
@@ -111,7 +112,7 @@ def test_a_read_only_disk(story: Story) -> None:
     host.run(["sh", "-c", "mkdir -p /var/lib/deployer && mount -t tmpfs -o ro none /var/lib/deployer"])
     before = story.trees()
     refused = story.deploy(expect=3)
-    assert refused.outcomes["web2"] == "refused"
+    assert refused.outcomes["web2"] == "refused", refused
     assert "read-only" in refused.reason.lower()
     assert story.trees() == before
     assert get(host)[0] == 200

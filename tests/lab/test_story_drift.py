@@ -64,6 +64,11 @@ def test_overwritten_drift_is_kept_and_can_be_gone_back_to(story: Story, edited:
     assert edited.read("/etc/nginx/conf.d/by-hand.conf") == "# who wrote this?\n"
     assert without_identity(tree(edited)) == without_identity(before)
     assert get(story.lab.host("web1")) == (200, "shop 2\n")
+    assert story.rollback().outcome == "unchanged"
+    assert story.status(expect=6)["web2"]["drifted"] is False
+    # What was edited by hand is a release now, though not a good one: a deployment leaves it as any other.
+    story.deploy()
+    story.assert_serving("shop 3")
 
 
 def test_a_failed_deployment_over_drift_brings_the_edit_back(story: Story, edited: LabHost) -> None:
