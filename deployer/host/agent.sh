@@ -560,7 +560,7 @@ is_full() {
 # fail with the reason why writing below $1 did not work.
 cannot_write() {
   if is_full "$1"; then fail 67 "No space is left on the file system of $1; free some and try again." "${2-}"; fi
-  if ! (: >"$1/.probe") 2>/dev/null; then fail 67 "$1 cannot be written (is the file system read-only?)." "${2-}"; fi
+  if ! { true >"$1/.probe"; } 2>/dev/null; then fail 67 "$1 cannot be written (is the file system read-only?)." "${2-}"; fi
   rm -f "$1/.probe"
   fail 70 "Writing below $1 failed." "${2-}"
 }
@@ -637,7 +637,7 @@ take_lock() {
     [ "$verb" = begin ] || fail 76 "No deployment owns this host; begin one first."
     make_state
   fi
-  (: >>"$instance/lock") 2>/dev/null || cannot_write "$instance"
+  { true >>"$instance/lock"; } 2>/dev/null || cannot_write "$instance"
   exec 9>>"$instance/lock"
   flock -w "$lock_wait_s" 9 || {
     read_owner
@@ -948,7 +948,7 @@ run_validator() {
 validate_release() {
   run_validator "releases/$1"
   case $? in
-    0) printf '%s\n' "$deployment" >"$meta/$1/valid" || cannot_write "$private" ;;
+    0) { printf '%s\n' "$deployment" >"$meta/$1/valid"; } 2>/dev/null ;; # a full disk must not stop a way back
     65) fail 65 "${argv%%"$nl"*} refuses the configuration of release $1 on this host; nothing was changed." "$output" ;;
     *) fail 67 "Release $1 cannot be tested on this host: ${output%%"$nl"*}. Nothing was changed." ;;
   esac
@@ -1049,7 +1049,7 @@ write_loaded() {
   [ "$program" = nginx ] || return 0
   read_uptime
   [ -n "$boot" ] || read_boot
-  printf '%s %s %s %s\n' "$1" "$boot" "${master:-0}" "$uptime_cs" >"$private/loaded"
+  printf '%s %s %s %s\n' "$1" "$boot" "${master:-0}" "$uptime_cs" >"$private/loaded" 2>/dev/null
 }
 
 # ---------------------------------------------------------------------------------------------------- reload and verdict
@@ -1061,7 +1061,8 @@ read_unit() {
   while read -r line; do
     case $line in *.service) unit=${line##*/} ;; esac
   done <"/proc/$master/cgroup"
-  case $unit in *[!A-Za-z0-9_.@:-]* | user@*) unit='' ;; esac
+  # Started by hand it lives in the unit of whoever did (sshd's, say).
+  case $unit in *[!A-Za-z0-9_.@:-]*) unit='' ;; *nginx* | *openresty*) ;; *) unit='' ;; esac
 }
 
 # Tells the program to load what stands at the target. Returns non-zero when it could not even be told.
@@ -1636,7 +1637,7 @@ add_identity() {
   else
     printf '\n%s # deployer identity, no newline before\n' "$identity_line" >"$work/tree/$main"
   fi || cannot_write "$private"
-  : >>"$state/id/$1" || cannot_write "$state"
+  true >>"$state/id/$1" || cannot_write "$state"
 }
 
 do_adopt() {
@@ -2040,8 +2041,9 @@ do_restore() {
   [ "$program" = other ] || [ -n "$master" ] || [ "$start" = yes ] || fail 68 "nginx does not run; ask for it to be started."
   carry_and_validate "$release"
   if [ "$on_disk" != yes ]; then
-    # What is gone back from is not good any more; before the switch, so that no cut leaves it live and good.
-    goods_without "$live" | replace_file "$private/good" || cannot_write "$private"
+    # What is gone back from is not good any more; before the switch, so that no cut leaves it live and good. Where there
+    # is no space for that, going back comes first.
+    is_good "$live" && ! { goods_without "$live" | replace_file "$private/good"; } 2>/dev/null && say problem "$live could not be demoted."
     switch_to "$release"
   fi
   if [ "$program" = nginx ] && [ "$memory" = "$release" ]; then
@@ -2093,6 +2095,14 @@ do_promote() {
   # The log is bounded: one older half is kept.
   [ -z "$(find "$private/log" -size +1024k 2>/dev/null)" ] || mv -f "$private/log" "$private/log.1"
   note ok
+}
+
+is_good() {
+  [ -f "$private/good" ] || return 1
+  while read -r good_id rest; do
+    [ "$good_id" != "$1" ] || return 0
+  done <"$private/good"
+  return 1
 }
 
 goods_without() {

@@ -181,11 +181,9 @@ def listing(host: LabHost, path: str, *, times: bool = True) -> str:
     """Everything that can be seen of a tree: type, mode, owner, times, sizes, links, content."""
     stamp = "%T@ " if times else ""
     seen = host.run(["find", path, "-printf", f"%P %y %m %u:%g {stamp}%s %l\\n"]).stdout
-    sums = host.run(["sh", "-c", f"find {path} -type f -exec sha256sum {{}} + | sort"]).stdout
-    attributes = host.run(
-        ["getfattr", "-R", "-d", "-m", "^user\\.", "--absolute-names", path], check=False
-    ).stdout
-    return "\n".join([*sorted(seen.splitlines()), sums, attributes])
+    inside = "cd $0 && find . -type f -exec sha256sum {} + | sort; getfattr -R -d -m '^user\\.' ."
+    content = host.run(["sh", "-c", inside, path]).stdout
+    return "\n".join([*sorted(seen.splitlines()), content])
 
 
 def wait_for(condition: Callable[[], bool], what: str, within_s: float = 10.0) -> None:

@@ -84,6 +84,9 @@ def call_and_kill(
     agent.host.write("/kill-at", "0 none\n")
     if process.returncode in {-signal.SIGKILL, 137}:
         return True
+    if process.returncode == 67:
+        assert b"cannot be tested" in stdout  # the trap sprang inside the test's own pid namespace
+        return True
     assert process.returncode == 0, stdout
     return False
 
@@ -249,6 +252,7 @@ def test_a_full_disk(host: LabHost, agent: AgentOn) -> None:
     third = release_of(first.manifest, {"conf.d/new.conf": site(9181, "three")}, "3")
     agent.stage(first.id, third, "validate")
     agent.activate(third.id, first.id)
+    host.run(["rm", f"{STATE}/private/release/{first.id}/valid", f"{STATE}/private/loaded"])
     host.fill()
     try:
         assert any("free" in problem for problem in agent.observe().all("problem"))
@@ -287,18 +291,19 @@ def test_a_lost_connection_does_not_stop_a_switch(
     assert process.stdout
     process.stdin.write(agent._input)
     process.stdin.close()
-    assert process.stdout.readline()
+    live = host.path(f"{STATE}/live")
+    wait_for(lambda: live.readlink().name == release.id, "the switch")
     process.stdout.close()
     script = "for p in /proc/[0-9]*; do case $(tr '\\0' ' ' <$p/cmdline) in *deployer-agent*activate*) kill -%d ${p#/proc/};; esac; done"
     host.run(["sh", "-c", script % number], check=False)
     process.wait(timeout=30)
     assert process.stderr
     process.stderr.close()
-    wait_for(lambda: agent.observe().one("memory") in {release.id, baseline}, "it settles")
-    seen = agent.observe()
     if number in {signal.SIGHUP, signal.SIGPIPE}:
-        assert seen.one("memory") == release.id
-    assert seen.one("live") == seen.one("memory") or agent.restore(baseline).one("memory") == baseline
+        seen = agent.observe()
+        assert (seen.one("live"), seen.one("memory")) == (release.id, release.id)
+        assert "ok" in agent.ok("log", own=False).all("log")[-1]
+    assert agent.restore(baseline).one("memory") == baseline
 
 
 def test_a_call_waits_for_the_one_before(host: LabHost, agent: AgentOn) -> None:
