@@ -867,7 +867,10 @@ if ! mount -n -a -T "$work/fstab" 2>"$work/errors"; then
   # Some mount takes no overlay (a network file system, say): read-only, then.
   printf "%s" "$binds" | while read -r what at kind options _; do
     grep -q " $at " /proc/self/mountinfo && continue
-    [ "$kind" != overlay ] || { what=${at#"$root"}; options=rbind,ro; }
+    if [ "$kind" = overlay ]; then
+      mount -n -t overlay -o "$options" "$what" "$at" && continue
+      what=${at#"$root"} options=rbind,ro
+    fi
     mount -n --bind -o "$options" "$what" "$at" || exit 1
   done 2>>"$work/errors" || { read -r line <"$work/errors"; cannot "$line"; }
 fi
@@ -936,6 +939,10 @@ run_validator() {
       case $output in
         *'(28: No space left on device)'*)
           output="the test ran out of its 256 MB of scratch space$nl$output"
+          return 67
+          ;;
+        *'(30: Read-only file system)'*)
+          output="it writes to a file system over which no overlay can be mounted: $output"
           return 67
           ;;
       esac

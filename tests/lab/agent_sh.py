@@ -181,7 +181,7 @@ def listing(host: LabHost, path: str, *, times: bool = True) -> str:
     """Everything that can be seen of a tree: type, mode, owner, times, sizes, links, content."""
     stamp = "%T@ " if times else ""
     seen = host.run(["find", path, "-printf", f"%P %y %m %u:%g {stamp}%s %l\\n"]).stdout
-    inside = "cd $0 && find . -type f -exec sha256sum {} + | sort; getfattr -R -d -m '^user\\.' ."
+    inside = "cd $0 && find . -type f -exec sha256sum {} + | sort; getfattr -hRP -d -m '^user\\.' ."
     content = host.run(["sh", "-c", inside, path]).stdout
     return "\n".join([*sorted(seen.splitlines()), content])
 
