@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 
 from deployer.errors import StoreUnavailable
+from deployer.journal.location import path_of
 from deployer.journal.store import Store
 from deployer.model import DeploymentRecord, Event, Result
 
@@ -44,18 +45,26 @@ class BestEffortStore(NullStore):
     """
 
     def __init__(self, url: str | None, warn: Callable[[str], None], *, busy_s: float = CLOSE_S) -> None:
-        """Begin to open the journal.
+        """Open nothing yet: that costs time that the first look at the hosts needs more.
 
         :param warn: called at most once, with a sentence, from any thread.
         :raises UsageError: for a URL that names no journal.
         """
         super().__init__()
-        self._store = Store.open_in_background(url, busy_s=busy_s)
+        path_of(url)
+        self._url, self._busy_s = url, busy_s
+        self._opened: Store | None = None
         self._warn: list[Callable[[str], None]] = [warn]
         self._last: Future[None] | None = None
 
+    @property
+    def _store(self) -> Store:
+        if self._opened is None:
+            self._opened = Store.open_in_background(self._url, busy_s=self._busy_s)
+        return self._opened
+
     def start(self, record: DeploymentRecord) -> None:
-        """Queue the deployment."""
+        """Begin to open the journal, and queue the deployment."""
         self._follow(lambda: self._store.submit_start(record))
 
     def append(self, event: Event) -> None:
@@ -74,7 +83,8 @@ class BestEffortStore(NullStore):
 
     def close(self) -> None:
         """Let go of the journal."""
-        self._store.close()
+        if self._opened is not None:
+            self._opened.close()
 
     def _follow(self, submit: Callable[[], Future[None]]) -> None:
         try:
