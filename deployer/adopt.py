@@ -23,6 +23,7 @@ from deployer.model import (
 )
 from deployer.rollout.effects import release
 from deployer.rollout.engine import Recorder
+from deployer.rollout.summing import told
 from deployer.rollout.survey import Contact, Survey
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _on_each(survey: Survey, recorder: Recorder, deed: Deed) -> Mapping[str, Hos
         if isinstance(answer, HostError):
             lost = isinstance(answer, TransportError)
             outcome = HostOutcome.UNREACHABLE if lost else HostOutcome.REFUSED
-            results[name] = HostResult(outcome, None, None, str(answer), 0.0)
+            results[name] = HostResult(outcome, None, None, told(answer), 0.0)
             if name in survey.answered:
                 recorder.note("adopt", State.FAILED, host=name, error=str(answer))
         else:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from deployer.context import Context
-from deployer.errors import AgentError, HostError
+from deployer.errors import HostError
 from deployer.journal.ids import who
 from deployer.model import EXIT_CODE, DeploymentRecord, HostOutcome, HostResult, Outcome, Result, State
 from deployer.propose import Prepared, Wishes, policy, propose
@@ -17,7 +17,7 @@ from deployer.rollout.effects import DeployEffects, HostRun
 from deployer.rollout.engine import Recorder, Run
 from deployer.rollout.health import Physician
 from deployer.rollout.plan import Action, HostPlan
-from deployer.rollout.summing import wave_results
+from deployer.rollout.summing import told, wave_results
 from deployer.rollout.survey import Survey
 from deployer.rollout.waves import Fleet, Member
 
@@ -226,15 +226,8 @@ def _host_reason(name: str, run: Run | None) -> str | None:
     if run is None:
         return None
     errors = (run.first_failures.get(name), run.undo_failures.get(name))
-    said = [f"{error}{_deciding(error)}" for error in errors if error]
+    said = [told(error) for error in errors if error]
     return "; then: ".join(said) or None
-
-
-def _deciding(error: HostError) -> str:
-    """The line of nginx, or of the validator, that decided."""
-    details = error.details if isinstance(error, AgentError) else ()
-    line = next((d for d in details if "[emerg]" in d), details[0] if details else "")
-    return f" {line}" if line else ""
 
 
 def _reason(run: Run | None, recorder: Recorder, fleet: Fleet, outcome: Outcome) -> str | None:
@@ -246,7 +239,7 @@ def _reason(run: Run | None, recorder: Recorder, fleet: Fleet, outcome: Outcome)
         return None
     stuck = {name: error for name, error in run.undo_failures.items() if fleet.members[name].log.stuck}
     for name, error in {**stuck, **run.first_failures}.items():
-        return f"{name}: {error}{_deciding(error)}"
+        return f"{name}: {told(error)}"
     if outcome is Outcome.INTERRUPTED:
         return "interrupted by a signal"
     return f"{', '.join(fleet.lost)} could not be reached" if fleet.lost else None

@@ -20,6 +20,7 @@ from deployer.rollout.back import Way
 from deployer.rollout.effects import BACK_S, persist, release, restore
 from deployer.rollout.engine import Recorder, Run
 from deployer.rollout.saga import Step
+from deployer.rollout.summing import told
 from deployer.rollout.survey import Contact, Survey
 
 if TYPE_CHECKING:
@@ -200,5 +201,5 @@ def _host_result(plan: HostBack, fleet: Fleet | None, run: Run | None, refused: 
     trouble = run.undo_failures.get(plan.host) or run.first_failures.get(plan.host)
     if fleet.members[plan.host].log.restored:
         return HostResult(HostOutcome.ROLLED_BACK, plan.target, plan.leaves, None, seconds)
-    why = str(trouble) if trouble is not None else "it was not finished"
+    why = told(trouble) if trouble is not None else "it was not finished"
     return HostResult(HostOutcome.STUCK, plan.target, plan.leaves, why, seconds)

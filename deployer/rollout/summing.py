@@ -1,13 +1,15 @@
-"""How the waves went, for the result."""
+"""How the waves went, and why a host said no, for the result."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deployer.errors import AgentError, Busy
 from deployer.model import WaveResult
 from deployer.rollout.saga import Step
 
 if TYPE_CHECKING:
+    from deployer.errors import HostError
     from deployer.rollout.engine import Run
     from deployer.rollout.waves import Fleet
 
@@ -33,3 +35,10 @@ def _wave(fleet: Fleet, run: Run | None, number: int, now: float) -> WaveResult:
     passed = any(log.done(Step.CONFIRM) for log in logs) and not any(log.stuck for log in logs)
     failed = any(log.failed in (Step.ACTIVATE, Step.VERIFY, Step.CONFIRM) for log in logs)
     return WaveResult(hosts, "passed" if passed and not failed else "failed", round(seconds, 3))
+
+
+def told(error: HostError) -> str:
+    """What a host said, with the line of nginx, or of the validator, that decided."""
+    details = error.details if isinstance(error, AgentError) and not isinstance(error, Busy) else ()
+    line = next((d for d in details if "[emerg]" in d), details[0] if details else "")
+    return f"{error} {line}" if line else str(error)
