@@ -72,7 +72,8 @@ def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience
         source = pool.submit(resolve, context, wishes.revision)
         survey.observe()
         commit, releases = source.result()
-    live = live_manifests(survey, cache_directory() / "manifests")
+    known = {release.id: release.manifest for release in releases.values()}.values()
+    live = live_manifests(survey, cache_directory() / "manifests", known)
     plans = [_plan_host(survey, name, releases[name], live, wishes.allowed) for name in survey.contacts]
     plan = planning.whole(plans, context.groups, policy(context))
     shown = diffs(survey, plan, releases, live) if audience.wants_diff else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +13,17 @@ if TYPE_CHECKING:
     from deployer.rollout.survey import Contact, Survey
 
 
-def live_manifests(survey: Survey, cache: Path) -> Mapping[str, Manifest]:
+def live_manifests(survey: Survey, cache: Path, known: Iterable[Manifest] = ()) -> Mapping[str, Manifest]:
     """By tree hash, what stands at the target on the hosts that answered.
 
     Trees that were seen before come from the cache; a host whose answer is lost is left out, and the next
     host with the same tree is asked.
+
+    :param known: manifests of what is about to be deployed: it will be live next time, and is kept.
     """
     cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for manifest in {m.hash: m for m in known}.values():
+        _keep(cache, manifest)
     wanted: dict[str, list[str]] = {}
     for name, seen in survey.answered.items():
         if seen.disk_hash:
@@ -52,6 +56,8 @@ def _keep(cache: Path, manifest: Manifest) -> None:
     # Two runs may write the same file: each its own, then one rename; the content is the same.
     import tempfile
 
+    if (cache / manifest.hash).exists():
+        return
     try:
         with tempfile.NamedTemporaryFile(dir=cache, delete=False) as file:
             file.write(manifest.encode())
