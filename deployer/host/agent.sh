@@ -2158,6 +2158,12 @@ do_prune() {
     say pruned "$word"
     gone="$gone $word"
   done
+  # Identities of releases that are gone, once nothing holds them open.
+  for identity_file in "$state"/id/*; do
+    word=${identity_file##*/}
+    case $wanted in *" $word "*) continue ;; esac
+    [ ! -e "$identity_file" ] || [ -d "$releases/$word" ] || rm -f "$identity_file"
+  done
   if [ -n "$gone" ] && [ -f "$private/good" ]; then
     while read -r good_id rest; do
       case "$gone " in *" $good_id "*) ;; *) printf '%s %s\n' "$good_id" "$rest" ;; esac
