@@ -12,6 +12,7 @@ import typer
 from deployer.cli.common import HERE, Common, errors_told, with_common
 from deployer.cli.lab import lab
 from deployer.cli.schema import schema
+from deployer.cli.streams import out
 
 if TYPE_CHECKING:
     from deployer.audience import Audience
@@ -50,7 +51,7 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
-    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write them.")] = HERE,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write them.")] = HERE,
 ) -> None:
     """Write a commented inventory and playbook to start from."""
     from deployer.config.init import write_samples
@@ -112,7 +113,8 @@ def plan(inventory: Inventory, *, rev: Rev = None, common: Common) -> None:
     if common.json:
         _document(plan_json(proposal) | {"exit_code": code})
     else:
-        print_plan(proposal)
+        with out():
+            print_plan(proposal)
     raise typer.Exit(code)
 
 
@@ -230,13 +232,13 @@ def status(inventory: Inventory, *, common: Common) -> None:
     if common.json:
         _document(found.as_json())
     else:
-        typer.echo(status_table(found))
+        _tell(status_table(found))
     raise typer.Exit(found.exit_code)
 
 
 def history(
     inventory: Annotated[
-        str | None, typer.Argument(metavar="[INVENTORY]", help="Only deployments of this inventory.")
+        str | None, typer.Argument(metavar="INVENTORY", help="Only deployments of this inventory.")
     ] = None,
     number: Annotated[
         int, typer.Option("--number", "-n", min=1, envvar="DEPLOYER_NUMBER", help="How many, newest first.")
@@ -254,7 +256,7 @@ def history(
     if json:
         _document({"deployments": history_json(records)})
     else:
-        typer.echo(history_table(records))
+        _tell(history_table(records))
 
 
 def show(
@@ -284,7 +286,7 @@ def show(
     with errors_told(json), Store.open(state, read_only=True) as store:
         record = store.deployment(deployment)
         events = store.events(record.id)
-    typer.echo(timeline(record, events, format=chosen))
+    _tell(timeline(record, events, format=chosen))
 
 
 def _signals() -> Signals:
@@ -316,13 +318,18 @@ def _list_releases(context: Context, common: Common) -> None:
     if common.json:
         _document({"hosts": {n: list(h.seen.releases) if h.seen else None for n, h in found.hosts.items()}})
     else:
-        typer.echo(releases_table(found))
+        _tell(releases_table(found))
 
 
 def _document(document: Any) -> None:
     from json import dumps
 
-    typer.echo(dumps(document, indent=2, ensure_ascii=False))
+    _tell(dumps(document, indent=2, ensure_ascii=False))
+
+
+def _tell(text: str) -> None:
+    with out():
+        typer.echo(text)
 
 
 def _end(result: Result, inventory: str, kind: str, common: Common) -> None:
@@ -331,5 +338,5 @@ def _end(result: Result, inventory: str, kind: str, common: Common) -> None:
     if common.json:
         _document(result_json(result))
     else:
-        typer.echo(result_summary(result, kind=kind, inventory=inventory))
+        _tell(result_summary(result, kind=kind, inventory=inventory))
     raise typer.Exit(result.exit_code)

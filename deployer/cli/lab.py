@@ -11,18 +11,31 @@ lab = typer.Typer(
     help="A fleet of real sshd and nginx hosts on this machine.", no_args_is_help=True, rich_markup_mode=None
 )
 
-Name = Annotated[str, typer.Option("--name", help="Name of the lab.")]
+Name = Annotated[str, typer.Option("--name", envvar="DEPLOYER_LAB_NAME", help="Name of the lab.")]
 Directory = Annotated[
     Path | None,
-    typer.Option("--dir", help="Where it is kept.", show_default="XDG_STATE_HOME/deployer/lab/NAME"),
+    typer.Option(
+        "--dir",
+        envvar="DEPLOYER_LAB_DIR",
+        help="Where it is kept.",
+        show_default="XDG_STATE_HOME/deployer/lab/NAME",
+    ),
 ]
 
 
 @lab.command()
 def up(
-    hosts: Annotated[int, typer.Option("--hosts", min=1, max=240, help="How many.")] = 5,
+    hosts: Annotated[
+        int, typer.Option("--hosts", min=1, max=240, envvar="DEPLOYER_LAB_HOSTS", help="How many.")
+    ] = 5,
     init: Annotated[
-        str, typer.Option("--init", metavar="light|systemd", help="light: sshd and nginx only.")
+        str,
+        typer.Option(
+            "--init",
+            metavar="light|systemd",
+            envvar="DEPLOYER_LAB_INIT",
+            help="light: sshd and nginx only.",
+        ),
     ] = "light",
     name: Name = "lab",
     directory: Directory = None,

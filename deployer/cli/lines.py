@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING
 
+from deployer.cli.streams import err
 from deployer.model import Event, State
 
 if TYPE_CHECKING:
@@ -108,8 +108,7 @@ class Lines:
 
     def _write(self, line: str) -> None:
         with self._lock:
-            sys.stderr.write(line + "\n")
-            sys.stderr.flush()
+            err(line + "\n")
 
 
 def line_of(event: Event, *, verbose: bool = False) -> str | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from deployer.cli import commands
+from deployer.cli.streams import err
 from deployer.errors import DeployerError, Interrupted
 
 app = typer.Typer(
@@ -24,17 +23,13 @@ commands.register(app)
 def run(argv: list[str] | None = None) -> int:
     """Run the command and give its exit code; errors become one sentence on stderr."""
     try:
-        app(argv, standalone_mode=True)
+        app(argv, prog_name="deployer", standalone_mode=True)
     except SystemExit as done:
         return _code(done)
     except DeployerError as error:
         return _said(error)
     except KeyboardInterrupt:
         return _said(Interrupted("interrupted before anything was changed"))
-    except BrokenPipeError:
-        # Who reads has gone (``| head``): nothing more can be said, also not when Python closes stdout.
-        sys.stderr.close()
-        return 0
     except Exception as error:
         return _bug(error)
     return 0
@@ -45,15 +40,15 @@ def _code(done: SystemExit) -> int:
 
 
 def _said(error: DeployerError) -> int:
-    sys.stderr.write(f"deployer: {error}\n")
+    err(f"deployer: {error}\n")
     return error.exit_code
 
 
 def _bug(error: Exception) -> int:
     import traceback
 
-    traceback.print_exc()
-    sys.stderr.write(
+    err(traceback.format_exc())
+    err(
         f"deployer: a bug in deployer ({type(error).__name__}); "
         "look at the hosts with 'deployer status' and report the lines above\n"
     )

@@ -9,6 +9,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from deployer.cli.streams import err
 from deployer.errors import Interrupted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -51,5 +52,4 @@ class Signals:
 
 def _say(what: str) -> None:
     # Not through a console object: a handler may run while that one holds its lock.
-    sys.stderr.write(f"\ndeployer: {what}\n")
-    sys.stderr.flush()
+    err(f"\ndeployer: {what}\n")

@@ -1,0 +1,36 @@
+"""stdout and stderr. Who reads them may go away (``| head``, a closed terminal): no host depends on that."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TextIO
+
+
+@contextmanager
+def out() -> Iterator[None]:
+    """While something is written to stdout; when nobody reads it any more, the exit code still comes true."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence(sys.stdout)
+
+
+def err(text: str) -> None:
+    """Write to stderr, if somebody is there."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        _silence(sys.stderr)
+
+
+def _silence(stream: TextIO) -> None:
+    # What is left in its buffer would fail once more when the interpreter ends, and change the exit code.
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
