@@ -1,0 +1,180 @@
+"""``--help`` says everything, quickly; completion; the page of all commands."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployer.model import EXIT_CODE
+from tests.unit.cli.commands import arguments, commands, options
+from tests.unit.cli.conftest import Call
+from tests.unit.test_house import HEAVY
+
+PAGE = Path(__file__).parents[3] / "docs/commands.md"
+LATER = ("check", "recover", "watch", "quarantine", "unlock", "schedule", "staging", "drill")
+
+#: What DESIGN.md promises and is there by now.
+PROMISED = {
+    "init": "",
+    "adopt": "--export --undo --accept-unproven",
+    "plan": "--rev --limit",
+    "deploy": "--rev --limit --yes --prepare-only --fix-forward --overwrite-drift --accept-deletions",
+    "rollback": "--to --list --limit --yes",
+    "status": "--limit",
+    "history": "",
+    "show": "--format",
+    "lab up": "",
+    "lab down": "",
+    "lab status": "",
+}
+COMMON = "--project --playbook --ssh-config --state --json --verbose --quiet"
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_help_documents_every_option(name: str, call: Call) -> None:
+    ran = call(*name.split(), "--help")
+    assert (ran.code, ran.err) == (0, "")
+    command = commands()[name]
+    text = " ".join(ran.out.split())
+    for option in options(command):
+        assert option.help, (name, option.name)
+        for flag in option.opts:
+            assert re.search(rf"(?<![\w-]){re.escape(flag)}(?![\w-])", text), (name, flag)
+    for argument in arguments(command):
+        assert argument.metavar, (name, argument.name)
+    assert call(*name.split(), "-h").out == ran.out
+
+
+def test_the_commands_of_today_and_none_of_tomorrow(call: Call) -> None:
+    ran = call("--help")
+    assert ran.code == 0
+    listed = re.findall(r"^  ([a-z]+)  ", ran.out, re.MULTILINE)
+    assert set(listed) == {name.partition(" ")[0] for name in commands()}
+    assert not set(listed) & set(LATER)
+
+
+@pytest.mark.parametrize("name", sorted(PROMISED))
+def test_every_promised_option_is_there_and_has_its_variable(name: str) -> None:
+    there = {flag: option for option in options(commands()[name]) for flag in option.opts}
+    wanted = PROMISED[name].split()
+    if name in ("adopt", "plan", "deploy", "rollback", "status"):
+        wanted += COMMON.split()
+    assert set(wanted) <= set(there)
+    for flag, option in there.items():
+        assert str(option.envvar).startswith("DEPLOYER_"), (name, flag)
+
+
+def test_a_variable_means_the_same_everywhere() -> None:
+    flags: dict[str, set[str]] = {}
+    for command in commands().values():
+        for option in options(command):
+            flags.setdefault(option.envvar, set()).add(option.opts[0])
+    assert {variable: names for variable, names in flags.items() if len(names) > 1} == {}
+
+
+@pytest.mark.parametrize("name", ["", *sorted(commands())])
+def test_nothing_heavy_is_loaded_for_help(name: str) -> None:
+    program = (
+        "import sys\nfrom deployer.cli.main import run\n"
+        f"code = run({[*name.split(), '--help']!r})\n"
+        "print(code, *sorted({m.partition('.')[0] for m in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    code, *modules = done.stdout.splitlines()[-1].split()
+    assert code == "0"
+    allowed = {"pydantic"} if name else set()  # typer itself reads what is typed after a command with it
+    assert set(modules) & HEAVY - allowed == set()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_a_script(call: Call, shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1"
+    )  # or it asks who started the tests
+    ran = call("--show-completion", shell)
+    assert ran.code == 0
+    assert "deployer" in ran.out
+    if shell == "bash":
+        subprocess.run(["bash", "-n"], input=ran.out, text=True, check=True, timeout=30)
+
+
+def test_completion_knows_the_commands() -> None:
+    env = {"_DEPLOYER_COMPLETE": "complete_bash", "COMP_WORDS": "deployer ro", "COMP_CWORD": "1"}
+    program = "from deployer.cli.main import app\napp(prog_name='deployer')"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False, env=env
+    )
+    assert done.stdout.strip() == "rollback"
+
+
+# --- docs/commands.md
+
+
+def row(option: Any) -> str:
+    """The line of an option in the page."""
+    flags = ", ".join(f"`{flag}`" for flag in sorted(option.opts, key=len, reverse=True))
+    return f"| {flags} | `{option.envvar}` | {option.help} |".replace("<", "\\<")
+
+
+def section(name: str) -> str:
+    """What the page says of one command."""
+    found = re.search(rf"^## {re.escape(name)}\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert found, f"{PAGE.name} lacks '## {name}'"
+    return found[1]
+
+
+def shared() -> set[str]:
+    """The variables that all commands on an inventory share."""
+    told = section("Options of all commands on an inventory")
+    return set(re.findall(r"`(DEPLOYER_\w+)`", told))
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_the_page_lists_every_command_and_option(name: str) -> None:
+    command, text = commands()[name], section(name)
+    on_inventory = name in ("adopt", "plan", "deploy", "rollback", "status")
+    for option in options(command):
+        if on_inventory and option.envvar in shared():
+            continue
+        assert row(option) in text
+    for argument in arguments(command):
+        assert argument.metavar in text
+    assert str(command.help).splitlines()[0] in text
+
+
+def test_the_page_lists_the_shared_options() -> None:
+    text = section("Options of all commands on an inventory")
+    every = [{o.envvar for o in options(c)} for n, c in commands().items() if n in ("plan", "status")]
+    for option in options(commands()["status"]):
+        assert row(option) in text
+    assert shared() == set.intersection(*every)
+
+
+def test_the_page_names_nothing_that_is_not_there() -> None:
+    headings = set(re.findall(r"^## (.+)$", PAGE.read_text(), re.MULTILINE))
+    assert headings - {"Options of all commands on an inventory", "Exit codes"} == set(commands())
+    known = {flag for c in commands().values() for o in options(c) for flag in o.opts}
+    used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE.read_text()))
+    assert used <= known | {"--help", "--install-completion", "--show-completion"}
+
+
+def test_the_page_lists_every_exit_code() -> None:
+    codes = {int(code) for code in re.findall(r"^\| (\d+) \|", section("Exit codes"), re.MULTILINE)}
+    assert codes == {*EXIT_CODE.values(), 1, 2}
+
+
+@pytest.mark.parametrize("what", ["playbook", "inventory"])
+def test_schema_prints_a_json_schema(call: Call, what: str) -> None:
+    import jsonschema
+
+    ran = call("schema", what)
+    assert ran.code == 0
+    jsonschema.Draft202012Validator.check_schema(json.loads(ran.out))
