@@ -191,14 +191,14 @@ class Story:
             assert time.monotonic() < deadline, said
         raise AssertionError(f"it never said {what!r}:\n{said}")
 
-    def end(self, process: subprocess.Popen[str]) -> Ran:
+    def end(self, process: subprocess.Popen[str], within_s: float = WITHIN_S) -> Ran:
         """Wait for it, with a deadline."""
         try:
-            out, err = process.communicate(timeout=WITHIN_S)
+            out, err = process.communicate(timeout=within_s)
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()
-            raise AssertionError(f"not done within {WITHIN_S} s\n{out}\n{err}") from None
+            raise AssertionError(f"not done within {within_s} s\n{out}\n{err}") from None
         ran = Ran(process.returncode, out, err)
         assert "Traceback" not in err, ran
         return ran

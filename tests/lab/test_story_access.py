@@ -49,6 +49,19 @@ def test_a_wrong_host_key_is_refused(story: Story) -> None:
     assert story.trees() == before
 
 
+def test_hosts_that_are_reached_over_ipv6(story: Story) -> None:
+    lines = [f"    {host.name}: {{ansible_host: '{host.address6}'}}" for host in story.lab.hosts]
+    story.inventory("\n".join(["web:", "  hosts:", *lines, ""]))
+    config = story.ssh_config.read_text()
+    for host in story.lab.hosts:
+        config = config.replace(f"Host {host.name} {host.address}", f"Host {host.address6}")
+        config = config.replace(f"HostName {host.address}\n", "")
+    story.ssh_config.write_text(config)
+    story.shop("shop 2")
+    story.deploy()
+    story.assert_serving("shop 2")
+
+
 def test_a_user_with_sudo(story: Story) -> None:
     story.inventory(inventory(story, "ops"))
     before = story.trees()

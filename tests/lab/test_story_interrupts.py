@@ -50,6 +50,23 @@ def test_interrupted_before_anything(story: Story) -> None:
     story.status()
 
 
+def test_interrupted_while_all_are_prepared(story: Story) -> None:
+    before = story.trees()
+    story.shop("shop 2")
+    process = story.start("deploy", "lab", "--yes", "--json")
+    story.until_said(process, "preparing all hosts")
+    process.send_signal(signal.SIGINT)
+    ran = story.end(process)
+    assert ran.code == 130, ran
+    assert ran.document["outcome"] == "interrupted"
+    assert {h["outcome"] for h in ran.document["hosts"].values()} == {"untouched"}
+    assert story.trees() == before
+    for seen in story.status().values():
+        assert seen["owner"] is None
+    story.deploy()
+    story.assert_serving("shop 2")
+
+
 def test_killed_without_a_word_the_next_one_is_told(story: Story) -> None:
     """What a dead controller leaves is seen, and a rollback needs nobody's lock."""
     story.deploy()
