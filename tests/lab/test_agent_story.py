@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 
 from deployer.lab.host import LabHost
 from deployer.model import Kind
-from tests.lab.agent_sh import SHELLS, STATE, AgentOn, get, listing, release_of, site
+from tests.lab.agent_sh import SHELLS, STATE, AgentOn, get, listing, release_of, site, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -148,6 +150,37 @@ def test_unadopt_leaves_a_plain_directory_and_nothing_else(host: LabHost) -> Non
     agent.ok("release")
     agent.begin("d2")
     assert agent.adopt() == f"baseline-{release.manifest.hash[:12]}"
+
+
+def test_what_nginx_listens_on(host: LabHost) -> None:
+    agent = AgentOn(host)
+    wanted = (
+        "0.0.0.0:9181",
+        "[::]:9182",
+        "127.0.0.1:9183",
+        "[::1]:9184",
+        "[::]:9185",
+        "[fd00:1:2::5:1]:9186",
+    )
+    host.run(["ip", "-6", "address", "add", "fd00:1:2::5:1/128", "dev", "lo", "nodad"])
+    lines = "".join(f"listen {one}; " for one in wanted).replace("9185;", "9185 ipv6only=off;")
+    names = "server_name a.example *.b.example\n  ~^c; # server_name no.example;"
+    host.write("/etc/nginx/conf.d/l.conf", f"server {{ {lines} {names}\n return 200; }}\n")
+    host.nginx("-s", "reload")
+    wait_for(lambda: len(agent.observe().all("listen")) > len(wanted), "the reload")
+    seen = agent.observe()
+    assert {"a.example", "*.b.example"} <= set(seen.all("server_name"))
+    assert "no.example" not in seen.all("server_name")
+    host.run(["sh", "-c", "mv $(command -v ss) /root/ss"])
+    for one in (seen, agent.observe()):
+        said = {
+            (ipaddress.ip_address(v.rpartition(":")[0].strip("[]")), v.rpartition(":")[2])
+            for v in one.all("listen")
+        }
+        assert {
+            (ipaddress.ip_address(v.rpartition(":")[0].strip("[]")), v.rpartition(":")[2]) for v in wanted
+        } <= said
+    assert not agent.observe(survey="no").all("listen")
 
 
 def test_prune_keeps_what_is_needed(host: LabHost) -> None:
