@@ -96,8 +96,12 @@ class Lines:
         """One line for a host that failed like another before it: the details are told once."""
         if event.host is None or event.state not in (State.FAILED, State.UNDO_FAILED):
             return None
-        first = self._told.setdefault((event.step, str(event.detail.get("error"))), event.host)
-        return None if first == event.host else f"{event.host}: {event.step} failed as on {first}"
+        first = self._told.setdefault((event.step, event.state, str(event.detail.get("error"))), event.host)
+        if first == event.host:
+            return None
+        if event.state is State.UNDO_FAILED:
+            return f"{event.host}: could not be taken back, as {first}"
+        return f"{event.host}: {event.step} failed as on {first}"
 
     def warns(self, what: str) -> None:
         """A warning; also when quiet."""

@@ -1,0 +1,360 @@
+"""What is shown, word for word: events as lines, plans, ways back, the table of a status."""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from deployer.cli.colour import styled
+from deployer.cli.lines import Lines, line_of
+from deployer.cli.plans import back_lines, plan_json, plan_lines
+from deployer.cli.signals import Signals
+from deployer.cli.tables import releases_table, status_table
+from deployer.context import Context
+from deployer.errors import Unreachable
+from deployer.model import Changes, Event, State
+from deployer.propose import Proposal
+from deployer.rollout.back import undo_latest
+from deployer.rollout.diffs import Diff
+from deployer.rollout.plan import Action, HostPlan, Plan
+from deployer.source.git import Commit
+from deployer.status import FleetStatus, judge
+from tests.unit.seen import fresh, good, seen
+
+BASE = "baseline-000000000000"
+OLD, NEW = "aaaaaaaaaaaa-111111111111", "bbbbbbbbbbbb-222222222222"
+BAD = {"error": "nginx refuses it", "seconds": 0.2}
+
+
+def event(host: str | None, step: str, state: State, **detail: Any) -> Event:
+    return Event("d1", host, step, state, 0.0, detail)
+
+
+def decision(name: str, wave: int = 0, *hosts: str) -> Event:
+    return event(None, "decision", State.STARTED, decision=name, wave=wave, scope=hosts)
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        (decision("begin", 0, "web1"), "taking the hosts"),
+        (decision("prepare", 0, "web1"), "preparing all hosts; nothing changes yet"),
+        (decision("wave", 2, "web2", "web3"), "wave 2: web2, web3"),
+        (decision("confirm", 2, "web2"), "wave 2 is good: confirming"),
+        (decision("promote", 0, "web1"), "all waves are good: promoting"),
+        (decision("unwind", 0, "web1", "web2"), "TAKING BACK: web1, web2"),
+        (decision("release", 0, "web1"), "giving the hosts up"),
+        (decision("something new"), None),
+        (event(None, "deployment", State.STARTED, kind="deploy"), None),
+        (event(None, "plan", State.SUCCEEDED), None),
+        (event(None, "precheck", State.SUCCEEDED), None),
+        (
+            event(None, "precheck", State.FAILED, hosts=["web1"], error="shop: 503"),
+            "precheck: web1: shop: 503",
+        ),
+        (event("web1", "prepare", State.STARTED), None),
+        (event("web1", "prepare", State.SUCCEEDED, seconds=1.26), "web1: prepared (1.3 s)"),
+        (event("web1", "activate", State.SUCCEEDED), "web1: activated, new workers proved"),
+        (event("web1", "verify", State.SUCCEEDED, seconds=0), "web1: healthy (0.0 s)"),
+        (event("web1", "promote", State.SUCCEEDED), "web1: promoted"),
+        (event("web1", "begin", State.SUCCEEDED), None),
+        (event("web1", "confirm", State.SUCCEEDED), None),
+        (event("web1", "begin", State.UNDO_SUCCEEDED), None),
+        (event("web1", "activate", State.UNDO_STARTED), None),
+        (event("web1", "activate", State.UNDO_SUCCEEDED), "web1: back on its release, proved"),
+        (event("web1", "activate", State.FAILED, **BAD), "web1: activate failed: nginx refuses it"),
+        (
+            event("web1", "activate", State.UNDO_FAILED, **BAD),
+            "web1: could not be taken back: nginx refuses it",
+        ),
+        (
+            event("web1", "prepare", State.FAILED, error="no", details=["[emerg] one", "two"]),
+            "web1: prepare failed: no\n             [emerg] one\n             two",
+        ),
+    ],
+)
+def test_an_event_is_a_line_or_none(told: Event, line: str | None) -> None:
+    assert line_of(told) == line
+
+
+def test_verbose_leaves_nothing_out_that_ended() -> None:
+    assert line_of(event("web1", "begin", State.SUCCEEDED), verbose=True) == "web1: taken"
+    assert line_of(event("web1", "begin", State.UNDO_SUCCEEDED), verbose=True) == "web1: given up"
+
+
+def test_a_long_complaint_is_cut() -> None:
+    line = line_of(
+        event("web1", "prepare", State.FAILED, error="no", details=[f"line {n}" for n in range(99)])
+    )
+    assert len(str(line).splitlines()) == 21
+
+
+def heard(capsys: pytest.CaptureFixture[str], *events: Event, quiet: bool = False) -> list[str]:
+    """What is written for these events, without the time of day."""
+    lines = Lines(Signals(), quiet=quiet)
+    for each in events:
+        lines.hears(each)
+    written = capsys.readouterr()
+    assert written.out == ""
+    return [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in written.err.splitlines()]
+
+
+def failed(host: str, error: str = "no", step: str = "prepare") -> Event:
+    return event(host, step, State.FAILED, error=error, details=["[emerg] why"])
+
+
+def test_hosts_that_fail_alike_are_told_once_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    story = [failed("web1"), failed("web2"), failed("web3", "other"), failed("web4", step="activate")]
+    assert heard(capsys, *story, failed("web3")) == [
+        "web1: prepare failed: no",
+        "             [emerg] why",
+        "web2: prepare failed as on web1",
+        "web3: prepare failed: other",
+        "             [emerg] why",
+        "web4: activate failed: no",
+        "             [emerg] why",
+        "web3: prepare failed as on web1",
+    ]
+
+
+def test_hosts_that_cannot_be_taken_back_are_told_as_that(capsys: pytest.CaptureFixture[str]) -> None:
+    """The host failed to switch and could not be taken back for the same reason: two different things."""
+    story = [
+        event("web1", "activate", State.FAILED, error="no route"),
+        event("web1", "activate", State.UNDO_FAILED, error="no route"),
+        event("web2", "activate", State.UNDO_FAILED, error="no route"),
+    ]
+    assert heard(capsys, *story) == [
+        "web1: activate failed: no route",
+        "web1: could not be taken back: no route",
+        "web2: could not be taken back, as web1",
+    ]
+
+
+def test_quiet_keeps_failures_and_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    story = [decision("prepare"), event("web1", "prepare", State.SUCCEEDED), failed("web2")]
+    assert heard(capsys, *story, quiet=True) == ["web2: prepare failed: no", "             [emerg] why"]
+    Lines(Signals(), quiet=True).warns("a certificate ends soon")
+    assert capsys.readouterr().err.endswith(" warning: a certificate ends soon\n")
+
+
+def test_the_first_event_of_a_host_makes_signals_unwind() -> None:
+    signals = Signals()
+    lines = Lines(signals, quiet=True)
+    lines.hears(decision("begin"))
+    assert not signals.working
+    lines.hears(event("web1", "begin", State.STARTED))
+    assert signals.working
+
+
+def test_lines_of_many_threads_are_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines(Signals())
+    hosts = [f"web{n}" for n in range(8)]
+
+    def speak(host: str) -> None:
+        for _ in range(50):
+            lines.hears(event(host, "prepare", State.SUCCEEDED))
+
+    threads = [threading.Thread(target=speak, args=(host,)) for host in hosts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    written = capsys.readouterr().err.splitlines()
+    assert len(written) == 400
+    assert {line[9:] for line in written} == {f"{host}: prepared" for host in hosts}
+
+
+# --- plans
+
+COMMIT = Commit("c" * 40, "t" * 40, "Ops", 0, "Shop moves to a new upstream")
+CHANGES = Changes(added=("new.conf",), removed=(), modified=("nginx.conf", "shop.conf"))
+
+
+def proposal(*plans: HostPlan, waves: tuple[tuple[str, ...], ...] = (), **more: Any) -> Proposal:
+    plan = Plan({p.host: p for p in plans}, waves)
+    return Proposal(cast("Context", None), COMMIT, plan, more.get("diffs", ()), more.get("drifted", ()))
+
+
+def change(host: str, source: str = OLD) -> HostPlan:
+    return HostPlan(host, Action.CHANGE, source, NEW, changes=CHANGES)
+
+
+MIXED = (
+    change("web1"),
+    change("web2"),
+    change("web3"),
+    change("db1", BASE),
+    HostPlan("web4", Action.UNCHANGED, NEW, NEW),
+    HostPlan("web5", Action.REFUSED, reason="nginx is not running"),
+    HostPlan("web6", Action.DRIFTED, reason="edited by hand"),
+    HostPlan("web7", Action.UNREACHABLE, reason="no route to host"),
+)
+DIFF = Diff(("web1", "web2"), CHANGES, {"nginx.conf": ("--- a/nginx.conf", "+++ b/nginx.conf", "+new")})
+DRIFT = Diff(("web6",), CHANGES, {"shop.conf": ("--- a/shop.conf", "+++ b/shop.conf", "-old")}, drift=True)
+
+
+def test_a_plan_is_folded_by_fate() -> None:
+    made = proposal(*MIXED, waves=(("web1",), ("web2", "web3", "db1")), diffs=(DIFF,), drifted=(DRIFT,))
+    assert list(plan_lines(made, diff=True)) == [
+        "revision cccccccccccc  Shop moves to a new upstream",
+        f"  web1..web3: {OLD} → {NEW}  (+1 -0 ~2 files)",
+        f"  db1: {BASE} → {NEW}  (+1 -0 ~2 files)",
+        f"  web4: unchanged ({NEW})",
+        "  web5: REFUSED: nginx is not running",
+        "  web6: DRIFTED: edited by hand",
+        "  web7: UNREACHABLE: no route to host",
+        "  waves: web1 → db1, web2, web3",
+        "edited on web6:",
+        "--- a/shop.conf",
+        "+++ b/shop.conf",
+        "-old",
+        "changes on web1, web2:",
+        "--- a/nginx.conf",
+        "+++ b/nginx.conf",
+        "+new",
+    ]
+
+
+def test_one_wave_is_not_named_and_the_diff_may_be_left_out() -> None:
+    made = proposal(change("web1"), waves=(("web1",),), diffs=(DIFF,), drifted=(DRIFT,))
+    lines = list(plan_lines(made, diff=False))
+    assert lines[2:] == ["edited on web6:", "--- a/shop.conf", "+++ b/shop.conf", "-old"]
+
+
+def test_the_document_of_a_plan() -> None:
+    made = proposal(*MIXED, waves=(("web1",), ("web2", "web3")), diffs=(DIFF,), drifted=(DRIFT,))
+    document = plan_json(made)
+    assert document["revision"] == COMMIT.sha
+    assert document["waves"] == [["web1"], ["web2", "web3"]]
+    assert document["hosts"]["web1"] == {
+        "action": "change",
+        "from": OLD,
+        "to": NEW,
+        "reason": None,
+        "added": ["new.conf"],
+        "removed": [],
+        "modified": ["nginx.conf", "shop.conf"],
+    }
+    assert [(d["hosts"], d["drift"]) for d in document["diffs"]] == [
+        (["web6"], True),
+        (["web1", "web2"], False),
+    ]
+    assert document["hosts"]["web7"]["reason"] == "no route to host"
+
+
+def test_the_way_back_is_folded_too() -> None:
+    usual: dict[str, Any] = {"live": NEW, "last_deployment": "d2", "last_target": NEW, "last_from": OLD}
+    hosts = [
+        *(seen(f"web{n}", **usual, good=good(BASE, OLD, NEW)) for n in (1, 2)),
+        seen("web3", **{**usual, "live": OLD}, memory=None, good=good(BASE, OLD)),
+        fresh("web4"),
+        fresh("web5", running=False),
+    ]
+    plan = undo_latest({h.host: h for h in hosts})
+    silent = {"web6": Unreachable("no route to host", host="web6")}
+    assert list(back_lines(plan, silent)) == [
+        "rollback of 3 hosts",
+        f"  web1, web2: {NEW} → {OLD}  (undoes d2)",
+        f"  web3: stays on {OLD}, made to serve it (memory does not hold what is on disk)",
+        "  web4: nothing was deployed here yet",
+        "  web5: nginx is not running and no release is known to go back to; start it by hand",
+        "  web6: DOES NOT ANSWER: no route to host",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "style"),
+    [
+        ("--- a/x", "bold"),
+        ("+++ b/x", "bold"),
+        ("+new", "green"),
+        ("-old", "red"),
+        ("@@ -1 +1 @@", "cyan"),
+        (" same", ""),
+        ("  web1: REFUSED: no", "bold red"),
+        ("  web1: DOES NOT ANSWER: no", "bold red"),
+        ("  web1: unchanged", ""),
+    ],
+)
+def test_colours(line: str, style: str) -> None:
+    assert (styled(line).plain, styled(line).style) == (line, style)
+
+
+def test_markup_in_a_configuration_is_only_text() -> None:
+    assert styled("+[bold red]x[/]").plain == "+[bold red]x[/]"
+
+
+# --- status
+
+
+def fleet(*hosts: Any) -> FleetStatus:
+    found = {h.host: judge(h.host, h, None, (True, (), ())) for h in hosts}
+    return FleetStatus("lab", found)
+
+
+def test_a_table_of_a_fleet_that_is_well() -> None:
+    assert status_table(fleet(seen("web1", live=NEW), seen("web10", live=NEW))).splitlines() == [
+        "HOST   LIVE                       MEMORY    GOOD  DRIFT  HEALTH",
+        f"web1   {NEW}  the same  yes   none   ok",
+        f"web10  {NEW}  the same  yes   none   ok",
+        "All 2 hosts are as they should be.",
+    ]
+
+
+def test_a_table_of_trouble() -> None:
+    ill = replace(fleet(seen("web5", live=NEW)).hosts["web5"], healthy=False, troubles=("shop: 503",))
+    hosts = {
+        **fleet(
+            fresh("web1"),
+            seen("web2", live=NEW, memory=OLD, drifted=True, facts={"drift": ("a.conf",)}),
+            seen("web3", live=NEW, memory=None, running=False, good=good(BASE)),
+        ).hosts,
+        "web4": judge("web4", None, Unreachable("no route to host", host="web4"), None),
+        "web5": ill,
+    }
+    assert status_table(FleetStatus("lab", hosts)).splitlines() == [
+        "HOST  LIVE                       MEMORY                     GOOD  DRIFT    HEALTH",
+        "web1  not adopted                not proved                 no    none     ok",
+        f"web2  {NEW}  {OLD}  yes   DRIFTED  ok",
+        f"web3  {NEW}  not proved                 no    none     NGINX DOWN",
+        "web4  ?                          ?                          ?     ?        unreachable",
+        f"web5  {NEW}  the same                   yes   none     FAILING",
+        "  web1: not adopted yet: 'deployer adopt' or the first 'deployer deploy' does it",
+        "! web2: edited since it was deployed: a.conf",
+        f"! web2: {NEW} is on disk, but memory holds {OLD} (master and workers hold it open)",
+        "! web3: nginx is not running",
+        f"! web3: {NEW} was never promoted: a deployment ended early; deploy again, or roll back",
+        "! web4: cannot be asked: no route to host",
+        "! web5: shop: 503",
+        "4 of 5 hosts need attention.",
+    ]
+
+
+def test_the_releases_of_a_fleet() -> None:
+    host = seen(
+        "web1",
+        live=NEW,
+        good=good(BASE, NEW),
+        releases=(BASE, OLD, NEW),
+        last_target=NEW,
+        last_from=OLD,
+    )
+    hosts = {
+        **fleet(host, fresh("web2")).hosts,
+        "web3": judge("web3", None, Unreachable("no route to host", host="web3"), None),
+    }
+    assert releases_table(FleetStatus("lab", hosts)).splitlines() == [
+        "web1:",
+        f"  {BASE}  good, baseline",
+        f"  {OLD}  where a rollback leads",
+        f"  {NEW}  live, in memory, good, last known good",
+        "web2:",
+        "  none: not adopted yet",
+        "web3:",
+        "  cannot be asked: no route to host",
+    ]
