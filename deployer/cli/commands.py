@@ -104,6 +104,7 @@ def plan(inventory: Inventory, *, rev: Rev = None, common: Common) -> None:
     from deployer.propose import Wishes, propose, would_refuse
     from deployer.rollout.survey import Survey
 
+    setup.not_empty("--rev", rev)
     context = setup.load(inventory, common)
     target = context.playbook.target_spec()
     with _signals() as signals, Survey(context.hosts, target, context.ssh, parallel=32) as survey:
@@ -168,6 +169,7 @@ def deploy(
     from deployer.rollout.plan import Permissions
 
     setup.need_yes(yes, "deploy")
+    setup.not_empty("--rev", rev)
     context = setup.load(inventory, common)
     allowed = Permissions(fix_forward, overwrite_drift, accept_deletions, accept_unproven)
     wishes = Wishes(rev, allowed, prepare_only, yes)
@@ -205,6 +207,7 @@ def rollback(
 
     if not list_:
         setup.need_yes(yes, "rollback")
+    setup.not_empty("--to", to)
     context = setup.load(inventory, common)
     if list_:
         return _list_releases(context, common)

@@ -78,6 +78,15 @@ def logging_to_stderr(verbose: int, quiet: bool) -> None:
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # every failure is told by an exception
 
 
+def not_empty(option: str, text: str | None) -> None:
+    """An empty text is a script's unset variable, and does not mean the default.
+
+    :raises UsageError: naming the option.
+    """
+    if text is not None and not text.strip():
+        raise UsageError(f"{option} is empty; leave it out, or say what is meant")
+
+
 def need_yes(yes: bool, what: str) -> None:
     """Without a terminal nobody can be asked.
 
