@@ -107,7 +107,7 @@ def test_a_host_that_is_not_on_the_target_stays() -> None:
 
 
 def test_a_host_that_was_not_promoted_goes_to_its_from_whichever_deployment_left_it_so() -> None:
-    left = deployed("web2", last_deployment="20240601-1", good=good(BASE, R1))
+    left = deployed("web2", last_deployment="20240601-1", good=good(BASE, R1, R3))
     plan = undo_latest({"web1": deployed("web1"), "web2": left})
     back = plan.hosts["web2"]
     assert (back.way, back.target) == (Way.BACK, R1)
