@@ -6,10 +6,10 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from deployer.cli.streams import err
 from deployer.errors import Interrupted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -51,5 +51,6 @@ class Signals:
 
 
 def _say(what: str) -> None:
-    # Not through a console object: a handler may run while that one holds its lock.
-    err(f"\ndeployer: {what}\n")
+    # Not through sys.stderr: a handler may run in the middle of a write to it, and Python refuses a second.
+    with suppress(OSError):
+        os.write(2, f"\ndeployer: {what}\n".encode())
