@@ -87,6 +87,7 @@ def test_other_hosts_can_be_deployed_to(story: Story, edited: LabHost) -> None:
     assert get(story.lab.host("web3")) == (200, "shop 3\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "edit",
     [

@@ -13,7 +13,9 @@ from tests.lab.story import Story, get, reload
 pytestmark = pytest.mark.lab
 
 
-@pytest.mark.parametrize("how", ["cut", "kill", "pause"])
+@pytest.mark.parametrize(
+    "how", ["cut", *(pytest.param(how, marks=pytest.mark.slow) for how in ("kill", "pause"))]
+)
 def test_an_unreachable_host_does_not_hold_up_the_others(story: Story, how: str) -> None:
     story.shop("shop 2")
     story.deploy()
@@ -75,7 +77,13 @@ def test_a_site_that_is_down_is_cured_by_fixing_forward(story: Story) -> None:
     story.assert_serving("shop 2")
 
 
-@pytest.mark.parametrize("how", ["garbage", "nowhere to write", "of a newer program"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "garbage",
+        *(pytest.param(h, marks=pytest.mark.slow) for h in ("nowhere to write", "of a newer program")),
+    ],
+)
 def test_without_a_journal_rollback_works(story: Story, how: str) -> None:
     story.shop("shop 2")
     story.deploy()

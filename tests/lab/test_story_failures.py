@@ -53,7 +53,9 @@ def test_a_bad_second_wave_takes_the_first_back_too(story: Story) -> None:
     story.assert_serving("shop 1")
 
 
-@pytest.mark.parametrize(("scope", "kept"), [("host", {"web1", "web2"}), ("wave", {"web1"})])
+@pytest.mark.parametrize(
+    ("scope", "kept"), [("wave", {"web1"}), pytest.param("host", {"web1", "web2"}, marks=pytest.mark.slow)]
+)
 def test_who_goes_back(story: Story, scope: str, kept: set[str]) -> None:
     story.playbook(rollout={"on_failure": scope})
     story.deploy()

@@ -12,7 +12,15 @@ from tests.lab.story import Story, get, wait_for
 pytestmark = pytest.mark.lab
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+    ids=lambda number: number.name,
+)
 def test_interrupted_in_the_bake_of_the_first_wave(story: Story, number: signal.Signals) -> None:
     story.deploy()
     before = story.trees()

@@ -112,6 +112,7 @@ def test_list_and_to(story: Story) -> None:
     story.assert_serving("shop 1")
 
 
+@pytest.mark.slow
 def test_a_revision_to_go_back_to_in_full_or_by_name(story: Story) -> None:
     two = story.shop("shop 2")
     story.deploy()
@@ -121,6 +122,7 @@ def test_a_revision_to_go_back_to_in_full_or_by_name(story: Story) -> None:
     story.assert_serving("shop 2")
 
 
+@pytest.mark.slow
 def test_a_pruned_release_is_refused_with_what_would_bring_it(story: Story) -> None:
     story.playbook(target={"keep": 1})
     commits = []
@@ -156,6 +158,7 @@ def test_a_fleet_that_nothing_was_deployed_to(story: Story) -> None:
     assert story.trees() == before
 
 
+@pytest.mark.slow
 def test_deploying_again_what_was_rolled_back_works(story: Story) -> None:
     story.shop("shop 2")
     story.deploy()

@@ -59,7 +59,7 @@ def on_a_terminal(story: Story, *argv: str, answer: str | None, **env: str) -> R
         os.close(ours)
 
 
-@pytest.mark.parametrize("answer", ["n", ""])
+@pytest.mark.parametrize("answer", ["n", pytest.param("", marks=pytest.mark.slow)])
 def test_no_changes_nothing(story: Story, answer: str) -> None:
     before = story.trees()
     story.shop("shop 2")
