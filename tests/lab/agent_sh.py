@@ -1,4 +1,4 @@
-"""The agent's text, run on a lab host by hand: the tests of agent.sh do not depend on the Python that calls it."""
+"""The agent's text, run on a lab host by hand: its tests do not depend on the Python that calls it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 from deployer.host import payload, program
 from deployer.host.reply import VerbAnswer, parse
@@ -15,6 +17,7 @@ from deployer.lab.host import LabHost
 from deployer.model import Entry, Kind, Manifest, Release
 
 STATE = "/var/lib/deployer/nginx"
+NO_MODES: Mapping[str, str] = MappingProxyType({})
 SHELLS = (("dash",), ("busybox", "ash"), ("bash",))
 
 Content = bytes | tuple[Kind, bytes | str] | None
@@ -34,7 +37,7 @@ class AgentOn:
     epoch: int = 0
 
     def start(
-        self, *verbs: str, payload: bytes = b"", own: bool = True, **header: str | list[str]
+        self, *verbs: str, payload: bytes = b"", own: bool = True, **header: Any
     ) -> subprocess.Popen[bytes]:
         """Begin a call; its standard input is written and closed."""
         values: dict[str, str | list[str]] = {**self.header}
@@ -60,9 +63,7 @@ class AgentOn:
         self._input = "".join(lines).encode("utf-8", "surrogateescape") + b"\n" + payload
         return process
 
-    def call(
-        self, *verbs: str, payload: bytes = b"", own: bool = True, **header: str | list[str]
-    ) -> list[VerbAnswer]:
+    def call(self, *verbs: str, payload: bytes = b"", own: bool = True, **header: Any) -> list[VerbAnswer]:
         """Run verbs; every one that ran has an answer. Nothing may be said on standard error."""
         process = self.start(*verbs, payload=payload, own=own, **header)
         stdout, stderr = process.communicate(self._input, timeout=90)
@@ -73,9 +74,7 @@ class AgentOn:
         assert process.returncode == answer.verbs[-1].code
         return list(answer.verbs)
 
-    def ok(
-        self, *verbs: str, payload: bytes = b"", own: bool = True, **header: str | list[str]
-    ) -> VerbAnswer:
+    def ok(self, *verbs: str, payload: bytes = b"", own: bool = True, **header: Any) -> VerbAnswer:
         """Run verbs that must succeed; the last answer."""
         answers = self.call(*verbs, payload=payload, own=own, **header)
         last = answers[-1]
@@ -84,7 +83,7 @@ class AgentOn:
         return last
 
     def refused(
-        self, code: int, *verbs: str, payload: bytes = b"", own: bool = True, **header: str | list[str]
+        self, code: int, *verbs: str, payload: bytes = b"", own: bool = True, **header: Any
     ) -> VerbAnswer:
         """Run verbs of which the last that runs must refuse with that code, in one sentence."""
         last = self.call(*verbs, payload=payload, own=own, **header)[-1]
@@ -94,26 +93,28 @@ class AgentOn:
 
     # --- steps
 
-    def begin(self, deployment: str = "d1", **header: str) -> None:
+    def begin(self, deployment: str = "d1", **header: Any) -> None:
         self.deployment = deployment
         self.epoch = int(self.ok("begin", **header).one("epoch"))
 
-    def adopt(self, **header: str) -> str:
+    def adopt(self, **header: Any) -> str:
         return self.ok("adopt", **header).one("baseline")
 
-    def observe(self, **header: str) -> VerbAnswer:
+    def observe(self, **header: Any) -> VerbAnswer:
         return self.ok("observe", own=False, **header)
 
     def manifest(self, release: str = "") -> Manifest:
-        header = {"release": release} if release else {}
+        header: dict[str, Any] = {"release": release} if release else {}
         blob = self.ok("manifest", own=False, **header).blob
         assert blob is not None
         return Manifest.decode(blob)
 
-    def stage_header(self, base_id: str, release: Release, modes: Mapping[str, str] = {}) -> tuple[dict[str, str | list[str]], bytes]:  # fmt: skip # noqa: E501, B006
+    def stage_header(
+        self, base_id: str, release: Release, modes: Mapping[str, str] = NO_MODES
+    ) -> tuple[dict[str, Any], bytes]:
         """Header and payload of ``stage``."""
         built = payload.build(self.manifest(base_id), release, modes=modes, main="nginx.conf")
-        header: dict[str, str | list[str]] = {
+        header: dict[str, Any] = {
             "release": release.id,
             "tree_hash": release.manifest.hash,
             "base": base_id,
@@ -123,14 +124,16 @@ class AgentOn:
         }
         return header, built.tar
 
-    def stage(self, base_id: str, release: Release, *verbs: str, modes: Mapping[str, str] = {}) -> VerbAnswer:  # noqa: B006
+    def stage(
+        self, base_id: str, release: Release, *verbs: str, modes: Mapping[str, str] = NO_MODES
+    ) -> VerbAnswer:
         header, tar = self.stage_header(base_id, release, modes)
         return self.ok("stage", *verbs, payload=tar, **header)
 
-    def activate(self, release: str, from_: str, **header: str) -> VerbAnswer:
+    def activate(self, release: str, from_: str, **header: Any) -> VerbAnswer:
         return self.ok("activate", release=release, from_=from_, **header)
 
-    def restore(self, release: str, **header: str) -> VerbAnswer:
+    def restore(self, release: str, **header: Any) -> VerbAnswer:
         return self.ok("restore", release=release, **header)
 
     def adopted(self) -> str:
@@ -171,10 +174,27 @@ def site(port: int, answer: str = "one", before: str = "") -> bytes:
     return f"{before}server {{ listen {port}; location / {{ return 200 {answer}; }} }}\n".encode()
 
 
+def script(host: LabHost, *lines: str) -> str:
+    """Run commands on the host, in /etc/nginx; the first that fails ends the test. What they print."""
+    return host.run(["sh", "-ec", "\n".join(["cd /etc/nginx", *lines])]).stdout
+
+
+def reload(host: LabHost) -> None:
+    """Reload nginx by hand, and wait until only new workers run."""
+    master = int(host.read("/run/nginx.pid"))
+    children = f"cat /proc/{master}/task/{master}/children"
+    before = set(host.run(["sh", "-c", children]).stdout.split())
+    host.nginx("-s", "reload")
+    wait_for(
+        lambda: before.isdisjoint(set(host.run(["sh", "-c", children]).stdout.split()) or before),
+        "new workers",
+    )
+
+
 def get(host: LabHost, port: int) -> str:
     """What the host answers on a port of its loopback, empty when nothing listens."""
-    script = f"exec 3<>/dev/tcp/127.0.0.1/{port} && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && tail -n 1 <&3"
-    return host.run(["bash", "-c", script], check=False).stdout
+    ask = f"exec 3<>/dev/tcp/127.0.0.1/{port} && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && tail -n 1 <&3"
+    return host.run(["bash", "-c", ask], check=False).stdout
 
 
 def listing(host: LabHost, path: str, *, times: bool = True) -> str:

@@ -5,33 +5,19 @@ from __future__ import annotations
 import signal
 import subprocess
 import threading
+from typing import Any
 
 import pytest
 
 from deployer.lab.host import LabHost
 from deployer.model import Release
-from tests.lab.agent_sh import STATE, AgentOn, get, listing, release_of, site, wait_for
+from tests.lab.agent_sh import STATE, AgentOn, get, listing, release_of, reload, script, site, wait_for
 
 pytestmark = pytest.mark.lab
 
-TOOLS = (
-    "mv",
-    "ln",
-    "rm",
-    "cp",
-    "sync",
-    "perl",
-    "mkdir",
-    "tar",
-    "mount",
-    "sort",
-    "tail",
-    "sleep",
-    "flock",
-    "sha256sum",
-)
+TOOLS = "mv ln rm cp sync perl mkdir tar mount sort tail sleep flock sha256sum"
 
-# Stands before the real tool. At the N-th call of any of them it kills the agent, before or after the tool has run.
+# Stands before the real tool. At the N-th call of any of them it kills the agent, before or after it ran.
 TRAP = """#!/bin/sh
 read -r left when </kill-at
 left=$((left - 1))
@@ -65,17 +51,11 @@ def agent(host: LabHost) -> AgentOn:
 def set_traps(host: LabHost) -> None:
     host.write("/usr/local/bin/.trap", TRAP)
     host.run(["chmod", "755", "/usr/local/bin/.trap"])
-    host.run(
-        [
-            "sh",
-            "-c",
-            f"cd /usr/local/bin; for t in {' '.join(TOOLS)}; do ln -s .trap $t; done; echo '0 none' >/kill-at",
-        ]
-    )
+    script(host, f"cd /usr/local/bin; for t in {TOOLS}; do ln -s .trap $t; done; echo '0 none' >/kill-at")
 
 
 def call_and_kill(
-    agent: AgentOn, at: int, when: str, *verbs: str, payload: bytes = b"", **header: str
+    agent: AgentOn, at: int, when: str, *verbs: str, payload: bytes = b"", **header: Any
 ) -> bool:
     """Run verbs, killed at the N-th tool. Whether it was killed."""
     agent.host.write("/kill-at", f"{at} {when}\n")
@@ -105,7 +85,7 @@ def test_killed_anywhere_in_the_first_switch(host: LabHost, agent: AgentOn, kind
         baseline = agent.adopted()
         release = release_of(agent.manifest(baseline), {"conf.d/new.conf": site(9181)})
         agent.stage(baseline, release, "validate")
-        killed = call_and_kill(agent, at, when, "activate", release=release.id, **{"from": baseline})
+        killed = call_and_kill(agent, at, when, "activate", release=release.id, from_=baseline)
         agent.observe()
         agent.begin()  # repairs
         assert host.run(["nginx", "-t"], check=False).returncode == 0
@@ -139,7 +119,7 @@ def test_killed_anywhere_in_a_deployment(host: LabHost, agent: AgentOn, when: st
     steps = ("stage", "activate", "promote", "restore")
     for step in steps:
         for at in range(1, 60):
-            killed = killed_in(agent, step, at, when, baseline, first, second)
+            killed = killed_in(agent, step, (at, when), first, second)
             seen = agent.observe()
             assert seen.one("live") in {first.id, second.id}
             agent.restore(first.id)
@@ -152,17 +132,16 @@ def test_killed_anywhere_in_a_deployment(host: LabHost, agent: AgentOn, when: st
             raise AssertionError(f"{step} never came to its end")
 
 
-def killed_in(
-    agent: AgentOn, step: str, at: int, when: str, baseline: str, first: Release, second: Release
-) -> bool:
+def killed_in(agent: AgentOn, step: str, trap: tuple[int, str], first: Release, second: Release) -> bool:
+    at, when = trap
     header, tar = agent.stage_header(first.id, second)
     if step == "stage":
-        killed = call_and_kill(agent, at, when, "stage", "validate", payload=tar, **header)  # type: ignore[arg-type]
+        killed = call_and_kill(agent, at, when, "stage", "validate", payload=tar, **header)
         agent.begin()
         return killed
     agent.ok("stage", "validate", payload=tar, **header)
     if step == "activate":
-        return call_and_kill(agent, at, when, "activate", release=second.id, **{"from": first.id})
+        return call_and_kill(agent, at, when, "activate", release=second.id, from_=first.id)
     agent.activate(second.id, first.id)
     if step == "promote":
         killed = call_and_kill(agent, at, when, "promote", release=second.id)
@@ -267,12 +246,10 @@ def test_a_full_disk(host: LabHost, agent: AgentOn) -> None:
 
 
 def test_a_read_only_file_system(host: LabHost, agent: AgentOn) -> None:
-    host.run(
-        [
-            "sh",
-            "-c",
-            "mkdir -p /var/lib/deployer && mount --bind /var/lib/deployer /var/lib/deployer && mount -o remount,bind,ro /var/lib/deployer",
-        ]
+    script(
+        host,
+        "mkdir -p /var/lib/deployer; mount --bind /var/lib/deployer /var/lib/deployer",
+        "mount -o remount,bind,ro /var/lib/deployer",
     )
     refused = agent.refused(67, "begin", epoch="0")
     assert "read-only" in refused.one("error")
@@ -286,7 +263,7 @@ def test_a_lost_connection_does_not_stop_a_switch(
     baseline = agent.adopted()
     release = release_of(agent.manifest(baseline), {"conf.d/new.conf": site(9181)})
     agent.stage(baseline, release, "validate")
-    process = agent.start("activate", release=release.id, **{"from": baseline})
+    process = agent.start("activate", release=release.id, from_=baseline)
     assert process.stdin
     assert process.stdout
     process.stdin.write(agent._input)
@@ -294,8 +271,11 @@ def test_a_lost_connection_does_not_stop_a_switch(
     live = host.path(f"{STATE}/live")
     wait_for(lambda: live.readlink().name == release.id, "the switch")
     process.stdout.close()
-    script = "for p in /proc/[0-9]*; do case $(tr '\\0' ' ' <$p/cmdline) in *deployer-agent*activate*) kill -%d ${p#/proc/};; esac; done"
-    host.run(["sh", "-c", script % number], check=False)
+    is_agent = "case $(tr '\\0' ' ' <$p/cmdline) in *deployer-agent*activate*)"
+    host.run(
+        ["sh", "-c", f"for p in /proc/[0-9]*; do {is_agent} kill -{number:d} ${{p#/proc/}};; esac; done"],
+        check=False,
+    )
     process.wait(timeout=30)
     assert process.stderr
     process.stderr.close()
@@ -321,13 +301,12 @@ def test_a_call_waits_for_the_one_before(host: LabHost, agent: AgentOn) -> None:
 
 
 def test_two_playbooks_share_one_nginx(host: LabHost, agent: AgentOn) -> None:
-    host.run(
-        [
-            "sh",
-            "-ec",
-            "mkdir -p /srv/sites; echo 'server { listen 9182; return 200 site; }' >/srv/sites/a.conf; sed -i 's|include /etc/nginx/conf.d|include /srv/sites/*.conf; &|' /etc/nginx/nginx.conf; nginx -s reload; sleep 0.3",
-        ]
+    script(
+        host,
+        "mkdir -p /srv/sites; echo 'server { listen 9182; return 200 site; }' >/srv/sites/a.conf",
+        "sed -i 's|include /etc/nginx/conf.d|include /srv/sites/*.conf; &|' nginx.conf",
     )
+    reload(host)
     baseline = agent.adopted()
     first = release_of(agent.manifest(baseline), {"conf.d/new.conf": site(9181)})
     agent.deployed(baseline, first)
@@ -349,9 +328,10 @@ def test_two_playbooks_share_one_nginx(host: LabHost, agent: AgentOn) -> None:
     second.ok("confirm", "promote", release=release.id)
     assert get(host, 9182) == "changed"
     assert agent.observe().one("memory") == first.id
-    host.run(["sh", "-c", "nginx -s reload; sleep 0.3"])
+    reload(host)
     assert second.observe().one("memory") == release.id  # the same bytes have stood there
-    host.run(["sh", "-c", "echo '# drift' >>/srv/sites/a.conf; nginx -s reload; sleep 0.3"])
+    script(host, "echo '# drift' >>/srv/sites/a.conf")
+    reload(host)
     assert second.observe().one("memory") == ""
     host.run(["sed", "-i", "$d", "/srv/sites/a.conf"])
     assert second.restore(sites).one("memory") == sites

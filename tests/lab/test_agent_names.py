@@ -8,7 +8,7 @@ import pytest
 
 from deployer.lab.host import LabHost
 from deployer.model import Kind
-from tests.lab.agent_sh import SHELLS, AgentOn, Content, listing, release_of, site
+from tests.lab.agent_sh import SHELLS, AgentOn, Content, listing, release_of, reload, script, site
 
 pytestmark = pytest.mark.lab
 
@@ -175,13 +175,8 @@ def test_the_main_file_in_every_shape(host: LabHost) -> None:
 
 
 def test_preserved_paths_are_carried_both_ways(host: LabHost) -> None:
-    host.run(
-        [
-            "sh",
-            "-ec",
-            "cd /etc/nginx; mkdir -p ssl/live empty; echo old >ssl/live/cert; ln -s live/cert ssl/link; nginx -s reload; sleep 0.3",
-        ]
-    )
+    script(host, "mkdir -p ssl/live empty; echo old >ssl/live/cert; ln -s live/cert ssl/link")
+    reload(host)
     agent = AgentOn(host)
     agent.header |= {"preserve": "[.]/ssl/.*|[.]/modules-enabled/.*"}
     baseline = agent.adopted()
@@ -190,12 +185,10 @@ def test_preserved_paths_are_carried_both_ways(host: LabHost) -> None:
     release = release_of(base, {"conf.d/a.conf": site(9181)})
     agent.stage(baseline, release, "validate")
     # Renewed after staging: outside the hash, so no drift, and carried by the switch.
-    host.run(
-        [
-            "sh",
-            "-ec",
-            "cd /etc/nginx; echo new >ssl/live/cert; chmod 600 ssl/live/cert; chown www-data ssl/live/cert; echo x >ssl/more",
-        ]
+    script(
+        host,
+        "echo new >ssl/live/cert; chmod 600 ssl/live/cert; chown www-data ssl/live/cert",
+        "echo x >ssl/more",
     )
     assert agent.observe().one("drifted") == "no"
     agent.activate(release.id, baseline)

@@ -1,4 +1,4 @@
-"""What the agent must refuse, and what it must not call served. The silent cases are those of nginx itself."""
+"""What the agent must refuse, and what it must not call served. The silent cases are nginx's own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ import pytest
 
 from deployer.lab.host import LabHost
 from deployer.model import Kind
-from tests.lab.agent_sh import STATE, AgentOn, Content, get, listing, release_of, site, wait_for
+from tests.lab.agent_sh import (
+    STATE,
+    AgentOn,
+    Content,
+    get,
+    listing,
+    release_of,
+    reload,
+    script,
+    site,
+    wait_for,
+)
 
 pytestmark = pytest.mark.lab
 
@@ -30,9 +41,10 @@ def agent(host: LabHost) -> AgentOn:
 @contextmanager
 def taken(host: LabHost, port: int) -> Iterator[None]:
     """Another program listens on the port."""
-    script = f"import socket,time\ns=socket.socket()\ns.bind(('0.0.0.0',{port}))\ns.listen()\nprint('up',flush=True)\ntime.sleep(60)"
+    listen = f"s=socket.socket(); s.bind(('0.0.0.0', {port})); s.listen()"
+    program = f"import socket, time; {listen}; print('up', flush=True); time.sleep(60)"
     enter = ["nsenter", f"--target={host.pid}", "--net"]
-    process = subprocess.Popen([*enter, "python3", "-c", script], stdout=subprocess.PIPE)
+    process = subprocess.Popen([*enter, "python3", "-c", program], stdout=subprocess.PIPE)
     try:
         assert process.stdout
         assert process.stdout.readline() == b"up\n"
@@ -123,7 +135,7 @@ def test_a_port_that_is_freed_while_nginx_retries_is_success(host: LabHost, agen
     release = release_of(agent.manifest(baseline), {"conf.d/z.conf": site(9181)})
     agent.stage(baseline, release, "validate")
     with taken(host, 9181):
-        process = agent.start("activate", release=release.id, **{"from": baseline})
+        process = agent.start("activate", release=release.id, from_=baseline)
         assert process.stdin
         process.stdin.write(agent._input)
         process.stdin.close()
@@ -223,13 +235,8 @@ def test_an_owner_that_was_silent_for_ten_minutes_has_lost(host: LabHost, agent:
 
 
 def test_a_writer_through_a_link_is_refused(host: LabHost, agent: AgentOn) -> None:
-    host.run(
-        [
-            "sh",
-            "-c",
-            "cd /etc/nginx && ln -s /etc/hostname conf.d/out && ln -s /tmp dir && nginx -s reload; sleep 0.3",
-        ]
-    )
+    script(host, "ln -s /etc/hostname conf.d/out; ln -s /tmp dir")
+    reload(host)
     baseline = agent.adopted()
     base = agent.manifest(baseline)
     before = host.read("/etc/hostname")
@@ -346,13 +353,8 @@ def test_adopting_what_does_not_validate_or_is_newer_than_the_workers(host: LabH
     agent.begin()
     host.run(["sh", "-c", "echo 'server { listen 9181; return 200 x; }' >/etc/nginx/conf.d/later.conf"])
     assert "conf.d/later.conf" in agent.refused(68, "adopt").all("detail")
-    host.run(
-        [
-            "sh",
-            "-c",
-            "nginx -s reload; sleep 0.3; echo bad >/etc/nginx/conf.d/later.conf; touch -d 2020-01-01 /etc/nginx/conf.d/later.conf",
-        ]
-    )
+    reload(host)
+    script(host, "echo bad >conf.d/later.conf; touch -d 2020-01-01 conf.d/later.conf")
     assert agent.refused(68, "adopt").all("detail")
     host.run(["sh", "-c", "rm /etc/nginx/conf.d/later.conf; echo bad >>/etc/nginx/nginx.conf"])
     host.stop_nginx()

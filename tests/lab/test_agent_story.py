@@ -8,7 +8,18 @@ import pytest
 
 from deployer.lab.host import LabHost
 from deployer.model import Kind
-from tests.lab.agent_sh import SHELLS, STATE, AgentOn, get, listing, release_of, site, wait_for
+from tests.lab.agent_sh import (
+    SHELLS,
+    STATE,
+    AgentOn,
+    get,
+    listing,
+    release_of,
+    reload,
+    script,
+    site,
+    wait_for,
+)
 
 pytestmark = pytest.mark.lab
 
@@ -96,15 +107,14 @@ def test_every_verb_can_be_said_twice(host: LabHost) -> None:
 
 
 def test_bytes_owner_mode_xattrs_links_and_empty_directories_survive(host: LabHost) -> None:
-    host.run(
-        [
-            "sh",
-            "-ec",
-            "cd /etc/nginx; mkdir -p ssl empty/deep; printf key >ssl/a.key; chown root:www-data ssl/a.key; chmod 640 ssl/a.key;"
-            "setfattr -n user.note -v hello ssl/a.key; setfattr -n user.note -v main nginx.conf; chmod 2755 ssl; touch -d 2001-02-03 koi-utf ssl;"
-            "ln -s nowhere dangling; ln -s /etc/hostname absolute; ln -s ../mime.types ssl/relative; chown www-data koi-win; nginx -s reload; sleep 0.3",
-        ]
+    script(
+        host,
+        "mkdir -p ssl empty/deep; printf key >ssl/a.key; chown root:www-data ssl/a.key; chmod 640 ssl/a.key",
+        "setfattr -n user.note -v hello ssl/a.key; setfattr -n user.note -v main nginx.conf",
+        "chmod 2755 ssl; touch -d 2001-02-03 koi-utf ssl; chown www-data koi-win",
+        "ln -s nowhere dangling; ln -s /etc/hostname absolute; ln -s ../mime.types ssl/relative",
     )
+    reload(host)
     agent = AgentOn(host)
     before = listing(host, "/etc/nginx/")
     baseline = agent.adopted()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deployer.lab.host import LabHost
-from tests.lab.agent_sh import STATE, AgentOn, listing, release_of, site
+from tests.lab.agent_sh import STATE, AgentOn, listing, release_of, script, site
 
 pytestmark = pytest.mark.lab
 
@@ -46,17 +46,16 @@ EVERYWHERE = (
     "proxy_cache_path /srv/cache/deep levels=1:2 keys_zone=c:1m;\n"
     "client_body_temp_path /srv/body 1 2;\n"
     "access_log /srv/logs/new.log;\n"
-    "server { listen 9181; listen unix:/run/mine/new.sock; access_log /var/log/nginx/site/a.log; error_log /srv/logs/other.log info; }\n"
+    "server { listen 9181; listen unix:/run/mine/new.sock;\n"
+    "access_log /var/log/nginx/site/a.log; error_log /srv/logs/other.log info; }\n"
 )
 
 
 def test_nothing_is_left_behind(host: LabHost, agent: AgentOn) -> None:
-    host.run(
-        [
-            "sh",
-            "-ec",
-            "mkdir -p /srv/logs /srv/cache /var/log/nginx/site /run/mine /var/lib/nginx/body; echo old >/srv/logs/error.log; chown www-data /srv/cache",
-        ]
+    script(
+        host,
+        "mkdir -p /srv/logs /srv/cache /var/log/nginx/site /run/mine /var/lib/nginx/body",
+        "echo old >/srv/logs/error.log; chown www-data /srv/cache",
     )
     baseline = agent.adopted()
     main = host.read("/etc/nginx/nginx.conf").replace("user www-data;", "user games;")
@@ -142,13 +141,9 @@ def test_no_unshare(host: LabHost, agent: AgentOn) -> None:
     baseline = agent.adopted()
     release = release_of(agent.manifest(baseline), {"conf.d/a.conf": site(9181)})
     agent.stage(baseline, release)
-    host.run(
-        [
-            "sh",
-            "-c",
-            "printf '#!/bin/sh\\necho unshare: unshare failed: Operation not permitted >&2\\nexit 1\\n' >/usr/local/bin/unshare; chmod 755 /usr/local/bin/unshare",
-        ]
-    )
+    said = "unshare: unshare failed: Operation not permitted"
+    host.write("/usr/local/bin/unshare", f"#!/bin/sh\necho {said} >&2\nexit 1\n")
+    host.run(["chmod", "755", "/usr/local/bin/unshare"])
     assert "not permitted" in agent.refused(67, "validate", release=release.id).one("error")
     host.run(["sh", "-c", "rm /usr/local/bin/unshare; mv /usr/bin/unshare /usr/bin/unshare.gone"])
     assert any("unshare" in problem for problem in agent.observe().all("problem"))

@@ -1,4 +1,4 @@
-"""What agent.sh does without a lab: it reads headers, refuses nonsense, and hashes trees as the model does."""
+"""What agent.sh does without a lab: it reads headers, refuses nonsense, hashes trees as the model does."""
 
 from __future__ import annotations
 
