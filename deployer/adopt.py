@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deployer.context import Context
 from deployer.errors import HostError, TransportError, UsageError
 from deployer.journal.ids import who
 from deployer.model import (
-    DeploymentRecord,
     Entry,
     HostOutcome,
     HostResult,
@@ -25,6 +24,7 @@ from deployer.rollout.effects import release
 from deployer.rollout.engine import Recorder
 from deployer.rollout.summing import told
 from deployer.rollout.survey import Contact, Survey
+from deployer.undertaking import Undertaking
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,41 +52,18 @@ def adopt(context: Context, wishes: Wishes, journal: Journal, audience: Audience
 
     Nothing that users see changes, so a host that refuses does not stop the others.
     """
-    from deployer.journal.ids import new_deployment_id
-
-    began = time.time()
-    deployment = new_deployment_id(lambda: began)
-    recorder = Recorder(deployment, journal, audience.hears)
+    own = Undertaking("adopt", context, journal, audience)
     with Survey(context.hosts, context.playbook.target_spec(), context.ssh, parallel=32) as survey:
         audience.saying(f"asking {len(context.hosts)} host(s) what is live")
         survey.observe()
-        _start(context, wishes, journal, recorder, began)
-        results = _on_each(survey, recorder, _unadopt if wishes.undo else _adopt(wishes.accept_unproven))
-        if wishes.export is not None:
-            export(survey, wishes.export)
-    result = _result(deployment, {h.name: results[h.name] for h in context.hosts}, began)
-    done = State.SUCCEEDED if result.exit_code == 0 else State.FAILED
-    recorder.note("deployment", done, outcome=result.outcome.value, reason=result.reason)
-    journal.finish(deployment, result)
+        with own.recorded(options={"undo": True} if wishes.undo else {}):
+            deed = _unadopt if wishes.undo else _adopt(wishes.accept_unproven)
+            results = _on_each(survey, own.recorder, deed)
+            if wishes.export is not None:
+                export(survey, wishes.export)
+    result = _result(own, {h.name: results[h.name] for h in context.hosts})
+    own.finish(result)
     return result
-
-
-def _start(context: Context, wishes: Wishes, journal: Journal, recorder: Recorder, began: float) -> None:
-    options: dict[str, Any] = {"undo": True} if wishes.undo else {}
-    record = DeploymentRecord(
-        id=recorder.deployment,
-        kind="adopt",
-        inventory=context.name,
-        playbook=context.playbook.name,
-        revision=None,
-        commit=None,
-        subject=None,
-        started=began,
-        who=who(),
-        options=options,
-    )
-    journal.start(record)
-    recorder.note("deployment", State.STARTED, kind="adopt", inventory=context.name, **options)
 
 
 def _on_each(survey: Survey, recorder: Recorder, deed: Deed) -> Mapping[str, HostResult]:
@@ -134,18 +111,18 @@ def _unadopt(contact: Contact, own: Ownership) -> HostResult:
     return HostResult(HostOutcome.PREPARED, None, None, "a plain directory again", 0.0)
 
 
-def _result(deployment: str, hosts: Mapping[str, HostResult], began: float) -> Result:
+def _result(own: Undertaking, hosts: Mapping[str, HostResult]) -> Result:
     bad = [(n, h) for n, h in hosts.items() if h.outcome in (HostOutcome.REFUSED, HostOutcome.UNREACHABLE)]
     reason = f"{bad[0][0]}: {bad[0][1].reason}" if bad else None
     return Result(
-        id=deployment,
+        id=own.id,
         outcome=Outcome.REFUSED if bad else Outcome.UNCHANGED,
         exit_code=3 if bad else 0,
         revision=None,
         reason=reason,
         hosts=hosts,
         waves=(),
-        seconds=round(time.time() - began, 3),
+        seconds=own.seconds,
     )
 
 

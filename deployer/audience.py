@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from deployer.errors import HostError
     from deployer.model import Event
-    from deployer.propose import Proposal
+    from deployer.proposal import Proposal
     from deployer.rollout.back import BackPlan
 
 

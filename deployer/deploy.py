@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from deployer.context import Context
 from deployer.errors import HostError
 from deployer.journal.ids import who
-from deployer.model import EXIT_CODE, DeploymentRecord, HostOutcome, HostResult, Outcome, Result, State
-from deployer.propose import Prepared, Wishes, policy, propose
+from deployer.model import EXIT_CODE, HostOutcome, HostResult, Outcome, Result, State
+from deployer.proposal import Prepared, Proposal, Wishes
+from deployer.propose import policy, propose
 from deployer.rollout import waves
 from deployer.rollout.effects import DeployEffects, HostRun
 from deployer.rollout.engine import Recorder, Run
@@ -20,6 +22,7 @@ from deployer.rollout.plan import Action, HostPlan
 from deployer.rollout.summing import told, wave_results
 from deployer.rollout.survey import Survey
 from deployer.rollout.waves import Fleet, Member
+from deployer.undertaking import Undertaking
 
 if TYPE_CHECKING:
     from deployer.audience import Audience
@@ -34,65 +37,42 @@ def deploy(
     :param stop: set by a signal; the deployment is then unwound.
     :raises DeployerError: when it could not even be recorded; otherwise the result says what happened.
     """
-    return Deployment(context, wishes, journal, audience, stop).run()
+    return Deployment(Undertaking("deploy", context, journal, audience), wishes, stop).run()
 
 
 class Deployment:
     """One deployment, from the proposal to the result."""
 
-    def __init__(
-        self, context: Context, wishes: Wishes, journal: Journal, audience: Audience, stop: threading.Event
-    ) -> None:
-        from deployer.journal.ids import new_deployment_id
-
-        self._context, self._wishes, self._journal = context, wishes, journal
-        self._audience, self._stop = audience, stop
-        self._began = time.time()
-        self.id = new_deployment_id(lambda: self._began)
-        self._recorder = Recorder(self.id, journal, audience.hears)
+    def __init__(self, undertaking: Undertaking, wishes: Wishes, stop: threading.Event) -> None:
+        self._own, self._wishes, self._stop = undertaking, wishes, stop
+        self._context, self._audience = undertaking.context, undertaking.audience
+        self._recorder = undertaking.recorder
 
     def run(self) -> Result:
         """Tell the story."""
         context = self._context
-        rollout = context.playbook.rollout
-        with Survey(
-            context.hosts, context.playbook.target_spec(), context.ssh, parallel=rollout.parallel
-        ) as survey:
+        target, parallel = context.playbook.target_spec(), context.playbook.rollout.parallel
+        with Survey(context.hosts, target, context.ssh, parallel=parallel) as survey:
             prepared = propose(context, self._wishes, survey, self._audience)
             self._audience.proposes(prepared.proposal)
-            self._start(prepared)
-            result = self._decide(survey, prepared)
-        self._finish(result)
+            with self._record(prepared.proposal):
+                result = self._decide(survey, prepared)
+        self._own.finish(result)
         return result
 
-    def _start(self, prepared: Prepared) -> None:
-        proposal = prepared.proposal
-        commit, wishes = proposal.commit, self._wishes
-        playbook = self._context.playbook.name
-        asked = wishes.revision or self._context.playbook.source.ref
-        self._journal.start(
-            DeploymentRecord(
-                id=self.id,
-                kind="deploy",
-                inventory=self._context.name,
-                playbook=playbook,
-                revision=asked,
-                commit=commit.sha,
-                subject=commit.subject,
-                started=self._began,
-                who=who(),
-                options=_options(wishes),
-            )
-        )
-        started = {"kind": "deploy", "inventory": self._context.name, "revision": asked, "commit": commit.sha}
-        self._recorder.note("deployment", State.STARTED, **started)
+    @contextmanager
+    def _record(self, proposal: Proposal) -> Iterator[None]:
+        asked = self._wishes.revision or self._context.playbook.source.ref
+        commit, plan = proposal.commit, proposal.plan
         hosts = {
             p.host: {"action": p.action.value, "from": p.source, "to": p.target, "reason": p.reason}
-            for p in proposal.plan.hosts.values()
+            for p in plan.hosts.values()
         }
-        self._recorder.note(
-            "plan", State.SUCCEEDED, hosts=hosts, waves=[list(wave) for wave in proposal.plan.waves]
-        )
+        story = {"revision": asked, "commit": commit.sha}
+        with self._own.recorded(revision=asked, commit=commit, options=_options(self._wishes), story=story):
+            waves_of = [list(wave) for wave in plan.waves]
+            self._recorder.note("plan", State.SUCCEEDED, hosts=hosts, waves=waves_of)
+            yield
 
     def _decide(self, survey: Survey, prepared: Prepared) -> Result:
         plan = prepared.proposal.plan
@@ -143,7 +123,7 @@ class Deployment:
 
     def _carry_out(self, prepared: Prepared, fleet: Fleet, runs: Mapping[str, HostRun]) -> Result:
         run = Run(
-            effects=DeployEffects(runs, self.id, who(), self._wishes.allowed),
+            effects=DeployEffects(runs, self._own.id, who(), self._wishes.allowed),
             recorder=self._recorder,
             orders=waves.orders,
             stop=self._stop,
@@ -156,7 +136,7 @@ class Deployment:
                 self._audience.warns(f"{host.name}: {warning}")
         result = self._result(prepared, end, run)
         if run.bugs:
-            self._finish(result)
+            self._own.finish(result)
             raise run.bugs[0]
         return result
 
@@ -174,26 +154,15 @@ class Deployment:
         plan = prepared.proposal.plan
         hosts = {name: _host_result(p, fleet, run, (ill or {}).get(name)) for name, p in plan.hosts.items()}
         return Result(
-            id=self.id,
+            id=self._own.id,
             outcome=outcome,
             exit_code=EXIT_CODE[outcome],
             revision=prepared.proposal.commit.sha,
             reason=reason or _reason(run, self._recorder, fleet, outcome),
             hosts=hosts,
             waves=wave_results(fleet, run, time.monotonic()),
-            seconds=round(time.time() - self._began, 3),
+            seconds=self._own.seconds,
         )
-
-    def _finish(self, result: Result) -> None:
-        good = result.outcome in (Outcome.DEPLOYED, Outcome.UNCHANGED)
-        self._recorder.note(
-            "deployment",
-            State.SUCCEEDED if good else State.FAILED,
-            outcome=result.outcome.value,
-            reason=result.reason,
-        )
-        if self._recorder.lost is None:
-            self._journal.finish(self.id, result)
 
 
 def _options(wishes: Wishes) -> dict[str, bool]:

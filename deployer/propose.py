@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.context import Context, cache_directory
 from deployer.errors import DeployerError, TransportError
 from deployer.model import Manifest, Release
+from deployer.proposal import Prepared, Proposal, Wishes
 from deployer.rollout import plan as planning
 from deployer.rollout.bases import live_manifests
-from deployer.rollout.diffs import Diff, diffs, drift
+from deployer.rollout.diffs import diffs, drift
 from deployer.rollout.plan import Action, HostPlan, Permissions, Plan
 from deployer.rollout.waves import Policy, Scope
 
@@ -23,41 +23,6 @@ if TYPE_CHECKING:
     from deployer.rollout.survey import Survey
     from deployer.source.changes import Between
     from deployer.source.git import Commit, Mirror
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What was asked for on the command line."""
-
-    revision: str | None = None  #: ``None``: ``source.ref`` of the playbook
-    allowed: Permissions = field(default_factory=Permissions)
-    prepare_only: bool = False
-    confirmed: bool = False  #: ``--yes``
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """The plan, as it is shown before the question.
-
-    :ivar drifted: what was edited by hand, for the hosts that are refused for it.
-    :ivar between: the commits from what most of the changing hosts serve to what is proposed.
-    """
-
-    context: Context
-    commit: Commit
-    plan: Plan
-    diffs: tuple[Diff, ...]
-    drifted: tuple[Diff, ...]
-    between: Between | None = None
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A proposal with what carrying it out needs: each host's release, and manifests by tree hash."""
-
-    proposal: Proposal
-    releases: Mapping[str, Release]
-    live: Mapping[str, Manifest]
 
 
 def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience) -> Prepared:

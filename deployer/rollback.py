@@ -6,22 +6,23 @@ No git, no waiting for a database, no waiting for a host that does not answer be
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deployer.context import Context
 from deployer.errors import HostError
 from deployer.journal.ids import who
-from deployer.model import DeploymentRecord, HostOutcome, HostResult, Outcome, Ownership, Result, State
+from deployer.model import HostOutcome, HostResult, Outcome, Ownership, Result, State
 from deployer.rollout import back
 from deployer.rollout.back import Way
 from deployer.rollout.effects import BACK_S, persist, release, restore
-from deployer.rollout.engine import Recorder, Run
+from deployer.rollout.engine import Run
 from deployer.rollout.saga import Step
 from deployer.rollout.summing import told
 from deployer.rollout.survey import Contact, Survey
+from deployer.undertaking import Undertaking
 
 if TYPE_CHECKING:
     from deployer.audience import Audience
@@ -48,22 +49,15 @@ def rollback(
     :param stop: a signal; what was begun is finished all the same, for half a rollback helps nobody.
     :raises Refused: when a named release is not on some host; then nothing was touched.
     """
-    return Rollback(context, wishes, journal, audience, stop).run()
+    return Rollback(Undertaking("rollback", context, journal, audience), wishes, stop).run()
 
 
 class Rollback:
     """One rollback, from the first question to the result."""
 
-    def __init__(
-        self, context: Context, wishes: Wishes, journal: Journal, audience: Audience, stop: threading.Event
-    ) -> None:
-        from deployer.journal.ids import new_deployment_id
-
-        self._context, self._wishes, self._journal = context, wishes, journal
-        self._audience, self._stop = audience, stop
-        self._began = time.time()
-        self.id = new_deployment_id(lambda: self._began)
-        self._recorder = Recorder(self.id, journal, audience.hears)
+    def __init__(self, undertaking: Undertaking, wishes: Wishes, stop: threading.Event) -> None:
+        self._own, self._wishes, self._stop = undertaking, wishes, stop
+        self._context, self._audience = undertaking.context, undertaking.audience
 
     def run(self) -> Result:
         """Tell the story."""
@@ -76,43 +70,31 @@ class Rollback:
             self._audience.shows_way_back(plan, survey.silent)
             if plan.moving and not self._wishes.confirmed and not self._audience.agrees_to_go_back(plan):
                 return self._result(plan, survey.silent, refused="not confirmed")
-            self._start(plan)
-            fleet = back.fleet_of(plan, tuple(survey.silent))
-            effects = _Effects(survey, plan, self.id)
-            run = Run(effects, self._recorder, back.orders, self._stop, survey.parallel)
-            fleet = run.drive(fleet)
-            self._look(survey, plan)
+            with self._record(plan):
+                fleet, run = self._carry_out(survey, plan)
+                self._look(survey, plan)
         result = self._result(plan, survey.silent, fleet=fleet, run=run)
-        done = State.SUCCEEDED if result.exit_code == 0 else State.FAILED
-        self._recorder.note("deployment", done, outcome=result.outcome.value, reason=result.reason)
-        self._journal.finish(self.id, result)
+        self._own.finish(result)
         if run.bugs:
             raise run.bugs[0]
         return result
 
-    def _start(self, plan: BackPlan) -> None:
+    @contextmanager
+    def _record(self, plan: BackPlan) -> Iterator[None]:
         options = {"to": self._wishes.to} if self._wishes.to else {}
-        self._journal.start(
-            DeploymentRecord(
-                id=self.id,
-                kind="rollback",
-                inventory=self._context.name,
-                playbook=self._context.playbook.name,
-                revision=self._wishes.to,
-                commit=None,
-                subject=None,
-                started=self._began,
-                who=who(),
-                options=options,
-            )
-        )
-        story = {"kind": "rollback", "inventory": self._context.name, "undoes": plan.deployment, **options}
-        self._recorder.note("deployment", State.STARTED, **story)
         hosts = {
             b.host: {"action": b.way.value, "from": b.leaves, "to": b.target, "reason": b.reason}
             for b in plan.hosts.values()
         }
-        self._recorder.note("plan", State.SUCCEEDED, hosts=hosts, waves=[[b.host for b in plan.moving]])
+        with self._own.recorded(revision=self._wishes.to, options=options, story={"undoes": plan.deployment}):
+            moving = [[b.host for b in plan.moving]]
+            self._own.recorder.note("plan", State.SUCCEEDED, hosts=hosts, waves=moving)
+            yield
+
+    def _carry_out(self, survey: Survey, plan: BackPlan) -> tuple[Fleet, Run]:
+        effects = _Effects(survey, plan, self._own.id)
+        run = Run(effects, self._own.recorder, back.orders, self._stop, survey.parallel)
+        return run.drive(back.fleet_of(plan, tuple(survey.silent))), run
 
     def _look(self, survey: Survey, plan: BackPlan) -> None:
         """Ask the checks once more, to inform: one of a site that the older release lacks fails rightly."""
@@ -152,14 +134,14 @@ class Rollback:
         else:
             outcome, code, reason = (Outcome.ROLLED_BACK if plan.moving else Outcome.UNCHANGED), 0, ""
         return Result(
-            id=self.id,
+            id=self._own.id,
             outcome=outcome,
             exit_code=code,
             revision=None,
             reason=reason or None,
             hosts={name: hosts[name] for name in (h.name for h in self._context.hosts)},
             waves=(),
-            seconds=round(time.time() - self._began, 3),
+            seconds=self._own.seconds,
         )
 
 

@@ -101,7 +101,8 @@ def plan(inventory: Inventory, *, rev: Rev = None, common: Common) -> None:
     from deployer.cli import setup
     from deployer.cli.colour import print_plan
     from deployer.cli.plans import plan_json
-    from deployer.propose import Wishes, propose, would_refuse
+    from deployer.proposal import Wishes
+    from deployer.propose import propose, would_refuse
     from deployer.rollout.survey import Survey
 
     setup.not_empty("--rev", rev)
@@ -165,7 +166,7 @@ def deploy(
     """
     from deployer.cli import setup
     from deployer.deploy import deploy as case
-    from deployer.propose import Wishes
+    from deployer.proposal import Wishes
     from deployer.rollout.plan import Permissions
 
     setup.need_yes(yes, "deploy")

@@ -11,7 +11,7 @@ from deployer.rollout.plan import Action
 
 if TYPE_CHECKING:
     from deployer.errors import HostError
-    from deployer.propose import Proposal
+    from deployer.proposal import Proposal
     from deployer.rollout.back import BackPlan
     from deployer.rollout.diffs import Diff
     from deployer.source.changes import Between

@@ -15,7 +15,8 @@ from deployer.context import Context
 from deployer.errors import AgentError, HostError, UnknownRevision, Unreachable
 from deployer.host.ssh import SshOptions
 from deployer.model import Amount
-from deployer.propose import Proposal, Wishes, policy, propose, resolve, would_refuse
+from deployer.proposal import Proposal, Wishes
+from deployer.propose import policy, propose, resolve, would_refuse
 from deployer.rollout.plan import Action, HostPlan, Plan
 from deployer.rollout.survey import Survey
 from deployer.rollout.waves import EVERYBODY, Policy, Scope

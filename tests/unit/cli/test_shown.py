@@ -17,7 +17,7 @@ from deployer.cli.tables import releases_table, status_table
 from deployer.context import Context
 from deployer.errors import Unreachable
 from deployer.model import Changes, Event, State
-from deployer.propose import Proposal
+from deployer.proposal import Proposal
 from deployer.rollout.back import undo_latest
 from deployer.rollout.diffs import Diff
 from deployer.rollout.plan import Action, HostPlan, Plan

@@ -1,0 +1,52 @@
+"""What was asked for, and what is proposed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deployer.context import Context
+from deployer.manifest import Manifest
+from deployer.model import Release
+from deployer.rollout.diffs import Diff
+from deployer.rollout.plan import Permissions, Plan
+
+if TYPE_CHECKING:
+    from deployer.source.changes import Between
+    from deployer.source.git import Commit
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was asked for on the command line."""
+
+    revision: str | None = None  #: ``None``: ``source.ref`` of the playbook
+    allowed: Permissions = field(default_factory=Permissions)
+    prepare_only: bool = False
+    confirmed: bool = False  #: ``--yes``
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The plan, as it is shown before the question.
+
+    :ivar drifted: what was edited by hand, for the hosts that are refused for it.
+    :ivar between: the commits from what most of the changing hosts serve to what is proposed.
+    """
+
+    context: Context
+    commit: Commit
+    plan: Plan
+    diffs: tuple[Diff, ...]
+    drifted: tuple[Diff, ...]
+    between: Between | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A proposal with what carrying it out needs: each host's release, and manifests by tree hash."""
+
+    proposal: Proposal
+    releases: Mapping[str, Release]
+    live: Mapping[str, Manifest]
