@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from deployer.context import Context
 
 
+Health = tuple[bool | None, tuple[str, ...], tuple[str, ...]]  #: healthy (None: not asked), reasons, warnings
+
+
 @dataclass(frozen=True)
 class HostStatus:
     """One host as it stands.
 
     :ivar troubles: a sentence for each thing that is not as it should be; none: all is well.
-    :ivar healthy: ``None`` when nothing could be asked.
+    :ivar healthy: ``None`` when nothing was, or could be, asked.
     """
 
     host: str
@@ -77,7 +80,7 @@ def status(context: Context, *, checks: bool = True) -> FleetStatus:
 
     :param checks: ``False``: only what the host says of itself.
     """
-    healths: dict[str, tuple[bool, tuple[str, ...], tuple[str, ...]]] = {}
+    healths: dict[str, Health] = {}
 
     def look(contact: Contact) -> None:
         if checks:
@@ -97,7 +100,7 @@ def judge(
     name: str,
     seen: Observation | None,
     error: HostError | None,
-    health: tuple[bool, tuple[str, ...], tuple[str, ...]] | None,
+    health: Health | None,
 ) -> HostStatus:
     """What is not as it should be on one host. Pure."""
     if seen is None:
@@ -133,9 +136,9 @@ def _store_troubles(seen: Observation) -> list[str]:
     return troubles
 
 
-def _health(context: Context, contact: Contact) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
+def _health(context: Context, contact: Contact) -> Health:
     if not context.playbook.checks:
-        return True, (), ()
+        return None, (), ()
     from deployer.checks.health import Once, until_healthy
 
     pace = Once(min(context.playbook.health.deadline_s, 5.0), context.playbook.health.interval_s)

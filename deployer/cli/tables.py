@@ -58,7 +58,7 @@ def _row(host: HostStatus) -> tuple[str, ...]:
     seen = host.seen
     if seen is None:
         return (host.host, "?", "?", "?", "?", "unreachable")
-    health = {True: "ok", False: "FAILING", None: "?"}[host.healthy] if seen.running else "NGINX DOWN"
+    health = {True: "ok", False: "FAILING", None: "not asked"}[host.healthy] if seen.running else "NGINX DOWN"
     return (
         host.host,
         seen.live or "not adopted",

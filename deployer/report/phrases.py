@@ -17,7 +17,7 @@ DONE: Mapping[str, str] = {
     "activate": "switched to {release}, proved in memory",
     "verify": "passed the checks",
     "confirm": "confirmed",
-    "promote": "promoted: {release} is good now",
+    "promote": "promoted as good: {release}",
     "release": "given up: no longer reserved",
 }
 DOING: Mapping[str, str] = {

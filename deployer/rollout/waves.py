@@ -220,7 +220,8 @@ def verdict(fleet: Fleet) -> Outcome:
     """How the deployment ended. Asked when no host has anything left to do."""
     logs = [m.log for m in fleet.members.values()]
     end = ending(fleet)
-    if any(log.stuck for log in logs):
+    # A host with a newer owner is that one's to prove: this deployment was interrupted, it is not stuck.
+    if any(m.log.stuck for m in fleet.members.values() if m.cause is not Cause.FENCED):
         return Outcome.STUCK
     if end is Ending.INTERRUPTED:
         return Outcome.INTERRUPTED

@@ -100,7 +100,7 @@ def test_what_a_host_ended_on(record: Make, kind: str, outcome: str, said: str) 
 
 def test_the_date_is_told_once_it_is_another_day(record: Make) -> None:
     text = timeline(record(), [_event("web1", "promote", State.SUCCEEDED, 1718238600.0, release="r")])
-    assert "  13 June 2024, 00:30:00 UTC    web1 promoted: r is good now" in text
+    assert "  13 June 2024, 00:30:00 UTC    web1 promoted as good: r" in text
 
 
 def test_steps_of_other_versions_are_told_by_their_names(record: Make) -> None:
