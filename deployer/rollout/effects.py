@@ -12,7 +12,6 @@ from deployer.errors import (
     Drifted,
     Fate,
     Fenced,
-    HostError,
     HostKeyError,
     TransportError,
 )
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FORWARD_S = 20.0  #: how long a step whose connection was lost is tried again on the way forward
+RELEASE_S = 3.0  #: an ownership that cannot be given up lapses by itself; nobody waits for that
 BACK_S = 60.0  #: how long the way back is tried before a host is reported stuck
 BACK_EVERY_S = 10.0  #: a ``from`` that does not validate now (a name that stopped resolving) may soon
 
@@ -163,7 +163,7 @@ def release(contact: Contact, own: Ownership | None) -> Outcome:
     if own is None:
         return {}
     try:
-        persist(contact, lambda: contact.agent.release(own), for_s=FORWARD_S)
+        persist(contact, lambda: contact.agent.release(own), for_s=RELEASE_S)
     except Fenced:
         return {"fenced": True}
     return {}
@@ -183,30 +183,27 @@ def persist(contact: Contact, call: Callable[[], T], *, for_s: float, back: bool
             return not isinstance(error, HostKeyError)
         return back and isinstance(error, ConfigRefused)
 
-    def before(state: RetryCallState) -> None:
-        if state.outcome is not None and isinstance(state.outcome.exception(), TransportError):
-            _reconnect(contact)
+    lost = False
+
+    def attempt() -> T:
+        nonlocal lost
+        if lost:
+            contact.agent.reopen()  # its own error says why the host is gone
+        try:
+            return call()
+        except TransportError:
+            lost = True
+            raise
 
     retrying = Retrying(
-        retry=retry_if_exception(again),
-        stop=stop_after_delay(for_s),
-        wait=_pause_s,
-        before_sleep=before,
-        reraise=True,
+        retry=retry_if_exception(again), stop=stop_after_delay(for_s), wait=_pause_s, reraise=True
     )
-    return retrying(call)
+    return retrying(attempt)
 
 
 def _pause_s(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome is not None else None
     return BACK_EVERY_S if isinstance(error, ConfigRefused) else min(0.2 * 2**state.attempt_number, 5.0)
-
-
-def _reconnect(contact: Contact) -> None:
-    try:
-        contact.agent.reopen()
-    except HostError:
-        return  # the next call says it again, until the time is up
 
 
 def _owned(run: HostRun) -> Ownership:

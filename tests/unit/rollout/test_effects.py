@@ -103,11 +103,11 @@ def test_a_lost_connection_is_opened_anew_whatever_became_of_the_call(fate: Fate
 def test_a_host_that_stays_away_is_given_up_in_time_with_the_last_word() -> None:
     line, call = Line(dead=True), Always(lost())
     began = time.monotonic()
-    with pytest.raises(TransportError, match="connection lost"):
+    with pytest.raises(TransportError, match="still no route"):
         persist(line.contact, call, for_s=0.5)
     assert time.monotonic() - began < 5
-    assert call.count >= 2
-    assert line.reopened == call.count - 1
+    assert call.count == 1
+    assert line.reopened >= 1
 
 
 @pytest.mark.parametrize("back", [False, True], ids=["forward", "back"])
@@ -137,7 +137,7 @@ def test_what_the_validator_refuses_is_tried_again_only_on_the_way_back() -> Non
     assert call.count == 1
     line, call = Line(), Call(invalid(), lost(), invalid())
     assert persist(line.contact, call, for_s=5, back=True) == "done"
-    assert (call.count, line.reopened) == (4, 1)
+    assert (call.count, line.reopened) == (4, 2)
 
 
 def test_a_from_that_never_validates_is_given_up_in_time() -> None:
