@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import random
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -212,3 +214,21 @@ def wait_for(condition: Callable[[], bool], what: str, within_s: float = 10.0) -
     while not condition():
         assert time.monotonic() < deadline, f"{what} within {within_s:g} s"
         time.sleep(0.02)
+
+
+def sweep(limit: int) -> Iterator[int]:
+    """Points 1 to ``limit`` to break something at: all of them with ``DEPLOYER_SWEEP=all``, otherwise a sample.
+
+    The sample's seed is printed, and taken from ``DEPLOYER_SWEEP_SEED`` to try one again.
+    """
+    if os.environ.get("DEPLOYER_SWEEP") == "all":
+        yield from range(1, limit)
+        return
+    seed = os.environ.get("DEPLOYER_SWEEP_SEED") or str(random.randrange(10**6))  # noqa: S311 - no secret
+    print(f"DEPLOYER_SWEEP_SEED={seed}")
+    dice = random.Random(seed)  # noqa: S311
+    at = dice.randint(1, 8)
+    while at < limit:
+        yield at
+        at += dice.randint(6, 14)
+    yield limit

@@ -11,7 +11,7 @@ import pytest
 
 from deployer.lab.host import LabHost
 from deployer.model import Release
-from tests.lab.agent_sh import STATE, AgentOn, get, listing, release_of, reload, script, site, wait_for
+from tests.lab.agent_sh import STATE, AgentOn, get, listing, release_of, reload, script, site, sweep, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -81,7 +81,7 @@ def test_killed_anywhere_in_the_first_switch(host: LabHost, agent: AgentOn, kind
         host.run(["mv", "/usr/bin/perl", "/usr/bin/perl.gone"])
     before = listing(host, "/etc/nginx/", times=False)
     set_traps(host)
-    for at in range(1, 60):
+    for at in sweep(60):
         baseline = agent.adopted()
         release = release_of(agent.manifest(baseline), {"conf.d/new.conf": site(9181)})
         agent.stage(baseline, release, "validate")
@@ -118,7 +118,7 @@ def test_killed_anywhere_in_a_deployment(host: LabHost, agent: AgentOn, when: st
     second = release_of(first.manifest, {"conf.d/new.conf": site(9181, "second"), "koi-utf": None}, "2")
     steps = ("stage", "activate", "promote", "restore")
     for step in steps:
-        for at in range(1, 60):
+        for at in sweep(60):
             killed = killed_in(agent, step, (at, when), first, second)
             seen = agent.observe()
             assert seen.one("live") in {first.id, second.id}
@@ -155,7 +155,7 @@ def killed_in(agent: AgentOn, step: str, trap: tuple[int, str], first: Release, 
 def test_killed_anywhere_in_adopting(host: LabHost, agent: AgentOn) -> None:
     before = listing(host, "/etc/nginx/")
     set_traps(host)
-    for at in range(1, 80):
+    for at in sweep(80):
         agent.begin()
         killed = call_and_kill(agent, at, "before", "adopt")
         assert listing(host, "/etc/nginx/") == before
