@@ -66,15 +66,41 @@ usage() { fail 64 "The request is malformed: $1. This is a bug in the program th
 # One line in the host's own log. RESULT may hold blanks.
 note() {
   [ -n "$logging" ] && [ -d "$private" ] || return 0
-  [ -n "$stamp" ] || read_clock
-  { printf '%s %s %s %s %s\n' "$stamp" "${deployment:--}" "$verb" "${release:--}" "$1" >>"$private/log"; } 2>/dev/null
+  [ -n "$clock" ] || read_time
+  date_of "${clock%.*}"
+  # shellcheck disable=SC2086 # fields
+  { printf '%04d-%02d-%02dT%02d:%02d:%02dZ %s %s %s %s\n' $date "${deployment:--}" "$verb" "${release:--}" "$1" >>"$private/log"; } 2>/dev/null
   return 0
 }
 
+# Sets clock, in seconds with a fraction, and clock_offset: how far it is ahead of the uptime.
 read_clock() {
-  clock=$(date -u '+%s.%N %Y-%m-%dT%H:%M:%SZ')
-  stamp=${clock#* }
-  clock=${clock%% *}
+  clock=$(date -u +%s.%N)
+  read_uptime
+  clock_offset=$((${clock%.*} - ${uptime%.*}))
+}
+
+# Sets clock to whole seconds, by what begin saw of it where that was heard since the boot.
+read_time() {
+  if is_digits "$clock_offset"; then
+    read_uptime
+    clock=$((clock_offset + ${uptime%.*}))
+  else
+    read_clock
+  fi
+}
+
+# Sets date to the fields of second $1 since the epoch, UTC; years begin in March while it is counted.
+date_of() {
+  days=$(($1 / 86400 + 719468)) date=$(($1 % 86400))
+  date="$((date / 3600)) $((date / 60 % 60)) $((date % 60))"
+  years=$((days / 146097)) days=$((days % 146097))
+  count=$(((days - days / 1460 + days / 36524 - days / 146096) / 365))
+  days=$((days - count * 365 - count / 4 + count / 100)) years=$((years * 400 + count))
+  count=$(((5 * days + 2) / 153))
+  days=$((days - (153 * count + 2) / 5 + 1)) count=$((count + 3))
+  [ "$count" -le 12 ] || count=$((count - 12)) years=$((years + 1))
+  date="$years $count $days $date"
 }
 
 # ---------------------------------------------------------------------------------------------------- the header
@@ -181,7 +207,17 @@ check_target() {
   releases=$state/releases
   private=$state/private
   meta=$private/release
-  if [ -n "$preserve" ]; then
+}
+
+# Refuses a preserve that is no expression; sets main_kept: whether it covers the main file (empty: not known).
+check_preserve() {
+  main_kept=''
+  if [ -z "$preserve" ]; then
+    main_kept=no
+  elif [ -n "$main" ] && [ -f "$target/$main" ]; then
+    main_kept=$(cd "$target" && find "./$main" -maxdepth 0 -regextype posix-extended -regex "$preserve" 2>/dev/null) || usage "preserve"
+    if [ -n "$main_kept" ]; then main_kept=yes; else main_kept=no; fi
+  else
     find / -maxdepth 0 -regextype posix-extended -regex "$preserve" >/dev/null 2>&1 || usage "preserve"
   fi
 }
@@ -441,6 +477,10 @@ load_program() {
   program_known=yes
   find_program
   recall_program || read_program
+  [ "$recalled" = yes ] && [ "$known_preserve" = "$preserve" ] || {
+    recalled=no
+    check_preserve
+  }
   main_pattern=''
   rest=$main
   while :; do
@@ -457,16 +497,55 @@ load_program() {
   main_pattern=$main_pattern$rest
 }
 
+# Within a deployment what begin wrote down holds. begin itself and observe believe it only as long as the master that it was seen
+# with runs, from the very file that would be asked, and the main file is older.
 recall_program() {
-  if [ -f "$private/program" ] && [ "$verb" != begin ] && [ "$verb" != observe ]; then
-    {
-      IFS= read -r known_target && IFS= read -r known_binary && IFS= read -r version && IFS= read -r prefix &&
-        IFS= read -r conf && IFS= read -r main && IFS= read -r default_log && IFS= read -r pid_path && IFS= read -r key
-    } <"$private/program" || key=''
-    instance=$base/instance/$key
-    [ -n "$key" ] && [ "$known_target $known_binary" = "$target $binary" ] && return 0
+  recalled=no
+  [ -f "$private/program" ] || return 1
+  {
+    IFS= read -r known_target && IFS= read -r known_binary && IFS= read -r version && IFS= read -r prefix &&
+      IFS= read -r conf && IFS= read -r main && IFS= read -r default_log && IFS= read -r pid_path && IFS= read -r key &&
+      IFS= read -r known_preserve && IFS= read -r main_kept && IFS= read -r known_argv && read -r known_boot known_master known_start
+  } <"$private/program" || return 1
+  [ -n "$key" ] && [ "$known_target $known_binary" = "$target $binary" ] || return 1
+  case $verb in
+    begin | observe)
+      [ -n "$boot" ] || read_boot
+      argv_line
+      # A release that was loaded since has the same pid path: stage saw to that.
+      [ "$private/program" -nt "$conf" ] || [ "$private/loaded" -nt "$conf" ] || return 1
+      [ -n "$known_master" ] && [ "$known_boot" = "$boot" ] && [ "$known_argv" = "$line" ] &&
+        title_of "$known_master" && stat_of "$known_master" && [ "$started" = "$known_start" ] && [ "/proc/$known_master/exe" -ef "$binary" ] || return 1
+      case $title in 'nginx: master process'*) ;; *) return 1 ;; esac
+      ;;
+  esac
+  instance=$base/instance/$key
+  recalled=yes
+}
+
+# Write down what is known of the program, and the master as a witness that it is still the same.
+remember_program() {
+  pid_named='' started=''
+  if [ "$program" = nginx ] && [ -f "$pid_path" ] && { read -r pid_named <"$pid_path"; } 2>/dev/null && is_digits "$pid_named" &&
+    [ "/proc/$pid_named/exe" -ef "$binary" ]; then
+    stat_of "$pid_named"
   fi
-  return 1
+  [ -n "$started" ] || pid_named=''
+  argv_line
+  [ -n "$boot" ] || read_boot
+  printf '%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s %s %s\n' "$target" "$binary" "$version" "$prefix" "$conf" "$main" "$default_log" \
+    "$pid_path" "$key" "$preserve" "$main_kept" "$line" "$boot" "$pid_named" "$started" >"$private/program.new" &&
+    mv -f "$private/program.new" "$private/program" || cannot_write "$private"
+}
+
+# Sets line to argv, its words parted by tabs: no header value holds one.
+argv_line() {
+  line='' old_ifs=$IFS
+  IFS=$nl
+  set -f
+  for word in $argv; do line="$line	$word"; done
+  set +f
+  IFS=$old_ifs
 }
 
 # ---------------------------------------------------------------------------------------------------- manifests
@@ -598,17 +677,20 @@ read_owner() {
   [ -n "$owner" ] || return 0
   read_uptime
   [ -n "$boot" ] || read_boot
-  heard='' heard_boot=''
-  { read -r heard heard_boot <"$instance/heard"; } 2>/dev/null
+  heard='' heard_boot='' heard_offset=''
+  { read -r heard heard_boot heard_offset <"$instance/heard"; } 2>/dev/null
   silent=${uptime%.*}
   # Heard before this boot, or unreadable: silent since the boot at the least.
-  if is_digits "$heard" && [ "$heard_boot" = "$boot" ]; then silent=$((silent - heard)); fi
+  if is_digits "$heard" && [ "$heard_boot" = "$boot" ]; then
+    silent=$((silent - heard))
+    [ -n "$clock_offset" ] || clock_offset=$heard_offset
+  fi
 }
 
 hear() {
   read_uptime
   [ -n "$boot" ] || read_boot
-  { printf '%s %s\n' "${uptime%.*}" "$boot" >"$instance/heard"; } 2>/dev/null
+  { printf '%s %s %s\n' "${uptime%.*}" "$boot" "$clock_offset" >"$instance/heard"; } 2>/dev/null
 }
 
 write_owner() {
@@ -617,8 +699,9 @@ write_owner() {
 }
 
 make_state() {
+  [ ! -d "$instance" ] || return 0
   umask 077
-  [ -d "$instance" ] || mkdir -p "$instance" 2>/dev/null || fail 67 "$instance cannot be made (is the file system read-only, or full?)."
+  mkdir -p "$instance" 2>/dev/null || fail 67 "$instance cannot be made (is the file system read-only, or full?)."
   chmod 0711 "$base" && chmod 0700 "$base/instance" "$instance" || fail 67 "The mode of $base cannot be set."
   umask 022
 }
@@ -1583,9 +1666,9 @@ do_begin() {
   fi
   epoch=$owner_epoch owner=$deployment
   make_store
+  read_clock
   hear
-  printf '%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n' "$target" "$binary" "$version" "$prefix" "$conf" "$main" "$default_log" "$pid_path" "$key" >"$private/program.new" &&
-    mv -f "$private/program.new" "$private/program" || cannot_write "$private"
+  [ "$recalled" = yes ] || remember_program
   logging=yes
   repair
   say epoch "$epoch"
@@ -1641,7 +1724,7 @@ keep_tree() {
 
 # Refuses a main file that is preserved: its identity would be copied away.
 check_main() {
-  [ -n "$main" ] && [ -n "$preserve" ] && [ -f "$1/$main" ] || return 0
+  [ -n "$main" ] && [ "$main_kept" != no ] && [ -f "$1/$main" ] || return 0
   [ -z "$(cd "$1" && find "./$main" -regextype posix-extended -regex "$preserve")" ] ||
     fail 67 "target.preserve covers $main, the file that must carry the release's identity; leave it out of preserve."
 }
@@ -1701,7 +1784,7 @@ do_adopt() {
   fi
   register_target
   printf 'deployment=%s\nkind=baseline\n' "$deployment" | keep_tree "$copied"
-  read_clock
+  read_time
   printf '%s\n' "$copied" >"$private/directory"
   write_loaded "$copied"
   point_live "$copied"
@@ -1764,7 +1847,7 @@ do_freeze() {
   point_live "$copied"
   # It was live, so it is what to go back to. The release that was written into is nobody's any more; its identity
   # file stays, for nginx holds it open.
-  read_clock
+  read_time
   { goods_without "$edited"; printf '%s %s %s\n' "$copied" "$deployment" "${clock%.*}"; } | replace_file "$private/good" || cannot_write "$private"
   if [ "$kind" = link ] && [ "$edited" != "$baseline" ]; then
     rm -rf "${meta:?}/$edited" "${releases:?}/$edited" || cannot_write "$state"
@@ -2116,7 +2199,7 @@ do_promote() {
   baseline=''
   need_target
   [ "$live" = "$release" ] || fail 68 "What is live is $live, not $release, so it cannot be promoted."
-  read_clock
+  read_time
   { goods_without "$release"; printf '%s %s %s\n' "$release" "$deployment" "${clock%.*}"; } | replace_file "$private/good" || cannot_write "$private"
   printf '%s' "$checks" | replace_file "$private/checks" || cannot_write "$private"
   link_name
@@ -2220,7 +2303,7 @@ main() {
   unset CDPATH ENV BASH_ENV GREP_OPTIONS GREP_COLORS TAR_OPTIONS POSIXLY_CORRECT TMPDIR XARGS LD_PRELOAD NGINX NGINX_BPF TIME_STYLE BLOCK_SIZE
   umask 022
   cd / || exit 70
-  verb=${1-} logging='' private='' meta='' intact='' stamp='' clock='' boot='' scratch='' incoming='' main_pattern='' main_digest='' locked=no repaired=no program_known=no
+  verb=${1-} logging='' private='' meta='' intact='' clock='' clock_offset='' boot='' scratch='' incoming='' main_pattern='' main_digest='' locked=no repaired=no program_known=no
   baseline='' memory='' master='' proof='' seconds=0 release='' deployment='' work='' main_pid='' main_log=no
   trap clean_up EXIT
   trap 'exit 70' INT TERM
