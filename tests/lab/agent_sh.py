@@ -217,7 +217,7 @@ def wait_for(condition: Callable[[], bool], what: str, within_s: float = 10.0) -
 
 
 def sweep(limit: int) -> Iterator[int]:
-    """Points to break something at: with ``DEPLOYER_SWEEP=all`` every one up to ``limit``, otherwise a sample.
+    """Points to break something at: with ``DEPLOYER_SWEEP=all`` all up to ``limit``, otherwise a sample.
 
     The sample's seed is printed, and taken from ``DEPLOYER_SWEEP_SEED`` to try one again.
     """
