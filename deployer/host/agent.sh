@@ -263,7 +263,7 @@ read_workers() {
   done
 }
 
-# Finds the one master. Sets master (empty: none), master_start, orphans, oldbin, running, nginx_problem.
+# Finds the one master. $1: quick where it was looked already whether another one runs, and the pid file names one. Sets master (empty: none), master_start, orphans, oldbin, running, nginx_problem.
 find_master() {
   master='' master_start='' orphans=0 oldbin=no running=no nginx_problem='' others=''
   serving='' serving_count=0
@@ -283,7 +283,8 @@ find_master() {
     esac
   fi
   # One process lists every nginx here; then the kernel's own files say who belongs to whom.
-  found=$(grep -aos '^nginx: [a-z]* process' /proc/[0-9]*/cmdline)
+  found=''
+  [ "${1-}" = quick ] && [ -n "$master" ] || found=$(grep -aos '^nginx: [a-z]* process' /proc/[0-9]*/cmdline)
   old_ifs=$IFS
   IFS=$nl
   for entry in $found; do
@@ -359,7 +360,8 @@ find_program() {
 }
 
 # The statements of file $1 outside all blocks, without the identity line: one string, separated by ";".
-toplevel() { sed -z "$strip"';s/#[^\n]*//g;:a;s/{[^{}]*}/;/g;ta;s/[[:space:]]\+/ /g' "$1" 2>/dev/null; }
+outline='s/#[^\n]*//g;:a;s/{[^{}]*}/;/g;ta;s/[[:space:]]\+/ /g'
+toplevel() { sed -z "$strip;$outline" "$1" 2>/dev/null; }
 
 # Reads statements $1: sets main_pid (its pid directive) and main_log (yes when it names an error_log of its own).
 read_toplevel() {
@@ -552,27 +554,29 @@ argv_line() {
 
 # What stands in the current directory, as NUL-ended records in find's order: three processes, however many files. A digest
 # with its path as sha256sum writes it; for an executable and for a link the fill, a sign and the path; "~~" is no release.
-# find flushes its own output before each sha256sum, so no two records mix.
+# find flushes its own output before each sha256sum, so no two records mix. $1: a file for the relative links that go up, if wanted.
 scan() {
-  set --
-  [ -z "$preserve" ] || set -- ! -regex "$preserve"
+  if [ -n "${1-}" ]; then set -- \( -type l -lname '*..*' ! -lname '/*' -fprintf "$1" '%P//%l\n' -o -true \); fi
+  [ -z "$preserve" ] || set -- "$@" ! -regex "$preserve"
   find . -regextype posix-extended "$@" \( -type l -printf "$fill##%p\\001//%l\\0" \
     -o -type f -exec sha256sum -z -- {} + \( ! -perm -100 -o -printf "$fill!!%p\\0" \) -o -type d -o -printf "$fill~~%p\\0" \)
 }
 
-# The canonical manifest of such records on standard input. $1: digest of the main file without its identity line, if any.
+# The canonical manifest of such records in the files $2…, after those on standard input. $1: digest of the main file without its
+# identity line, if any.
 canonical() {
+  # Sorting is stable: of the two records of the main file the first one stays.
+  twice=''
+  [ -z "$1" ] || twice="\\|^[0-9a-f]\\{64\\}  \\./$main_pattern\$|{x;s/^/x/;/xx/{x;d};x};"
+  digest=$1
+  shift
   printf 'files\0'
   {
     printf '%s!!\0%s##\0' "$fill" "$fill"
-    if [ -n "$1" ]; then
-      printf '%s  ./%s\0' "$1" "$main"
-      sed -z "\|^[0-9a-f]\{64\}  \./$main_pattern\$|d"
-    else
-      cat
-    fi
-  } | sort -z -s -k1.65,1.66 -k1.67 |
-    sed -z -e "s/^$fill!!\$/exec/;t;s/^$fill##\$/links/;t;s/^$fill!!//;t;s/^$fill##\\([^\\x01]*\\)\\x01/\\1/"
+    [ -z "$digest" ] || printf '%s  ./%s\0' "$digest" "$main"
+    [ $# -gt 0 ] || scan
+  } | sort -z -s -k1.65,1.66 -k1.67 - "$@" |
+    sed -z -e "${twice}s/^$fill!!\$/exec/;t;s/^$fill##\$/links/;t;s/^$fill!!//;t;s/^$fill##\\([^\\x01]*\\)\\x01/\\1/"
 }
 
 # The canonical manifest of directory $1, whatever it is. Changes the current directory: for a subshell.
@@ -583,7 +587,7 @@ manifest_of() {
     digest=$(sed -z "$strip" "$main" | sha256sum)
     digest=${digest%% *}
   fi
-  scan | canonical "$digest"
+  canonical "$digest"
 }
 
 # Sets hashed to the tree hash of directory $1.
@@ -592,10 +596,10 @@ hash_tree() {
   hashed=${hashed%% *}
 }
 
-# Sets recorded to the tree hash of release $1, false when it is not complete.
+# Sets recorded to the tree hash of release $1, false when it is not complete; ordered to the hash of its records as find gave them.
 read_recorded() {
-  recorded=''
-  { read -r recorded <"$meta/$1/hash"; } 2>/dev/null
+  recorded='' ordered=''
+  { read -r recorded && read -r ordered; } 2>/dev/null <"$meta/$1/hash"
   is_hex64 "$recorded"
 }
 
@@ -603,6 +607,11 @@ read_recorded() {
 is_intact() {
   case "$intact " in *" $1//$2 "*) return 0 ;; esac
   read_recorded "$2" || return 1
+  # A directory lists its files in the same order as long as none comes or goes; another order only takes longer.
+  if [ -n "$ordered" ] && [ "$kind.$1" != "directory.$target" ] && [ "$(cd -P -- "$1" && scan | sha256sum)" = "$ordered  -" ]; then
+    intact="$intact $1//$2"
+    return 0
+  fi
   if (cd -P -- "$1" && { scan; cat "$meta/$2/raw"; } | sort -z | uniq -zu | { IFS= read -r line; [ -n "$line" ]; }); then return 1; fi
   intact="$intact $1//$2"
 }
@@ -625,9 +634,9 @@ need_intact() {
 
 # ---------------------------------------------------------------------------------------------------- state on disk
 
-# Write standard input to file $1 so that a crash leaves the old or the new one.
+# Write text $2 to file $1 so that a crash leaves the old or the new one.
 replace_file() {
-  cat >"$1.new" && sync "$1.new" && mv -f "$1.new" "$1"
+  { printf '%s' "$2" >"$1.new"; } 2>/dev/null && sync "$1.new" && mv -f "$1.new" "$1"
 }
 
 is_full() {
@@ -694,8 +703,7 @@ hear() {
 }
 
 write_owner() {
-  printf '%s\n%s\n%s\n' "$1" "$2" "$3" >"$instance/owner.new" && sync "$instance/owner.new" && mv -f "$instance/owner.new" "$instance/owner" ||
-    cannot_write "$instance"
+  replace_file "$instance/owner" "$1$nl$2$nl$3$nl" || cannot_write "$instance"
 }
 
 make_state() {
@@ -769,13 +777,14 @@ check_targets() {
 }
 
 register_target() {
+  text=''
   if [ -f "$instance/targets" ]; then
     while read -r other other_state; do
       [ "$other $other_state" != "$target $state" ] || return 0
+      text=$text$other' '$other_state$nl
     done <"$instance/targets"
   fi
-  { [ ! -f "$instance/targets" ] || cat "$instance/targets"; printf '%s %s\n' "$target" "$state"; } | replace_file "$instance/targets" ||
-    cannot_write "$instance"
+  replace_file "$instance/targets" "$text$target $state$nl" || cannot_write "$instance"
 }
 
 # ---------------------------------------------------------------------------------------------------- the switch
@@ -805,7 +814,7 @@ exchange() {
 convert() {
   link_name
   rm -rf "$beside.deployer-before" "$beside.deployer-new"
-  printf 'intact\n%s\n' "$live" | replace_file "$private/converting" || cannot_write "$private"
+  replace_file "$private/converting" "intact$nl$live$nl" || cannot_write "$private"
   ln -s "$state/live" "$beside.deployer-new" || cannot_write "${target%/*}"
   exchange "$beside.deployer-new" "$target"
   case $? in
@@ -827,7 +836,7 @@ convert() {
 # The directory cannot be renamed (an overlay's lower layer): copy it whole, and only then replace it.
 convert_by_copy() {
   cp -a "$target" "$beside.deployer-before" && sync -f "${target%/*}" || return 1
-  printf 'removing\n%s\n' "$live" | replace_file "$private/converting" || return 1
+  replace_file "$private/converting" "removing$nl$live$nl" || return 1
   rm -rf "$target" && mv -T "$beside.deployer-new" "$target"
 }
 
@@ -868,7 +877,8 @@ repair() {
 carry_preserved() {
   carried=no
   [ -n "$preserve" ] || return 0
-  [ "$(preserved_digest "$1")" != "$(preserved_digest "$2")" ] || return 0
+  [ "$(preserved "$1")" != "$(preserved "$2")" ] || return 0
+  [ "$(preserved "$1" | sort)" != "$(preserved "$2" | sort)" ] || return 0
   carried=yes
   crossed=$( (cd "$1" && find . -type d -print0 && cd "$2" && find . -type l -print0) | sort -z | uniq -zd | tr '\n\0' '?\n' | head -n 20)
   if [ -n "$crossed" ] && [ -n "$(cd "$2" && (cd "$1" && find . -regextype posix-extended ! -type d -regex "$preserve" -print0) |
@@ -893,8 +903,9 @@ while_through() {
   done
 }
 
-preserved_digest() {
-  (cd "$1" && find . -mindepth 1 -regextype posix-extended -regex "$preserve" \( ! -type d -o -type d -empty \) -printf '%P\t%y\t%s\t%T@\t%m\t%U:%G\t%l\0') | sort -z | sha256sum
+# What tells the preserved files of directory $1 from others, in the order in which it lists them. No path holds "//".
+preserved() {
+  cd "$1" && find . -mindepth 1 -regextype posix-extended -regex "$preserve" \( ! -type d -o -type d -empty \) -printf '%P//%y %s %T@ %m %U:%G %l//\n'
 }
 
 # ---------------------------------------------------------------------------------------------------- validation
@@ -1709,14 +1720,15 @@ copy_tree() {
 
 # Write down what stands in $work/tree: meta/raw as it is, meta/manifest without the identity line. Sets hashed.
 record_tree() {
-  (cd "$work/tree" && scan) >"$work/meta/raw" && canonical "$main_digest" <"$work/meta/raw" >"$work/meta/manifest" || cannot_write "$private"
-  hashed=$(sha256sum <"$work/meta/manifest")
-  hashed=${hashed%% *}
+  (cd "$work/tree" && scan ../climbing) >"$work/meta/raw" && canonical "$main_digest" "$work/meta/raw" >"$work/meta/manifest" || cannot_write "$private"
+  hashed=$(sha256sum "$work/meta/manifest" "$work/meta/raw")
+  ordered=${hashed#*"$nl"}
+  ordered=${ordered%% *} hashed=${hashed%% *}
 }
 
-# Make a release $1 of $work/tree; it is complete when its hash is recorded beside it. The facts are lines on standard input.
+# Make a release $1 of $work/tree; it is complete when its hash is recorded beside it. $2: lines that are remembered of it.
 keep_tree() {
-  cat >"$work/meta/info" && printf '%s\n' "$hashed" >"$work/meta/hash" || cannot_write "$private"
+  { printf '%s\n' "$2" >"$work/meta/info" && printf '%s\n%s\n' "$hashed" "$ordered" >"$work/meta/hash"; } 2>/dev/null || cannot_write "$private"
   [ ! -e "$meta/$1" ] || rm -rf "${meta:?}/$1"
   [ ! -e "$releases/$1" ] || rm -rf "${releases:?}/$1"
   mv -T "$work/tree" "$releases/$1" && sync -f "$releases" && mv -T "$work/meta" "$meta/$1" || cannot_write "$private"
@@ -1733,7 +1745,8 @@ check_main() {
 split_main() {
   main_digest=''
   [ -n "$main" ] && [ -f "$work/tree/$main" ] && [ ! -L "$work/tree/$main" ] || return 1
-  sed -z "$strip" "$work/tree/$main" >"$work/main" || cannot_write "$private"
+  # One pass for both: the file without its identity line, and its statements.
+  statements=$(sed -z -n "$strip${nl}w $work/main$nl$outline;p" "$work/tree/$main") && [ -e "$work/main" ] || cannot_write "$private"
   main_digest=$(sha256sum <"$work/main")
   main_digest=${main_digest%% *}
 }
@@ -1743,7 +1756,7 @@ add_identity() {
   split_main && [ "$main_identity" != no ] || return 0
   identity_line="error_log $state/id/$1 emerg;"
   # Any error_log of its own stays in charge.
-  read_toplevel "$(toplevel "$work/main")"
+  read_toplevel "$statements"
   [ "$main_log" = yes ] || identity_line="$identity_line error_log $default_log;"
   if [ -s "$work/main" ]; then
     sed -z "s|\\n\$|&$identity_line # deployer identity\\n|;t;s|\$|\\n$identity_line # deployer identity, no newline before\\n|" "$work/main" >"$work/tree/$main"
@@ -1783,13 +1796,12 @@ do_adopt() {
     esac
   fi
   register_target
-  printf 'deployment=%s\nkind=baseline\n' "$deployment" | keep_tree "$copied"
+  keep_tree "$copied" "deployment=$deployment${nl}kind=baseline"
   read_time
   printf '%s\n' "$copied" >"$private/directory"
   write_loaded "$copied"
   point_live "$copied"
-  printf '%s %s %s\n' "$copied" "$deployment" "${clock%.*}" | replace_file "$private/good" &&
-    printf '%s\n' "$copied" | replace_file "$private/baseline" || cannot_write "$private"
+  replace_file "$private/good" "$copied $deployment ${clock%.*}$nl" && replace_file "$private/baseline" "$copied$nl" || cannot_write "$private"
   sync -f "$state"
   say baseline "$copied"
   note "ok $copied"
@@ -1841,14 +1853,15 @@ do_freeze() {
       *) fail 67 "What is live in $target cannot be tested on this host: ${output%%"$nl"*}." ;;
     esac
   fi
-  printf 'deployment=%s\nkind=drift\n' "$deployment" | keep_tree "$copied"
-  [ "$kind" != directory ] || printf '%s\n' "$copied" | replace_file "$private/directory" || cannot_write "$private"
+  keep_tree "$copied" "deployment=$deployment${nl}kind=drift"
+  [ "$kind" != directory ] || replace_file "$private/directory" "$copied$nl" || cannot_write "$private"
   edited=$live
   point_live "$copied"
   # It was live, so it is what to go back to. The release that was written into is nobody's any more; its identity
   # file stays, for nginx holds it open.
   read_time
-  { goods_without "$edited"; printf '%s %s %s\n' "$copied" "$deployment" "${clock%.*}"; } | replace_file "$private/good" || cannot_write "$private"
+  goods_without "$edited"
+  replace_file "$private/good" "$text$copied $deployment ${clock%.*}$nl" || cannot_write "$private"
   if [ "$kind" = link ] && [ "$edited" != "$baseline" ]; then
     rm -rf "${meta:?}/$edited" "${releases:?}/$edited" || cannot_write "$state"
   fi
@@ -1895,9 +1908,11 @@ forget() {
   note ok
   logging=''
   if [ -f "$instance/targets" ]; then
+    text=''
     while read -r other other_state; do
-      [ "$other $other_state" = "$target $state" ] || printf '%s %s\n' "$other" "$other_state"
-    done <"$instance/targets" | replace_file "$instance/targets"
+      [ "$other $other_state" = "$target $state" ] || text=$text$other' '$other_state$nl
+    done <"$instance/targets"
+    replace_file "$instance/targets" "$text"
   fi
   rm -rf "$state"
 }
@@ -1929,15 +1944,15 @@ do_stage() {
   stage_files
   stage_bits
   check_main "$work/tree"
-  check_links "$work/tree"
   main_pid=''
   add_identity "$release"
   check_pid
   record_tree
+  check_links
   [ "$hashed" = "$tree_hash" ] ||
     fail 69 "What was put together for release $release is not what was meant (a file was lost or changed on the way); try again." \
       "$(sort -z "$work/meta/manifest" "$work/manifest" | uniq -zu | sed -z 's/^[0-9a-f]\{64\}  //;s/^\.\///;s/\/\/.*//' | sort -zu | tr '\n\0' '?\n' | head -n 100)"
-  printf 'deployment=%s\ncommit=%s\nsource_hash=%s\nbase=%s\n' "$deployment" "$commit" "$source_hash" "$base_release" | keep_tree "$release"
+  keep_tree "$release" "deployment=$deployment${nl}commit=$commit${nl}source_hash=$source_hash${nl}base=$base_release"
   intact="$intact $releases/$release//$release"
   say changed yes
   note ok
@@ -2026,9 +2041,8 @@ stage_bits() {
 
 # Refuses relative links that climb out of the tree: they would point elsewhere from where releases stand.
 check_links() {
-  odd=$(cd "$1" && find . -type l -lname '*..*' ! -lname '/*' -printf '%P//%l\n')
-  [ -n "$odd" ] || return 0
-  odd=$(printf '%s\n' "$odd" | while IFS= read -r line; do
+  [ -s "$work/climbing" ] || return 0
+  odd=$(while IFS= read -r line; do
     path=${line%%//*} to=${line#*//} depth=0
     while :; do
       case $path in */*) path=${path#*/} depth=$((depth + 1)) ;; *) break ;; esac
@@ -2039,7 +2053,7 @@ check_links() {
       case $part in '' | .) ;; ..) depth=$((depth - 1)) ;; *) depth=$((depth + 1)) ;; esac
       [ "$depth" -ge 0 ] || { printf '%s\n' "${line%%//*}"; break; }
     done
-  done)
+  done <"$work/climbing")
   [ -z "$odd" ] || fail 67 "A symbolic link climbs out of $target by a relative path, and would point elsewhere once $target is a link; make it absolute." "$odd"
 }
 
@@ -2155,7 +2169,10 @@ do_restore() {
   if [ "$on_disk" != yes ]; then
     # What is gone back from is not good any more; before the switch, so that no cut leaves it live and good. Where there
     # is no space for that, going back comes first.
-    is_good "$live" && ! { goods_without "$live" | replace_file "$private/good"; } 2>/dev/null && say problem "$live could not be demoted."
+    if is_good "$live"; then
+      goods_without "$live"
+      replace_file "$private/good" "$text" 2>/dev/null || say problem "$live could not be demoted."
+    fi
     switch_to "$release"
   fi
   if [ "$program" = nginx ] && [ "$memory" = "$release" ]; then
@@ -2179,7 +2196,7 @@ do_confirm() {
   need_ownership
   baseline='' memory=''
   need_target
-  find_master
+  find_master quick
   [ "$live" = "$release" ] || fail 68 "What is live is $live, not $release."
   if [ "$program" = nginx ]; then
     same=''
@@ -2200,12 +2217,13 @@ do_promote() {
   need_target
   [ "$live" = "$release" ] || fail 68 "What is live is $live, not $release, so it cannot be promoted."
   read_time
-  { goods_without "$release"; printf '%s %s %s\n' "$release" "$deployment" "${clock%.*}"; } | replace_file "$private/good" || cannot_write "$private"
-  printf '%s' "$checks" | replace_file "$private/checks" || cannot_write "$private"
+  goods_without "$release"
+  replace_file "$private/good" "$text$release $deployment ${clock%.*}$nl" || cannot_write "$private"
+  is_text "$private/checks" "$checks" || replace_file "$private/checks" "$checks" || cannot_write "$private"
   link_name
-  rm -rf "$beside.deployer-before"
-  # The log is bounded: one older half is kept.
-  [ -z "$(find "$private/log" -size +1024k 2>/dev/null)" ] || mv -f "$private/log" "$private/log.1"
+  [ ! -e "$beside.deployer-before" ] || rm -rf "$beside.deployer-before"
+  # The log is bounded: one older half is kept. Now and then is often enough to look.
+  [ $((epoch % 8)) -ne 0 ] || [ -z "$(find "$private/log" -size +1024k 2>/dev/null)" ] || mv -f "$private/log" "$private/log.1"
   note ok
 }
 
@@ -2217,17 +2235,28 @@ is_good() {
   return 1
 }
 
+# Sets text to the lines of good without those of the releases in $1.
 goods_without() {
+  text=''
   [ -f "$private/good" ] || return 0
   while read -r good_id rest; do
-    [ "$good_id" = "$1" ] || printf '%s %s\n' "$good_id" "$rest"
+    case " $1 " in *" $good_id "*) ;; *) text=$text$good_id' '$rest$nl ;; esac
   done <"$private/good"
+}
+
+# Whether file $1 consists of the lines $2.
+is_text() {
+  text=''
+  [ -f "$1" ] || return 1
+  while IFS= read -r line; do text=$text$line$nl; done <"$1"
+  [ "$text" = "$2" ]
 }
 
 do_demote() {
   [ -n "$release" ] || usage "release is wanted"
   need_ownership
-  goods_without "$release" | replace_file "$private/good" || cannot_write "$private"
+  goods_without "$release"
+  replace_file "$private/good" "$text" || cannot_write "$private"
   note ok
 }
 
@@ -2236,7 +2265,7 @@ do_prune() {
   need_ownership
   baseline=''
   need_target
-  find_master
+  find_master quick
   held=''
   [ -z "$master" ] || read_held
   proved='' last_target='' last_from='' goods=''
@@ -2269,10 +2298,10 @@ do_prune() {
     case $wanted in *" $word "*) continue ;; esac
     [ ! -e "$identity_file" ] || [ -d "$releases/$word" ] || rm -f "$identity_file"
   done
-  if [ -n "$gone" ] && [ -f "$private/good" ]; then
-    while read -r good_id rest; do
-      case "$gone " in *" $good_id "*) ;; *) printf '%s %s\n' "$good_id" "$rest" ;; esac
-    done <"$private/good" | replace_file "$private/good" || cannot_write "$private"
+  if [ -n "$gone" ]; then
+    goods_without "$gone"
+    goods=$text
+    is_text "$private/good" "$goods" || replace_file "$private/good" "$goods" || cannot_write "$private"
   fi
   note "ok$gone"
 }
@@ -2304,7 +2333,7 @@ main() {
   umask 022
   cd / || exit 70
   verb=${1-} logging='' private='' meta='' intact='' clock='' clock_offset='' boot='' scratch='' incoming='' main_pattern='' main_digest='' locked=no repaired=no program_known=no
-  baseline='' memory='' master='' proof='' seconds=0 release='' deployment='' work='' main_pid='' main_log=no
+  baseline='' memory='' master='' kind='' proof='' seconds=0 release='' deployment='' work='' main_pid='' main_log=no
   trap clean_up EXIT
   trap 'exit 70' INT TERM
   say protocol "$protocol"
