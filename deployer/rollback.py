@@ -17,7 +17,7 @@ from deployer.journal.ids import who
 from deployer.model import HostOutcome, HostResult, Outcome, Ownership, Result, State
 from deployer.rollout import back
 from deployer.rollout.back import Way
-from deployer.rollout.effects import BACK_S, persist, release, restore
+from deployer.rollout.effects import BACK_S, persist, put_back, release, told_back
 from deployer.rollout.engine import Run
 from deployer.rollout.saga import Step
 from deployer.rollout.summing import told
@@ -151,6 +151,7 @@ class _Effects:
     def __init__(self, survey: Survey, plan: BackPlan, deployment: str) -> None:
         self._survey, self._plan, self._deployment = survey, plan, deployment
         self._owned: dict[str, Ownership] = {}
+        self._let_go: set[str] = set()  #: hosts whose ownership was given up when they were back
 
     def do(self, host: str, step: Step) -> Mapping[str, Any]:
         """Take the host over, from whoever has it."""
@@ -168,8 +169,11 @@ class _Effects:
         """Take one step back and prove it."""
         contact, own, plan = self._survey.contacts[host], self._owned[host], self._plan.hosts[host]
         if step is Step.BEGIN:
-            return release(contact, own)
-        return restore(contact, own, str(plan.target), None)
+            return {} if host in self._let_go else release(contact, own)
+        switched = put_back(contact, own, str(plan.target), let_go=True)
+        if switched.released:
+            self._let_go.add(host)
+        return told_back(str(plan.target), switched)
 
 
 def _host_result(plan: HostBack, fleet: Fleet | None, run: Run | None, refused: str | None) -> HostResult:

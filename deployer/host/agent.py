@@ -39,12 +39,14 @@ class Switched:
     :ivar proof: how that was proved, in words.
     :ivar seconds: the host needed for it.
     :ivar changed: ``False`` when disk and memory were so already.
+    :ivar released: whether the ownership was given up in the same call.
     """
 
     memory: str
     proof: str
     seconds: float
     changed: bool = True
+    released: bool = False
 
 
 class _Start(Enum):
@@ -179,12 +181,29 @@ class Agent:
         header += [("leaves", leaves)] if leaves else []
         if fix_forward:
             header.append(("fix_forward", "yes"))
-        return _switched(self._one("activate", header, timeout_s=SWITCH_S))
+        return _switched(self._call(["activate"], header, timeout_s=SWITCH_S))
 
-    def restore(self, own: Ownership, release_id: str, *, start: bool = True) -> Switched:
-        """Go back to the pinned ``from``, validated first; a dead nginx is started."""
+    def restore(
+        self, own: Ownership, release_id: str, *, start: bool = True, let_go: bool = False
+    ) -> Switched:
+        """Go back to the pinned ``from``, validated first; a dead nginx is started.
+
+        :param let_go: give ownership up in the same call. What is back is back, also where that fails. Said
+            again after a lost answer, it finds the ownership gone and looks whether we gave it up ourselves.
+        """
         header = [*self._owned(own), ("release", release_id), ("start", "yes" if start else "no")]
-        return _switched(self._one("restore", header, timeout_s=SWITCH_S + VALIDATE_S))
+        verbs = ["restore", "release"] if let_go else ["restore"]
+        try:
+            return _switched(self._call(verbs, header, timeout_s=SWITCH_S + VALIDATE_S, needed=1))
+        except Fenced:
+            seen = self.observe(hash_disk=False) if let_go else None
+            if (
+                seen is None
+                or seen.owner
+                or (seen.epoch, seen.live, seen.memory) != (own.epoch, *[release_id] * 2)
+            ):
+                raise
+            return Switched(release_id, str(seen.memory_note), 0.0, released=True)
 
     def confirm(self, own: Ownership, release_id: str) -> None:
         """Have the host say that live and memory are that release, still."""
@@ -292,8 +311,12 @@ class Agent:
         *,
         timeout_s: float,
         changes: bool = True,
+        needed: int = 0,
     ) -> Answer:
-        """Run verbs under one call. Raises what the last one that ran refused with."""
+        """Run verbs under one call. Raises what the last one that ran refused with.
+
+        :param needed: how many of the verbs have to succeed; 0: all.
+        """
         request = (_encoded(header), payload)
         # Which agent answers is only seen in its answer: one that is not known yet may be asked, not told.
         try_installed = self._start is _Start.INSTALLED or (
@@ -302,7 +325,7 @@ class Agent:
         if try_installed:
             answer = self._by_path(verbs, request, timeout_s)
             if answer is not None:
-                return self._judged(verbs, answer)
+                return self._judged(verbs, answer, needed)
             self._start = _Start.TEXT
         text = program.bundled()
         command = text.command(verbs, sudo=self._sudo)
@@ -311,7 +334,7 @@ class Agent:
             raise TransportError(
                 "the host's shell did not start the agent", host=self.host, fate=Fate.UNKNOWN
             )
-        return self._judged(verbs, answer)
+        return self._judged(verbs, answer, needed)
 
     def _by_path(self, verbs: list[str], request: tuple[bytes, ...], timeout_s: float) -> Answer | None:
         """Ask the installed agent; ``None`` when there is none, or none that will do."""
@@ -337,11 +360,13 @@ class Agent:
         )
         raise known or self._lost(stderr)
 
-    def _judged(self, verbs: list[str], answer: Answer) -> Answer:
+    def _judged(self, verbs: list[str], answer: Answer, needed: int) -> Answer:
         if not answer.complete:
             raise self._lost("")
         last = answer.verbs[-1]
         if last.code:
+            if 0 < needed < len(answer.verbs):
+                return answer
             raise failure(last, self.host)
         if [verb.name for verb in answer.verbs] != verbs:
             raise self._lost("")
@@ -354,12 +379,14 @@ class Agent:
         return TransportError(text, host=self.host, fate=Fate.UNKNOWN)
 
 
-def _switched(answer: VerbAnswer) -> Switched:
+def _switched(answer: Answer) -> Switched:
+    first, last = answer.verbs[0], answer.verbs[-1]
     return Switched(
-        memory=answer.one("memory"),
-        proof=answer.one("proof"),
-        seconds=answer.number("seconds"),
-        changed=answer.one("changed") != "no",
+        memory=first.one("memory"),
+        proof=first.one("proof"),
+        seconds=first.number("seconds"),
+        changed=first.one("changed") != "no",
+        released=last.name == "release" and last.code == 0,
     )
 
 

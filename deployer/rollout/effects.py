@@ -12,6 +12,7 @@ from deployer.errors import (
     Drifted,
     Fate,
     Fenced,
+    HostError,
     HostKeyError,
     TransportError,
 )
@@ -21,6 +22,7 @@ from deployer.rollout.saga import Step
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
+    from deployer.host.agent import Switched
     from deployer.rollout.health import Physician
     from deployer.rollout.plan import HostPlan, Permissions
     from deployer.rollout.survey import Contact
@@ -150,11 +152,24 @@ def restore(contact: Contact, own: Ownership, source: str, physician: Physician 
     Tried again until :data:`BACK_S` is over: a lost connection at once, a release that does not validate now
     every :data:`BACK_EVERY_S`.
     """
-    switched = persist(
-        contact, lambda: contact.agent.restore(own, source, start=True), for_s=BACK_S, back=True
-    )
+    switched = put_back(contact, own, source)
     if physician is not None:
         physician.as_before()
+    return told_back(source, switched)
+
+
+def put_back(contact: Contact, own: Ownership, source: str, *, let_go: bool = False) -> Switched:
+    """The first half of :func:`restore`.
+
+    :param let_go: give the ownership up in the same call.
+    """
+    return persist(
+        contact, lambda: contact.agent.restore(own, source, let_go=let_go), for_s=BACK_S, back=True
+    )
+
+
+def told_back(source: str, switched: Switched) -> Outcome:
+    """What the journal keeps of it."""
     return {"release": source, "memory": switched.memory, "proof": switched.proof}
 
 
@@ -176,7 +191,6 @@ def persist(contact: Contact, call: Callable[[], T], *, for_s: float, back: bool
 
     :param back: also try again what the validator refuses, for names that do not resolve may come back.
     """
-    from tenacity import Retrying, retry_if_exception, stop_after_delay
 
     def again(error: BaseException) -> bool:
         if isinstance(error, TransportError):
@@ -195,10 +209,24 @@ def persist(contact: Contact, call: Callable[[], T], *, for_s: float, back: bool
             lost = True
             raise
 
+    try:
+        return attempt()
+    except HostError as error:
+        if not again(error):
+            raise
+        failed = [error]
+    # Only a bad day needs tenacity, so only then its import is paid for; what failed is its first attempt.
+    from tenacity import Retrying, retry_if_exception, stop_after_delay
+
+    def repeated() -> T:
+        if failed:
+            raise failed.pop()
+        return attempt()
+
     retrying = Retrying(
         retry=retry_if_exception(again), stop=stop_after_delay(for_s), wait=_pause_s, reraise=True
     )
-    return retrying(attempt)
+    return retrying(repeated)
 
 
 def _pause_s(state: RetryCallState) -> float:
