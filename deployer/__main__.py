@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+
+COLLECT_EVERY = 50_000
+"""Objects between two collections: with Python's 700, loading the program takes a fifth longer."""
 
 
 def main() -> None:
     """Load the program and run it; every way out is an exit code."""
+    gc.set_threshold(COLLECT_EVERY)
     try:
         from deployer.cli.main import run
 

@@ -35,7 +35,8 @@ def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience
     audience.saying(f"resolving {ref} and asking {len(survey.contacts)} host(s)")
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="git") as pool:
         source = pool.submit(resolve, context, wishes.revision)
-        survey.observe()
+        # Only where the playbook has no checks, sites are compared before and after.
+        survey.observe(sites=not context.playbook.checks)
         commit, releases = source.result()
     known = {release.id: release.manifest for release in releases.values()}.values()
     live = live_manifests(survey, cache_directory() / "manifests", known)

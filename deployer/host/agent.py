@@ -86,9 +86,14 @@ class Agent:
         """Connect anew after the connection was lost."""
         self.connection.reopen()
 
-    def observe(self, *, hash_disk: bool = True) -> Observation:
-        """Ask for the facts; changes nothing on the host, not even the agent."""
-        header = self._common() + ([] if hash_disk else [("hash", "no")])
+    def observe(self, *, hash_disk: bool = True, sites: bool = False) -> Observation:
+        """Ask for the facts; changes nothing on the host, not even the agent.
+
+        :param sites: also for the facts ``listen`` and ``server_name``, which cost more than most others.
+        """
+        header = (
+            self._common() + ([] if hash_disk else [("hash", "no")]) + ([] if sites else [("survey", "no")])
+        )
         answer = self._call(["observe"], header, timeout_s=OBSERVE_S, changes=False)
         installed = self._start is _Start.INSTALLED
         return observation(answer, answer.verbs[-1], host=self.host, installed=installed)

@@ -58,15 +58,22 @@ class Survey:
             agent = Agent(connection, target, any_version=any_version, payloads=payloads)
             self.contacts[host.name] = Contact(host, connection, agent)
 
-    def observe(self, *, hash_disk: bool = True, then: Callable[[Contact], None] | None = None) -> Self:
+    def observe(
+        self,
+        *,
+        hash_disk: bool = True,
+        sites: bool = False,
+        then: Callable[[Contact], None] | None = None,
+    ) -> Self:
         """Connect to every host and ask what it is; a host that cannot be asked keeps its error.
 
+        :param sites: also for the addresses and names that are served (see :meth:`Agent.observe`).
         :param then: called for each host that answered, in the host's own thread.
         """
 
         def ask(contact: Contact) -> None:
             contact.connection.open()
-            contact.seen = contact.agent.observe(hash_disk=hash_disk)
+            contact.seen = contact.agent.observe(hash_disk=hash_disk, sites=sites)
             if then is not None:
                 then(contact)
 
