@@ -126,6 +126,25 @@ def test_a_deployment_and_its_way_back(lab: Lab, hosts: list[LabHost], user: str
         assert agent.observe(hash_disk=False).owner is None
 
 
+def test_back_and_given_up_in_one_call(lab: Lab, hosts: list[LabHost]) -> None:
+    with agent_of(lab, hosts[0]) as agent:
+        own, baseline, base = begun(agent)
+        new = release(base, {"conf.d/new.conf": ANSWER})
+        agent.prepare(own, new, base, baseline)
+        agent.activate(own, new.id, baseline)
+        back = agent.restore(own, baseline, let_go=True)
+        assert (back.memory, back.changed, back.released) == (baseline, True, True)
+        seen = agent.observe()
+        assert (seen.owner, seen.live, seen.epoch) == (None, baseline, own.epoch)
+        again = agent.restore(own, baseline, let_go=True)  # its answer may have been lost
+        assert (again.memory, again.released) == (baseline, True)
+        with pytest.raises(Fenced):
+            agent.restore(own, new.id, let_go=True)
+        agent.begin("d-2", WHO)
+        with pytest.raises(Fenced):
+            agent.restore(own, baseline, let_go=True)
+
+
 def test_a_syntax_error_is_refused_with_the_validators_words(lab: Lab, hosts: list[LabHost]) -> None:
     with agent_of(lab, hosts[0]) as agent:
         own, baseline, base = begun(agent)
