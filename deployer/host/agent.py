@@ -5,7 +5,6 @@ Nothing is repeated here: what may be repeated after a lost connection is for th
 
 from __future__ import annotations
 
-import io
 import tarfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,14 +14,14 @@ from deployer.errors import AgentError, DeployerError, Fate, Fenced, TransportEr
 from deployer.globs import to_ere
 from deployer.host import program
 from deployer.host.observation import observation
-from deployer.host.payload import Payloads
+from deployer.host.payload import Payloads, contents
 from deployer.host.reply import CORRUPT, FAILED, PROTOCOL, Answer, VerbAnswer, failure, no_answer, parse
 from deployer.host.ssh import Connection
 from deployer.model import Manifest, Observation, Ownership, Release, Target
 
 # Seconds until a verb's answer must be complete; after that its outcome is unknown.
 OBSERVE_S = 60.0
-QUICK_S = 30.0  #: install, begin, release, confirm, promote, demote, log: a lock and a few small files
+QUICK_S = 30.0  #: install, begin, release, confirm, promote, log: a lock and a few small files
 COPY_S = 180.0  #: adopt, freeze, unadopt, prune, manifest, fetch: reads or copies a whole tree
 VALIDATE_S = 120.0  #: the validator may look up names that do not resolve
 PREPARE_S = COPY_S + VALIDATE_S
@@ -163,11 +162,6 @@ class Agent:
         answer = self._call(["stage", "validate"], header, payload.tar, timeout_s=PREPARE_S)
         return answer.verbs[-1].all("detail")
 
-    def validate(self, own: Ownership, release_id: str) -> tuple[str, ...]:
-        """Run the validator with the release at the real path. Returns its warnings."""
-        header = [*self._owned(own), ("release", release_id)]
-        return self._one("validate", header, timeout_s=VALIDATE_S).all("detail")
-
     def activate(
         self,
         own: Ownership,
@@ -229,14 +223,6 @@ class Agent:
             if (release_id, own.deployment) not in done:
                 raise
 
-    def demote(self, own: Ownership, release_id: str) -> None:
-        """Take the release out of the good ones."""
-        self._one("demote", [*self._owned(own), ("release", release_id)], timeout_s=QUICK_S)
-
-    def prune(self, own: Ownership, *, hold: Iterable[str] = ()) -> None:
-        """Remove all but the newest good releases and what is in use."""
-        self._one("prune", self._owned(own) + self._kept(hold), timeout_s=COPY_S)
-
     def manifest(self, release_id: str | None = None) -> Manifest:
         """The manifest of a release, or of what stands at the target now."""
         blob = self._blob("manifest", self._of(release_id))
@@ -258,7 +244,7 @@ class Agent:
         wanted = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
         blob = self._blob("fetch", [*self._of(release_id), ("limit", str(limit))], wanted)
         try:
-            return _contents(blob)
+            return contents(blob)
         except tarfile.TarError as error:
             text = "the agent sent an archive that cannot be read"
             raise AgentError(text, host=self.host, code=CORRUPT) from error
@@ -402,13 +388,3 @@ def _encoded(header: Header) -> bytes:
             raise DeployerError(f"a request may hold no newline: {key}={value!r}")
         lines.append(f"{key}={value}\n".encode("utf-8", "surrogateescape"))
     return b"".join(lines) + b"\n"
-
-
-def _contents(blob: bytes) -> dict[str, bytes]:
-    out = {}
-    with tarfile.open(fileobj=io.BytesIO(blob), encoding="utf-8", errors="surrogateescape") as tar:
-        for member in tar:
-            stream = tar.extractfile(member) if member.isreg() else None
-            if stream:
-                out[member.name.removeprefix("./")] = stream.read()
-    return out

@@ -169,3 +169,14 @@ class Payloads:
                     return
                 self._slots.popitem(last=False)
                 total -= size
+
+
+def contents(blob: bytes) -> dict[str, bytes]:
+    """The regular files of a tar that the agent gave, by path. Raises ``tarfile.TarError``."""
+    out = {}
+    with tarfile.open(fileobj=io.BytesIO(blob), encoding="utf-8", errors="surrogateescape") as tar:
+        for member in tar:
+            stream = tar.extractfile(member) if member.isreg() else None
+            if stream:
+                out[member.name.removeprefix("./")] = stream.read()
+    return out

@@ -33,16 +33,14 @@ DOING: Mapping[str, str] = {
     "promote": "be promoted",
     "release": "be given up",
 }
-UNDO_OF: Mapping[str, str] = {"begin": "release", "activate": "restore", "promote": "demote"}
+UNDO_OF: Mapping[str, str] = {"begin": "release", "activate": "restore"}
 UNDONE: Mapping[str, str] = {
     "release": "given up: no longer reserved",
     "restore": "rolled back to {release}, verified",
-    "demote": "not promoted after all: {release} is no longer good",
 }
 UNDOING: Mapping[str, str] = {
     "release": "be given up",
     "restore": "be rolled back",
-    "demote": "be demoted",
 }
 #: Decisions and phases of the whole fleet: "Preparing web1..web5, nothing changes yet".
 DECISIONS: Mapping[str, str] = {
