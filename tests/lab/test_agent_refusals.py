@@ -319,8 +319,9 @@ def test_an_unfinished_upgrade_and_orphans_are_refused(host: LabHost, agent: Age
     agent.refused(67, "activate", release=release.id, from_=baseline)
     host.run(["rm", "/run/nginx.pid.oldbin"])
     host.run(["sh", "-c", "kill -KILL $(cat /run/nginx.pid)"])
+    # The kernel takes a moment to give the workers a new parent.
+    wait_for(lambda: int(agent.observe().one("orphans")) > 0, "orphans")
     seen = agent.observe()
-    assert int(seen.one("orphans")) > 0
     assert seen.one("running") == "no"
     assert seen.all("problem")
     assert "orphan" not in seen.one("memory")
