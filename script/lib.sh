@@ -190,10 +190,9 @@ run_as_root() {
         PYTHONDONTWRITEBYTECODE=1 "$@" <&0 &
     child=$!
     [ -z "$stop" ] || interrupt "$child" # the signal came before we knew whom to tell
-    while :; do
-        wait "$child" && status=0 || status=$?
-        as_root kill -0 "$child" 2>/dev/null || break # a trapped signal ends the wait, not the child
-    done
+    # A trapped signal ends the wait, not the child, so its own status is asked for once it has gone.
+    while as_root kill -0 "$child" 2>/dev/null; do wait "$child" || true; done
+    wait "$child" && status=0 || status=$?
     trap - INT TERM HUP
     return "$status"
 }
