@@ -75,6 +75,7 @@ def test_twenty_hosts_share_one_transport_to_the_bastion(sshd: Sshd, bastion: Ss
         try:
             return one.call("echo in", timeout_s=20).stdout
         finally:
+            together.wait()  # a command closes its connections together, at its end
             one.close()
 
     with ThreadPoolExecutor(20) as pool:
