@@ -192,7 +192,11 @@ run_as_root() {
     [ -z "$stop" ] || interrupt "$child" # the signal came before we knew whom to tell
     # A trapped signal ends the wait, not the child, so its own status is asked for once it has gone.
     while as_root kill -0 "$child" 2>/dev/null; do wait "$child" || true; done
-    wait "$child" && status=0 || status=$?
+    # A signal that is only now acted on would be told instead of the child's status: ask again.
+    for _ in 1 2 3; do
+        wait "$child" && status=0 || status=$?
+        [ "$status" -gt 128 ] || break
+    done
     trap - INT TERM HUP
     return "$status"
 }
