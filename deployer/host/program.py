@@ -11,6 +11,11 @@ from importlib.resources import files
 
 PATH = "/var/lib/deployer/agent.sh"
 ID_MARK = b"@AGENT_ID@"  #: stands in the text where its id goes
+PARTS = (
+    "head", "answers", "header", "processes", "program", "manifests", "state", "switch", "validate", "memory",
+    "reload", "look", "own", "adopt", "stage", "activate", "promote", "main",
+)  # fmt: skip
+"""The files of sh/ that make the text, in this order; main, which calls the rest, is the last."""
 ARGUMENT_LIMIT = 128 << 10  #: Linux, MAX_ARG_STRLEN: the text is handed over as one argument
 
 # dd takes exactly its bytes off the pipe in a few reads; a shell's own read takes them one by one.
@@ -39,14 +44,20 @@ class Program:
         return f"{_prefix(sudo)}sh -c '{_LOADER.format(size=len(self.packed))} {_words(verbs)}'"
 
 
+def source() -> bytes:
+    """The agent's text without its id: the parts, one after the other."""
+    folder = files("deployer.host").joinpath("sh")
+    return b"".join(folder.joinpath(f"{part}.sh").read_bytes() for part in PARTS)
+
+
 @lru_cache(maxsize=1)
 def bundled() -> Program:
     """The agent that belongs to this program."""
-    raw = files("deployer.host").joinpath("agent.sh").read_bytes()
+    raw = source()
     ident = hashlib.sha256(raw).hexdigest()[:12]
     text = raw.replace(ID_MARK, ident.encode(), 1)
     if len(text) >= ARGUMENT_LIMIT:
-        raise AssertionError(f"agent.sh has {len(text)} bytes, more than one argument may have")
+        raise AssertionError(f"the agent has {len(text)} bytes, more than one argument may have")
     return Program(ident, text)
 
 

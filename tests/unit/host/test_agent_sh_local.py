@@ -17,7 +17,6 @@ from deployer.host.reply import Answer, parse
 from deployer.model import Entry, Kind, Manifest
 
 SHELLS = (("dash",), ("busybox", "ash"), ("bash",))
-AGENT = Path(program.__file__).with_name("agent.sh")
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the agent refuses to work for anybody but root")
 
@@ -45,13 +44,13 @@ def header(target: Path, **more: str) -> bytes:
 
 
 def test_shellcheck_is_content() -> None:
-    done = subprocess.run(["shellcheck", str(AGENT)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    done = subprocess.run(["shellcheck", "-"], input=program.source(), capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout.decode()
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_the_program_inside_the_namespaces_parses(shell: tuple[str, ...], tmp_path: Path) -> None:
-    text = AGENT.read_text()
+    text = program.source().decode()
     start = text.index("inside='") + len("inside='")
     inside = tmp_path / "inside.sh"
     inside.write_text("#!/bin/sh\n" + text[start : text.index("\n'\n", start)])
@@ -65,7 +64,7 @@ def test_the_program_inside_the_namespaces_parses(shell: tuple[str, ...], tmp_pa
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_a_text_that_was_cut_off_does_nothing(shell: tuple[str, ...]) -> None:
-    text = AGENT.read_text()
+    text = program.source().decode()
     for share in (0.5, 0.9, 0.999):
         cut = text[: int(len(text) * share)]
         done = subprocess.run(

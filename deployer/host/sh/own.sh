@@ -1,0 +1,55 @@
+# --------------------------------------------------------------------------------------------------- install, begin, release
+
+do_install() {
+  [ -n "$sha256" ] || usage "sha256 is wanted"
+  umask 022
+  mkdir -p "$base" 2>/dev/null || fail 67 "$base cannot be made (is the file system read-only, or full?)."
+  chmod 0711 "$base" 2>/dev/null || cannot_write "$base"
+  incoming=$base/.agent.$$
+  { head -c 1048576 >"$incoming"; } 2>/dev/null || cannot_write "$base"
+  digest=$(sha256sum <"$incoming")
+  [ "${digest%% *}" = "$sha256" ] || fail 70 "The agent arrived incomplete (its hash differs); try again."
+  chmod 0755 "$incoming" && sync "$incoming" && mv -f "$incoming" "$base/agent.sh" || cannot_write "$base"
+  incoming=''
+}
+
+do_begin() {
+  [ -n "$deployment" ] || usage "deployment is wanted"
+  load_program
+  [ -n "$binary" ] || fail 67 "${argv%%"$nl"*} is not on this host (not in $PATH); install it."
+  [ "$program" = nginx ] || [ -n "$reload" ] || fail 67 "The playbook's reload is auto, but ${argv%%"$nl"*} is not nginx; give the reload command as a list."
+  check_targets
+  make_state
+  take_lock
+  read_owner
+  if [ -n "$owner" ] && [ "$owner" != "$deployment" ] && [ "$preempt" != yes ] && [ "$silent" -lt "$owner_silent_s" ]; then
+    busy "Deployment $owner of ${owner_controller:-somebody} owns this host and was heard $silent s ago; wait for it, or roll back, which pre-empts it."
+  fi
+  if [ "$owner" != "$deployment" ]; then
+    owner_epoch=$((owner_epoch + 1))
+    write_owner "$owner_epoch" "$deployment" "$controller"
+  fi
+  epoch=$owner_epoch owner=$deployment
+  make_store
+  read_clock
+  hear
+  [ "$recalled" = yes ] || remember_program
+  logging=yes
+  repair
+  say epoch "$epoch"
+  note ok
+}
+
+do_release() {
+  [ -n "$deployment" ] || usage "deployment is wanted"
+  load_program
+  [ -d "$instance" ] || return 0
+  take_lock
+  logging=yes
+  read_owner
+  if [ "$owner" = "$deployment" ] && { [ -z "$epoch" ] || [ "$owner_epoch" = "$epoch" ]; }; then
+    write_owner "$owner_epoch" "" ""
+    note ok
+  fi
+}
+

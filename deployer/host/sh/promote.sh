@@ -1,0 +1,117 @@
+# --------------------------------------------------------------------------------------------------- confirm, promote, prune
+
+do_confirm() {
+  [ -n "$release" ] || usage "release is wanted"
+  need_ownership
+  baseline='' memory=''
+  need_target
+  find_master quick
+  [ "$live" = "$release" ] || fail 68 "What is live is $live, not $release."
+  if [ "$program" = nginx ]; then
+    same=''
+    if ! has_identity "$release"; then
+      is_intact "$target" "$release" && same=yes
+    fi
+    read_memory "$same"
+    [ "$memory" = "$release" ] || fail 68 "Release $release is live on disk but not proved to be in memory: $memory_note."
+  fi
+  say memory "$memory"
+  note ok
+}
+
+do_promote() {
+  [ -n "$release" ] || usage "release is wanted"
+  need_ownership
+  baseline=''
+  need_target
+  [ "$live" = "$release" ] || fail 68 "What is live is $live, not $release, so it cannot be promoted."
+  read_time
+  goods_without "$release"
+  replace_file "$private/good" "$text$release $deployment ${clock%.*}$nl" || cannot_write "$private"
+  is_text "$private/checks" "$checks" || replace_file "$private/checks" "$checks" || cannot_write "$private"
+  link_name
+  [ ! -e "$beside.deployer-before" ] || rm -rf "$beside.deployer-before"
+  # The log is bounded: one older half is kept. Now and then is often enough to look.
+  [ $((epoch % 8)) -ne 0 ] || [ -z "$(find "$private/log" -size +1024k 2>/dev/null)" ] || mv -f "$private/log" "$private/log.1"
+  note ok
+}
+
+is_good() {
+  [ -f "$private/good" ] || return 1
+  while read -r good_id rest; do
+    [ "$good_id" != "$1" ] || return 0
+  done <"$private/good"
+  return 1
+}
+
+# Sets text to the lines of good without those of the releases in $1.
+goods_without() {
+  text=''
+  [ -f "$private/good" ] || return 0
+  while read -r good_id rest; do
+    case " $1 " in *" $good_id "*) ;; *) text=$text$good_id' '$rest$nl ;; esac
+  done <"$private/good"
+}
+
+# Whether file $1 consists of the lines $2.
+is_text() {
+  text=''
+  [ -f "$1" ] || return 1
+  while IFS= read -r line; do text=$text$line$nl; done <"$1"
+  [ "$text" = "$2" ]
+}
+
+do_demote() {
+  [ -n "$release" ] || usage "release is wanted"
+  need_ownership
+  goods_without "$release"
+  replace_file "$private/good" "$text" || cannot_write "$private"
+  note ok
+}
+
+do_prune() {
+  [ -n "$keep" ] || usage "keep is wanted"
+  need_ownership
+  baseline=''
+  need_target
+  find_master quick
+  held=''
+  [ -z "$master" ] || read_held
+  proved='' last_target='' last_from='' goods=''
+  { read -r proved _ <"$private/loaded"; } 2>/dev/null
+  { read -r _ && read -r last_target && read -r last_from; } 2>/dev/null <"$private/last"
+  if [ -f "$private/good" ]; then
+    while read -r good_id _; do goods="$good_id $goods"; done <"$private/good"
+  fi
+  wanted=" $live $baseline $proved $last_target $last_from $held $holds "
+  count=0
+  for word in $goods; do
+    count=$((count + 1))
+    [ "$count" -le "$keep" ] || break
+    wanted="$wanted$word "
+  done
+  gone=''
+  for directory in "$releases"/*/; do
+    directory=${directory%/}
+    word=${directory##*/}
+    is_release "$word" || continue
+    case $wanted in *" $word "*) continue ;; esac
+    # What is recorded of it goes first: without that it is no release any more, whatever happens next.
+    rm -rf "${meta:?}/$word" "${releases:?}/$word" "$state/id/$word" || cannot_write "$state"
+    say pruned "$word"
+    gone="$gone $word"
+  done
+  # Identities of releases that are gone, once nothing holds them open.
+  for identity_file in "$state"/id/*; do
+    word=${identity_file##*/}
+    case $wanted in *" $word "*) continue ;; esac
+    [ ! -e "$identity_file" ] || [ -d "$releases/$word" ] || rm -f "$identity_file"
+  done
+  if [ -n "$gone" ]; then
+    goods_without "$gone"
+    goods=$text
+    is_text "$private/good" "$goods" || replace_file "$private/good" "$goods" || cannot_write "$private"
+  fi
+  note "ok$gone"
+}
+
