@@ -5,17 +5,19 @@ Nothing is repeated here: what may be repeated after a lost connection is for th
 
 from __future__ import annotations
 
+import secrets
 import tarfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from deployer.errors import AgentError, DeployerError, Fate, Fenced, TransportError
+from deployer.errors import AgentError, Fate, Fenced, TransportError
 from deployer.globs import to_ere
 from deployer.host import program
 from deployer.host.observation import observation
 from deployer.host.payload import Payloads, contents
 from deployer.host.reply import CORRUPT, FAILED, PROTOCOL, Answer, VerbAnswer, failure, no_answer, parse
+from deployer.host.request import Header, Request
 from deployer.host.ssh import Connection
 from deployer.model import Manifest, Observation, Ownership, Release, Target
 
@@ -26,8 +28,6 @@ COPY_S = 180.0  #: adopt, freeze, unadopt, prune, manifest, fetch: reads or copi
 VALIDATE_S = 120.0  #: the validator may look up names that do not resolve
 PREPARE_S = COPY_S + VALIDATE_S
 SWITCH_S = 120.0  #: activate, restore: hashes two trees, reloads, waits for the verdict
-
-Header = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ class Agent:
         self._any_version = any_version
         self._payloads = payloads or Payloads()
         self._start = _Start.UNKNOWN
+        self._clock_offset: int | None = None  #: seconds that the host's clock was ahead of its uptime
 
     @property
     def host(self) -> str:
@@ -95,7 +96,9 @@ class Agent:
         )
         answer = self._call(["observe"], header, timeout_s=OBSERVE_S, changes=False)
         installed = self._start is _Start.INSTALLED
-        return observation(answer, answer.verbs[-1], host=self.host, installed=installed)
+        said = answer.verbs[-1]
+        self._clock_offset = int(said.number("clock")) - int(said.number("uptime"))
+        return observation(answer, said, host=self.host, installed=installed)
 
     def ensure_installed(self) -> None:
         """Put the agent at its stable path, when it is not there yet."""
@@ -110,8 +113,9 @@ class Agent:
     def begin(self, deployment: str, controller: str, *, preempt: bool = False) -> int:
         """Ask for ownership. Returns the epoch. Raises :class:`Busy`."""
         header = [*self._common(), ("deployment", deployment), ("controller", controller)]
-        if preempt:
-            header.append(("preempt", "yes"))
+        header += [("preempt", "yes")] if preempt else []
+        # It saves the host a process to find out what it said itself.
+        header += [("clock_offset", str(self._clock_offset))] if self._clock_offset else []
         epoch = int(self._one("begin", header, timeout_s=QUICK_S).number("epoch", -1))
         if epoch < 0:
             raise AgentError("the agent granted ownership without an epoch", host=self.host, code=FAILED)
@@ -217,7 +221,7 @@ class Agent:
         """
         header = [*self._owned(own), ("release", release_id), *(("check", digest) for digest in checks)]
         try:
-            self._call(["promote", "prune", "release"], header + self._kept(hold), timeout_s=COPY_S)
+            self._call(["promote", "release"], header + self._kept(hold), timeout_s=COPY_S)
         except Fenced:
             done = {(good.release, good.deployment) for good in self.observe(hash_disk=False).good}
             if (release_id, own.deployment) not in done:
@@ -308,38 +312,42 @@ class Agent:
 
         :param needed: how many of the verbs have to succeed; 0: all.
         """
-        request = (_encoded(header), payload)
         # Which agent answers is only seen in its answer: one that is not known yet may be asked, not told.
         try_installed = self._start is _Start.INSTALLED or (
             self._start is _Start.UNKNOWN and (self._any_version or not changes)
         )
+        request = Request(tuple(verbs), header, payload)
         if try_installed:
-            answer = self._by_path(verbs, request, timeout_s)
+            answer = self._by_path(request, timeout_s)
             if answer is not None:
                 return self._judged(verbs, answer, needed)
             self._start = _Start.TEXT
         text = program.bundled()
-        command = text.command(verbs, sudo=self._sudo)
-        answer = self._sent(command, (text.packed, *request), timeout_s)
+        answer = self._sent(text.command(sudo=self._sudo), text.packed, request, timeout_s)
         if answer is None:
             raise TransportError(
                 "the host's shell did not start the agent", host=self.host, fate=Fate.UNKNOWN
             )
         return self._judged(verbs, answer, needed)
 
-    def _by_path(self, verbs: list[str], request: tuple[bytes, ...], timeout_s: float) -> Answer | None:
+    def _by_path(self, request: Request, timeout_s: float) -> Answer | None:
         """Ask the installed agent; ``None`` when there is none, or none that will do."""
-        answer = self._sent(program.installed_command(verbs, sudo=self._sudo), request, timeout_s)
+        command = program.installed_command(sudo=self._sudo)
+        answer = self._sent(command, b"", request, timeout_s)
         if answer is None:
             return None
         if answer.protocol == PROTOCOL and (self._any_version or answer.agent == program.bundled().id):
             self._start = _Start.INSTALLED
             return answer
+        self.connection.dismiss(command)
         return None
 
-    def _sent(self, command: str, stdin: tuple[bytes, ...], timeout_s: float) -> Answer | None:
+    def _sent(self, command: str, opening: bytes, request: Request, timeout_s: float) -> Answer | None:
         """One round: ``None`` when no agent is installed."""
-        reply = self.connection.call(command, stdin=stdin, timeout_s=timeout_s)
+        token = secrets.token_hex(8)
+        reply = self.connection.ask(
+            command, opening, request.parts(token), end=f"done={token}\n".encode(), timeout_s=timeout_s
+        )
         answer = parse(reply.stdout)
         if answer:
             return answer
@@ -379,12 +387,3 @@ def _switched(answer: Answer) -> Switched:
         changed=first.one("changed") != "no",
         released=last.name == "release" and last.code == 0,
     )
-
-
-def _encoded(header: Header) -> bytes:
-    lines = []
-    for key, value in header:
-        if "\n" in value or "\0" in value or "\r" in value:
-            raise DeployerError(f"a request may hold no newline: {key}={value!r}")
-        lines.append(f"{key}={value}\n".encode("utf-8", "surrogateescape"))
-    return b"".join(lines) + b"\n"

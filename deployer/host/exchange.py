@@ -1,4 +1,7 @@
-"""One command on one session channel: input is written while output is read, every wait has a deadline."""
+"""Commands on session channels: input is written while output is read, every wait has a deadline.
+
+A command is run to its end (:func:`finish`), or answers request after request (:class:`Conversation`).
+"""
 
 from __future__ import annotations
 
@@ -30,11 +33,16 @@ class Lost(Exception):  # caught one frame up
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a command answered. ``exit_status`` is -1 when a signal killed it."""
+    """What a command answered.
+
+    :ivar exit_status: -1 when a signal killed it; 0 while it goes on to answer.
+    :ivar ended: whether the command is over.
+    """
 
     exit_status: int
     stdout: bytes
     stderr: bytes
+    ended: bool = True
 
 
 class _Bell:
@@ -73,51 +81,81 @@ def finish(channel: Channel, stdin: Sequence[bytes], deadline: Deadline) -> Repl
     :raises Lost: the connection ended; the command's fate is unknown.
     :raises Refused: the server did not start it.
     """
-    bell = _Bell()
-    buffer: Any
-    for buffer in (channel.in_buffer, channel.in_stderr_buffer):
-        buffer.set_event(bell)
-    if sum(map(len, stdin)) <= INLINE:
-        _feed(channel, stdin, deadline)
-    else:
-        feeder = threading.Thread(target=_feed, args=(channel, stdin, deadline), daemon=True)
-        feeder.start()
-    stdout, stderr = bytearray(), bytearray()
-    _collect(channel, bell, stdout, stderr, deadline)
-    # The status comes just before the end of the channel, or just after the end of the output.
-    channel.status_event.wait(min(deadline.left, EOF_GRACE_S))
-    if channel.exit_status < 0:
-        if channel.transport is None or not channel.transport.is_active():
-            raise Lost("the connection ended")
-        if not channel.event_ready:
-            raise Refused("the server refused to run a command")
-    return Reply(channel.exit_status, bytes(stdout), bytes(stderr))
+    return Conversation(channel).ask(stdin, b"", deadline)
 
 
-def _collect(channel: Channel, bell: _Bell, stdout: bytearray, stderr: bytearray, deadline: Deadline) -> None:
-    grace: Deadline | None = None
-    while True:
-        bell.silence()
-        ended = channel.eof_received or channel.closed
-        while channel.recv_ready():
-            stdout += channel.recv(1 << 20)
-        while channel.recv_stderr_ready():
-            stderr += channel.recv_stderr(1 << 20)
-            del stderr[:-STDERR_KEPT]
-        if ended:
-            return
-        if len(stdout) > STDOUT_LIMIT:
-            raise Lost(f"it answered more than {STDOUT_LIMIT >> 20} MiB")
-        if deadline.passed:
-            raise TimeoutError(f"no end within {deadline.seconds:g} s")
-        if channel.status_event.is_set():
-            grace = grace or Deadline.after(EOF_GRACE_S)
-            if grace.passed:
-                return
-        bell.wait(min(deadline.left, 1.0))
+class Conversation:
+    """A requested command that answers request after request, for one thread at a time."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._bell = _Bell()
+        buffer: Any
+        for buffer in (channel.in_buffer, channel.in_stderr_buffer):
+            buffer.set_event(self._bell)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the command is believed to wait for a request."""
+        channel = self._channel
+        return not (channel.eof_received or channel.closed or channel.status_event.is_set())
+
+    def ask(self, stdin: Sequence[bytes], end: bytes, deadline: Deadline) -> Reply:
+        """Feed one request and collect its answer, which ends with these bytes or with the command.
+
+        :param end: empty: nothing more is going to be asked; the command reads to the end of its input.
+        :raises: what :func:`finish` raises.
+        """
+        channel = self._channel
+        if sum(map(len, stdin)) <= INLINE:
+            _feed(channel, stdin, deadline, last=not end)
+        else:
+            args, more = (channel, stdin, deadline), {"last": not end}
+            threading.Thread(target=_feed, args=args, kwargs=more, daemon=True).start()
+        stdout, stderr = bytearray(), bytearray()
+        if not self._collect(stdout, stderr, end, deadline):
+            return Reply(0, bytes(stdout), bytes(stderr), ended=False)
+        # The status comes just before the end of the channel, or just after the end of the output.
+        channel.status_event.wait(min(deadline.left, EOF_GRACE_S))
+        if channel.exit_status < 0:
+            if channel.transport is None or not channel.transport.is_active():
+                raise Lost("the connection ended")
+            if not channel.event_ready:
+                raise Refused("the server refused to run a command")
+        return Reply(channel.exit_status, bytes(stdout), bytes(stderr))
+
+    def close(self) -> None:
+        """End the command's input and output. Waits for nobody."""
+        with suppress(OSError, EOFError, SSHException):
+            self._channel.close()
+
+    def _collect(self, stdout: bytearray, stderr: bytearray, end: bytes, deadline: Deadline) -> bool:
+        """Read on; whether the command ended (``False``: the answer is complete, more may be asked)."""
+        channel, grace = self._channel, None
+        while True:
+            self._bell.silence()
+            ended = channel.eof_received or channel.closed
+            while channel.recv_ready():
+                stdout += channel.recv(1 << 20)
+            while channel.recv_stderr_ready():
+                stderr += channel.recv_stderr(1 << 20)
+                del stderr[:-STDERR_KEPT]
+            if end and stdout.endswith(end):
+                return False
+            if ended:
+                return True
+            if len(stdout) > STDOUT_LIMIT:
+                raise Lost(f"it answered more than {STDOUT_LIMIT >> 20} MiB")
+            if deadline.passed:
+                raise TimeoutError(f"no end within {deadline.seconds:g} s")
+            if channel.status_event.is_set():
+                grace = grace or Deadline.after(EOF_GRACE_S)
+                if grace.passed:
+                    return True
+            self._bell.wait(min(deadline.left, 1.0))
 
 
-def _feed(channel: Channel, stdin: Sequence[bytes], deadline: Deadline) -> None:
+def _feed(channel: Channel, stdin: Sequence[bytes], deadline: Deadline, *, last: bool) -> None:
     # A command that ends before it read all its input closes the channel: then its status tells, not this.
     with suppress(OSError, EOFError, SSHException):
         for part in stdin:
@@ -128,4 +166,5 @@ def _feed(channel: Channel, stdin: Sequence[bytes], deadline: Deadline) -> None:
                 if sent == 0:
                     return
                 at += sent
-        channel.shutdown_write()
+        if last:
+            channel.shutdown_write()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
@@ -39,9 +38,9 @@ class Program:
         """The text as it goes ahead on standard input."""
         return gzip.compress(self.text, mtime=0)
 
-    def command(self, verbs: Sequence[str], *, sudo: bool) -> str:
+    def command(self, *, sudo: bool) -> str:
         """Start the agent whose packed text is the beginning of standard input."""
-        return f"{_prefix(sudo)}sh -c '{_LOADER.format(size=len(self.packed))} {_words(verbs)}'"
+        return f"{_prefix(sudo)}sh -c '{_LOADER.format(size=len(self.packed))} serve'"
 
 
 def source() -> bytes:
@@ -61,16 +60,10 @@ def bundled() -> Program:
     return Program(ident, text)
 
 
-def installed_command(verbs: Sequence[str], *, sudo: bool) -> str:
+def installed_command(*, sudo: bool) -> str:
     """Start the agent at its stable path."""
-    return f"{_prefix(sudo)}sh {PATH} {_words(verbs)}"
+    return f"{_prefix(sudo)}sh {PATH} serve"
 
 
 def _prefix(sudo: bool) -> str:
     return "sudo -n " if sudo else ""
-
-
-def _words(verbs: Sequence[str]) -> str:
-    if not all(verb.isalpha() and verb.isascii() for verb in verbs):
-        raise AssertionError(f"not verbs: {verbs}")
-    return " ".join(verbs)

@@ -6,7 +6,8 @@ A failure says what is known of the command's fate; only what was never sent is 
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,15 +19,12 @@ from deployer.host.ssh_config import Route, resolve
 from deployer.model import Host
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from paramiko import Channel
 
-    from deployer.host.exchange import Reply
+    from deployer.host.exchange import Conversation, Reply
     from deployer.host.link import Link
 
 CONNECT_FAILED = 2  #: RFC 4254, 5.1: SSH_OPEN_CONNECT_FAILED
-WORTH_HIDING_S = 0.02  #: a round trip that takes longer is hidden by opening the next channel ahead
 
 
 class TunnelRefused(TransportError):
@@ -51,6 +49,11 @@ class SshOptions:
     gateways: Gateways[Link] = field(default_factory=Gateways, compare=False, repr=False)
 
 
+@dataclass
+class _Fate:
+    sent: bool = False  #: whether the host may have got the command
+
+
 class Connection:
     """One host, one transport, any number of channels, from any number of threads."""
 
@@ -59,7 +62,7 @@ class Connection:
         self._lock = threading.Lock()
         self._route: Route | None = None
         self._link: Link | None = None
-        self._spare: Future[Channel] | None = None
+        self._idle: dict[str, list[Conversation]] = {}
 
     @property
     def route(self) -> Route:
@@ -105,33 +108,104 @@ class Connection:
         :param timeout_s: until the answer is complete.
         :raises TransportError: with the command's fate. After ``UNKNOWN`` the connection is closed.
         """
+        parts = (stdin,) if isinstance(stdin, bytes) else stdin
+        deadline = Deadline.after(timeout_s or self.options.command_timeout_s)
+        link = self._live_link()
+        with self._told(link, deadline) as fate:
+            talk = self._started(link, command, deadline)
+            try:
+                fate.sent = True
+                return talk.ask(parts, b"", deadline)
+            finally:
+                if link.alive:
+                    talk.close()
+
+    def ask(
+        self, command: str, opening: bytes, request: Sequence[bytes], *, end: bytes, timeout_s: float
+    ) -> Reply:
+        """Ask a command that answers request after request; started when none is idle.
+
+        :param command: as for :meth:`call`.
+        :param opening: goes ahead of the first request of each process.
+        :param end: what a complete answer ends with, and nothing else does; when the command ends before it,
+            the reply says so.
+        :raises TransportError: as :meth:`call`.
+        """
+        deadline = Deadline.after(timeout_s)
+        link = self._live_link()
+        with self._told(link, deadline) as fate:
+            talk = self._idle_talk(command)
+            parts = tuple(request)
+            if talk is None:
+                talk = self._started(link, command, deadline)
+                parts = (opening, *parts)
+            fate.sent = True
+            reply = talk.ask(parts, end, deadline)
+        if reply.ended:
+            talk.close()
+        else:
+            with self._lock:
+                if self._link is link:
+                    self._idle.setdefault(command, []).append(talk)
+        return reply
+
+    def dismiss(self, command: str) -> None:
+        """End what is idle of a command, so that the next request starts it anew."""
+        with self._lock:
+            idle = self._idle.pop(command, [])
+        for talk in idle:
+            talk.close()
+
+    def _idle_talk(self, command: str) -> Conversation | None:
+        with self._lock:
+            idle = self._idle.get(command, [])
+            while idle:
+                talk = idle.pop()
+                if talk.usable:
+                    return talk
+        return None
+
+    def _started(self, link: Link, command: str, deadline: Deadline) -> Conversation:
+        """Ask for a command on a new session, and wait for no answer yet. Raises ``TransportError``."""
+        from paramiko import ChannelException
+
+        from deployer.host import exchange
+
+        try:
+            channel = link.session(deadline)
+        except ChannelException as error:
+            text = f"sshd on {self.route.where} opens no session for {self.user} ({error.text})"
+            raise self._lost(text, sent=False) from error
+        except TimeoutError as error:
+            link.abort()
+            text = f"{self.route.where} did not answer within {deadline.seconds:g} s; is it frozen?"
+            raise self._lost(text, sent=False) from error
+        except EOFError as error:
+            raise self._lost(f"the connection to {self.route.where} was lost", sent=False) from error
+        exchange.request(channel, command)
+        return exchange.Conversation(channel)
+
+    @contextmanager
+    def _told(self, link: Link, deadline: Deadline) -> Iterator[_Fate]:
+        """What breaks an exchange, as an error that says what is known of the command's fate."""
         from paramiko import SSHException
 
         from deployer.host import exchange
 
-        deadline = Deadline.after(timeout_s or self.options.command_timeout_s)
-        link, channel = self._session(deadline)
-        sent = False
+        fate = _Fate()
         try:
-            exchange.request(channel, command)
-            sent = True
-            self._open_ahead(link)
-            parts = (stdin,) if isinstance(stdin, bytes) else stdin
-            return exchange.finish(channel, parts, deadline)
+            yield fate
         except exchange.Refused as error:
             text = f"{self.route.where} runs no command for {self.user} (nologin? a restricted key?)"
             raise TransportError(text, host=self.host.name, fate=Fate.NEVER_SENT) from error
         except TimeoutError as error:
             link.abort()
             text = f"{self.route.where} gave no complete answer within {deadline.seconds:g} s"
-            raise self._lost(text, sent=sent) from error
+            raise self._lost(text, sent=fate.sent) from error
         except (exchange.Lost, EOFError, OSError, SSHException) as error:
             link.abort()
             text = f"the connection to {self.route.where} was lost: {error or 'closed by the host'}"
-            raise self._lost(text, sent=sent) from error
-        finally:
-            if link.alive:
-                channel.close()
+            raise self._lost(text, sent=fate.sent) from error
 
     def tunnel(self, address: str, port: int, *, timeout_s: float) -> Channel:
         """A stream to what the host sees at an address: ``recv``, ``sendall``, ``settimeout``, ``close``.
@@ -165,7 +239,7 @@ class Connection:
             self._drop()
 
     def _drop(self) -> None:
-        link, self._link, self._spare = self._link, None, None
+        link, self._link, self._idle = self._link, None, {}
         if link:
             link.close()
 
@@ -177,47 +251,3 @@ class Connection:
 
     def _lost(self, text: str, *, sent: bool) -> TransportError:
         return TransportError(text, host=self.host.name, fate=Fate.UNKNOWN if sent else Fate.NEVER_SENT)
-
-    def _session(self, deadline: Deadline) -> tuple[Link, Channel]:
-        """A session channel: the one opened ahead, or a new one."""
-        from paramiko import ChannelException
-
-        with self._lock:
-            link, spare, self._spare = self._live_link(), self._spare, None
-        try:
-            if spare:
-                with suppress(TimeoutError, ChannelException, EOFError):
-                    channel = spare.result(timeout=deadline.left)
-                    if not channel.closed:
-                        return link, channel
-            channel = link.session(deadline)
-        except ChannelException as error:
-            text = f"sshd on {self.route.where} opens no session for {self.user} ({error.text})"
-            raise self._lost(text, sent=False) from error
-        except TimeoutError as error:
-            link.abort()
-            text = f"{self.route.where} did not answer within {deadline.seconds:g} s; is it frozen?"
-            raise self._lost(text, sent=False) from error
-        except EOFError as error:
-            raise self._lost(f"the connection to {self.route.where} was lost", sent=False) from error
-        return link, channel
-
-    def _open_ahead(self, link: Link) -> None:
-        """On a slow line, open the channel of the next call while this one runs: one round trip less."""
-        if link.round_trip_s < WORTH_HIDING_S:
-            return
-        from concurrent.futures import Future
-
-        future: Future[Channel] = Future()
-
-        def work() -> None:
-            try:
-                future.set_result(link.session(Deadline.after(self.options.connect_timeout_s)))
-            except Exception as error:
-                future.set_exception(error)
-
-        with self._lock:
-            if self._spare is not None or self._link is not link:
-                return
-            self._spare = future
-        threading.Thread(target=work, name=f"channel ahead {self.host.name}", daemon=True).start()

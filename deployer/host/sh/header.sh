@@ -1,17 +1,27 @@
 # --------------------------------------------------------------------------------------------------- the header
 
+# Reads a header: sets its values, count of its lines, and malformed (empty: it is well-formed). False at the end of what is asked.
 read_header() {
   target='' state='' preserve='' argv='' reload='' deployment='' epoch='' controller='' release='' from='' leaves='' tree_hash=''
   base_release='' commit='' source_hash='' main_identity='' modes='' checks='' holds='' keep='' lines='' hash='' sha256=''
-  preempt='' accept_unproven='' fix_forward='' start='' limit='' survey=''
+  preempt='' accept_unproven='' fix_forward='' start='' limit='' survey='' clock_offset='' verbs='' token='' payload='' malformed=''
   count=0
   while :; do
-    IFS= read -r line || usage "the header has no end"
-    [ -n "$line" ] || break
+    IFS= read -r line <&6 || {
+      malformed="the header has no end"
+      return 1
+    }
+    [ -n "$line" ] || return 0
     count=$((count + 1))
-    [ "$count" -le 4000 ] && [ "${#line}" -le 65536 ] || usage "the header is too long"
-    case $line in *[[:cntrl:]]*) usage "a header value holds a control character" ;; esac
-    case $line in *=*) ;; *) usage "a header line without =" ;; esac
+    [ "$count" -le 4000 ] && [ "${#line}" -le 65536 ] || {
+      malformed="the header is too long"
+      return 0
+    }
+    case $line in
+      *[[:cntrl:]]*) malformed="a header value holds a control character" ;;
+      *=*) ;;
+      *) malformed="a header line without =" ;;
+    esac
     value=${line#*=}
     case ${line%%=*} in
       target) target=$value ;;
@@ -43,8 +53,22 @@ read_header() {
       start) start=$value ;;
       limit) limit=$value ;;
       survey) survey=$value ;;
+      clock_offset) clock_offset=$value ;;
+      verbs) verbs=$value ;;
+      token) token=$value ;;
+      payload) payload=$value ;;
     esac # an unknown key belongs to a later controller and changes nothing here
   done
+}
+
+# The bytes that follow the header: as many as it says, or all there are.
+read_payload() {
+  if [ -n "$payload" ]; then
+    # Not a byte more: the next request follows.
+    dd bs=65536 count="$payload" iflag=fullblock,count_bytes 2>/dev/null
+  else
+    cat
+  fi <&6
 }
 
 is_digits() { case $1 in '' | *[!0-9]*) return 1 ;; esac; [ "${#1}" -le 15 ]; }
@@ -87,6 +111,8 @@ check_header() {
   [ -z "$keep" ] || is_digits "$keep" || usage "keep"
   [ -z "$lines" ] || is_digits "$lines" || usage "lines"
   [ -z "$limit" ] || is_digits "$limit" || usage "limit"
+  [ -z "$clock_offset" ] || is_digits "$clock_offset" || usage "clock_offset"
+  [ -z "$payload" ] || is_digits "$payload" || usage "payload"
 }
 
 check_target() {

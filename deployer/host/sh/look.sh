@@ -227,7 +227,7 @@ do_fetch() {
   read_source
   make_scratch
   limit=${limit:-16777216}
-  head -c 1048576 >"$scratch/asked"
+  read_payload | head -c 1048576 >"$scratch/asked"
   (cd "$source" && find . -mindepth 1 ! -type d -printf '%P\0') | sort -z >"$scratch/there"
   sort -zu "$scratch/asked" | comm -z -12 - "$scratch/there" >"$scratch/found"
   # As many as fit. A newline in a name is kept as \001 while the shell reads.

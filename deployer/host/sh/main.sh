@@ -18,21 +18,50 @@ is_root() {
 
 main() {
   set -u
-  LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+  # The usual places first: whoever looks a program up tries one after the other.
+  LC_ALL=C PATH=/usr/bin:/usr/sbin:/bin:/sbin:/usr/local/sbin:/usr/local/bin
   export LC_ALL PATH
   IFS=$blanks
   unset CDPATH ENV BASH_ENV GREP_OPTIONS GREP_COLORS TAR_OPTIONS POSIXLY_CORRECT TMPDIR XARGS LD_PRELOAD NGINX NGINX_BPF TIME_STYLE BLOCK_SIZE
   umask 022
   cd / || exit 70
-  verb=${1-} logging='' private='' meta='' intact='' clock='' clock_offset='' boot='' scratch='' incoming='' main_pattern='' main_digest='' locked=no repaired=no program_known=no
-  baseline='' memory='' master='' kind='' proof='' seconds=0 release='' deployment='' work='' main_pid='' main_log=no
+  # What is asked stays on a descriptor of its own, out of reach of what is started from here.
+  exec 6<&0 </dev/null
+  case $* in
+    serve) serve ;;
+    *)
+      payload=''
+      read_header
+      answer "$@"
+      ;;
+  esac
+}
+
+# Answer request after request, each in a process of its own, until one fails or nobody asks any more.
+serve() {
+  set -f
+  while read_header; do
+    [ -n "$payload" ] || payload=0
+    case $token in '' | *[!0-9a-f]*) malformed="token" ;; esac
+    # What a refused request left unread would be taken for the next one.
+    # shellcheck disable=SC2086 # words
+    (set +f && answer $verbs) || exit
+    # So the controller knows that this answer is complete, and that the next request may come.
+    say "done" "$token"
+  done
+}
+
+# Run verbs with the header that was read; the exit status is that of the last one.
+answer() {
+  verb=${1-} logging='' private='' meta='' intact='' clock='' boot='' scratch='' incoming='' main_pattern='' main_digest='' locked=no repaired=no program_known=no
+  baseline='' memory='' master='' kind='' proof='' seconds=0 work='' main_pid='' main_log=no carried=yes
   trap clean_up EXIT
   trap 'exit 70' INT TERM
   say protocol "$protocol"
   say agent "$agent_id"
   say verb "$verb"
   is_root || fail 77 "The agent must run as root; allow this user passwordless sudo, or log in as root."
-  read_header
+  [ -z "$malformed" ] || usage "$malformed"
   check_header
   first=yes
   for verb; do
@@ -47,6 +76,7 @@ main() {
     say end 0
   done
   [ "$first" = no ] || usage "no verb"
+  exit 0
 }
 
 main "$@"

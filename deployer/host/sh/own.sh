@@ -6,7 +6,7 @@ do_install() {
   mkdir -p "$base" 2>/dev/null || fail 67 "$base cannot be made (is the file system read-only, or full?)."
   chmod 0711 "$base" 2>/dev/null || cannot_write "$base"
   incoming=$base/.agent.$$
-  { head -c 1048576 >"$incoming"; } 2>/dev/null || cannot_write "$base"
+  { read_payload | head -c 1048576 >"$incoming"; } 2>/dev/null || cannot_write "$base"
   digest=$(sha256sum <"$incoming")
   [ "${digest%% *}" = "$sha256" ] || fail 70 "The agent arrived incomplete (its hash differs); try again."
   chmod 0755 "$incoming" && sync "$incoming" && mv -f "$incoming" "$base/agent.sh" || cannot_write "$base"
@@ -21,6 +21,7 @@ do_begin() {
   check_targets
   make_state
   take_lock
+  said_offset=$clock_offset
   read_owner
   if [ -n "$owner" ] && [ "$owner" != "$deployment" ] && [ "$preempt" != yes ] && [ "$silent" -lt "$owner_silent_s" ]; then
     busy "Deployment $owner of ${owner_controller:-somebody} owns this host and was heard $silent s ago; wait for it, or roll back, which pre-empts it."
@@ -31,7 +32,7 @@ do_begin() {
   fi
   epoch=$owner_epoch owner=$deployment
   make_store
-  read_clock
+  [ -n "$said_offset" ] || read_clock
   hear
   [ "$recalled" = yes ] || remember_program
   logging=yes

@@ -52,7 +52,7 @@ read_program() {
   find_program
   version='' prefix='' conf='' main='' default_log='' pid_path='' key=''
   if [ "$program" = nginx ] && [ -n "$binary" ]; then
-    built=$("$binary" -V 2>&1 </dev/null)
+    built=$("$binary" -V 2>&1)
     set -f
     for word in $built; do
       case $word in

@@ -27,7 +27,13 @@ do_promote() {
   [ "$live" = "$release" ] || fail 68 "What is live is $live, not $release, so it cannot be promoted."
   read_time
   goods_without "$release"
-  replace_file "$private/good" "$text$release $deployment ${clock%.*}$nl" || cannot_write "$private"
+  goods=$text$release' '$deployment' '${clock%.*}$nl gone=''
+  if [ -n "$keep" ]; then
+    find_master quick
+    find_unwanted
+  fi
+  replace_file "$private/good" "$goods" || cannot_write "$private"
+  remove_unwanted
   is_text "$private/checks" "$checks" || replace_file "$private/checks" "$checks" || cannot_write "$private"
   link_name
   [ ! -e "$beside.deployer-before" ] || rm -rf "$beside.deployer-before"
@@ -75,43 +81,56 @@ do_prune() {
   baseline=''
   need_target
   find_master quick
-  held=''
+  goods_without ''
+  goods=$text
+  find_unwanted
+  [ -z "$gone" ] || is_text "$private/good" "$goods" || replace_file "$private/good" "$goods" || cannot_write "$private"
+  remove_unwanted
+  note "ok$gone"
+}
+
+# Of the releases that are here, those that nothing wants, goods being the lines of good: sets gone, and takes them out of goods.
+find_unwanted() {
+  held='' proved='' last_target='' last_from='' newest='' gone='' count=0
   [ -z "$master" ] || read_held
-  proved='' last_target='' last_from='' goods=''
   { read -r proved _ <"$private/loaded"; } 2>/dev/null
   { read -r _ && read -r last_target && read -r last_from; } 2>/dev/null <"$private/last"
-  if [ -f "$private/good" ]; then
-    while read -r good_id _; do goods="$good_id $goods"; done <"$private/good"
-  fi
+  old_ifs=$IFS
+  IFS=$nl
+  for line in $goods; do newest=${line%% *}$nl$newest; done
   wanted=" $live $baseline $proved $last_target $last_from $held $holds "
-  count=0
-  for word in $goods; do
+  for word in $newest; do
     count=$((count + 1))
     [ "$count" -le "$keep" ] || break
     wanted="$wanted$word "
   done
-  gone=''
   for directory in "$releases"/*/; do
     directory=${directory%/}
     word=${directory##*/}
     is_release "$word" || continue
-    case $wanted in *" $word "*) continue ;; esac
-    # What is recorded of it goes first: without that it is no release any more, whatever happens next.
-    rm -rf "${meta:?}/$word" "${releases:?}/$word" "$state/id/$word" || cannot_write "$state"
-    say pruned "$word"
-    gone="$gone $word"
+    case $wanted in *" $word "*) ;; *) gone="$gone $word" ;; esac
   done
-  # Identities of releases that are gone, once nothing holds them open.
+  text=''
+  for line in $goods; do
+    case "$gone " in *" ${line%% *} "*) ;; *) text=$text$line$nl ;; esac
+  done
+  IFS=$old_ifs
+  goods=$text
+}
+
+# Remove what find_unwanted found. Their names are no longer among the good ones by now.
+remove_unwanted() {
+  [ -n "$gone" ] || return 0
+  for word in $gone; do
+    set -- "$@" "${meta:?}/$word" "${releases:?}/$word" "$state/id/$word"
+    say pruned "$word"
+  done
+  # Identities of releases that went by another way, once nothing holds them open.
   for identity_file in "$state"/id/*; do
     word=${identity_file##*/}
     case $wanted in *" $word "*) continue ;; esac
-    [ ! -e "$identity_file" ] || [ -d "$releases/$word" ] || rm -f "$identity_file"
+    [ ! -e "$identity_file" ] || [ -d "$releases/$word" ] || set -- "$@" "$identity_file"
   done
-  if [ -n "$gone" ]; then
-    goods_without "$gone"
-    goods=$text
-    is_text "$private/good" "$goods" || replace_file "$private/good" "$goods" || cannot_write "$private"
-  fi
-  note "ok$gone"
+  # What is recorded of a release goes first: without that it is no release any more, whatever happens next.
+  rm -rf -- "$@" || cannot_write "$state"
 }
-

@@ -22,11 +22,11 @@ send_reload() {
     set -- $reload
     set +f
     IFS=$old_ifs
-    output=$(timeout -s KILL "$start_limit_s" "$@" </dev/null 2>&1 9>&- 8>&- 7>&-)
+    output=$(timeout -s KILL "$start_limit_s" "$@" 2>&1 9>&- 8>&- 7>&- 6<&-)
   else
     read_unit
     if [ -n "$unit" ]; then
-      output=$(timeout -s KILL "$start_limit_s" systemctl reload "$unit" </dev/null 2>&1 9>&- 8>&- 7>&-)
+      output=$(timeout -s KILL "$start_limit_s" systemctl reload "$unit" 2>&1 9>&- 8>&- 7>&- 6<&-)
     else
       kill -HUP "$master"
     fi
@@ -166,11 +166,11 @@ start_nginx() {
   rm -f "$private/start.log"
   if [ -d /run/systemd/system ] && systemctl cat "${binary##*/}.service" >/dev/null 2>&1 9>&-; then
     systemctl reset-failed "${binary##*/}.service" >/dev/null 2>&1 9>&-
-    timeout -s KILL "$start_limit_s" systemctl start "${binary##*/}.service" </dev/null >"$private/start.log" 2>&1 9>&-
+    timeout -s KILL "$start_limit_s" systemctl start "${binary##*/}.service" >"$private/start.log" 2>&1 9>&- 6<&-
   else
     set -- "$binary"
     [ -z "$main" ] || set -- "$binary" -c "$conf"
-    timeout -s KILL "$start_limit_s" "$@" </dev/null >"$private/start.log" 2>&1 9>&-
+    timeout -s KILL "$start_limit_s" "$@" >"$private/start.log" 2>&1 9>&- 6<&-
   fi
   started_rc=$?
   identity=no

@@ -5,7 +5,7 @@ do_stage() {
   case $tree_hash in "${release#*-}"*) ;; *) usage "release and tree_hash differ" ;; esac
   need_ownership
   if [ -d "$releases/$release" ] && read_recorded "$release" && [ "$recorded" = "$tree_hash" ] && is_intact "$releases/$release" "$release"; then
-    cat >/dev/null
+    read_payload >/dev/null
     say changed no
     note ok
     return 0
@@ -19,7 +19,7 @@ do_stage() {
   mkdir -p "$work/new" "$work/meta" || cannot_write "$private"
   # Files become copies of their own: a hard link inside the base would tie two paths together.
   errors=$(cp -a --no-preserve=links --reflink=auto "$releases/$base_release" "$work/tree" 2>&1) || cannot_write "$private" "$errors"
-  errors=$(tar -x -f - -C "$work" --no-same-owner --no-same-permissions -m 2>&1) || cannot_write "$private" "$errors"
+  errors=$(read_payload | tar -x -f - -C "$work" --no-same-owner --no-same-permissions -m 2>&1) || cannot_write "$private" "$errors"
   [ -f "$work/manifest" ] || usage "the payload has no manifest"
   stage_removals
   stage_files

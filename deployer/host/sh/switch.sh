@@ -1,9 +1,11 @@
 # --------------------------------------------------------------------------------------------------- the switch
 
-# Point STATE/live at release $1, by one rename; all that was written before it is on disk by then.
+# Point STATE/live at release $1, by one rename; all that was written before it is on disk by then: keep_tree saw to that,
+# unless something was carried since.
 point_live() {
   [ ! -L "$state/.live.new" ] || rm -f "$state/.live.new"
-  ln -s "releases/$1" "$state/.live.new" && sync -f "$state" && mv -T "$state/.live.new" "$state/live" || cannot_write "$state"
+  [ "$carried" = no ] || sync -f "$state" || cannot_write "$state"
+  ln -s "releases/$1" "$state/.live.new" && mv -T "$state/.live.new" "$state/live" || cannot_write "$state"
 }
 
 link_name() { beside=${target%/*}/.${target##*/}; }

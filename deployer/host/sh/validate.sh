@@ -91,7 +91,7 @@ run_validator() {
   IFS=$old_ifs
   # KILL: unshare ignores TERM while it waits, and takes its child with it.
   output=$({ timeout -s KILL "$test_limit_s" unshare -m -p -f --kill-child=KILL --mount-proc --propagation private sh -c "$inside" deployer-test "$@" \
-    </dev/null 2>&1 9>&- 8>&- 7>&-; printf '\ndeployer-exit %s' "$?"; } | tail -c 65536)
+    2>&1 9>&- 8>&- 7>&- 6<&-; printf '\ndeployer-exit %s' "$?"; } | tail -c 65536)
   code=${output##*deployer-exit }
   output=${output%"${nl}deployer-exit $code"}
   output=${output%"$nl"}

@@ -371,15 +371,6 @@ def test_ipv6(start_sshd: StartSshd) -> None:
     connection.close()
 
 
-def test_the_next_channel_is_opened_ahead_on_a_slow_line(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deployer.host.ssh.WORTH_HIDING_S", 0.0)
-    connection = sshd.connection()
-    connection.open()
-    for n in range(5):
-        assert connection.call(f"echo {n}", timeout_s=5).stdout == b"%d\n" % n
-    connection.close()
-
-
 def test_nothing_of_paramiko_reaches_the_log(own_sshd: Sshd, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     own_sshd.trust()
