@@ -18,8 +18,7 @@ is_root() {
 
 main() {
   set -u
-  # The usual places first: whoever looks a program up tries one after the other.
-  LC_ALL=C PATH=/usr/bin:/usr/sbin:/bin:/sbin:/usr/local/sbin:/usr/local/bin
+  LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
   export LC_ALL PATH
   IFS=$blanks
   unset CDPATH ENV BASH_ENV GREP_OPTIONS GREP_COLORS TAR_OPTIONS POSIXLY_CORRECT TMPDIR XARGS LD_PRELOAD NGINX NGINX_BPF TIME_STYLE BLOCK_SIZE
