@@ -76,6 +76,14 @@ def adopt(
             help="Also write what is live into DIR, to put it into git.",
         ),
     ] = None,
+    print_hardening: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="KEY.pub",
+            envvar="DEPLOYER_PRINT_HARDENING",
+            help="Only print the script that lets that key do the agent's work on a host, and nothing else.",
+        ),
+    ] = None,
     accept_unproven: AcceptUnproven = False,
     common: Common,
 ) -> None:
@@ -87,10 +95,23 @@ def adopt(
     from deployer.cli import setup
 
     context = setup.load(inventory, common)
+    if print_hardening is not None:
+        return _print_hardening(context, print_hardening, common)
     wishes = case.Wishes(accept_unproven, undo, export)
     with _signals() as signals, setup.journal_of(context) as journal:
         result = case.adopt(context, wishes, journal, _lines(signals, common))
-    _end(result, inventory, "adopt", common)
+    return _end(result, inventory, "adopt", common)
+
+
+def _print_hardening(context: Context, key: Path, common: Common) -> None:
+    from deployer.hardening import script
+
+    text = script(context, key)
+    if common.json:
+        _document({"hosts": [host.name for host in context.hosts], "script": text})
+    else:
+        _tell(text.removesuffix("\n"))
+        typer.echo("Read it, then run it as root on each host: ssh root@HOST sh < harden.sh", err=True)
 
 
 def plan(inventory: Inventory, *, rev: Rev = None, common: Common) -> None:

@@ -5,25 +5,23 @@ Nothing is repeated here: what may be repeated after a lost connection is for th
 
 from __future__ import annotations
 
-import secrets
 import tarfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 
-from deployer.errors import AgentError, Fate, Fenced, TransportError
+from deployer.errors import AgentError, Fenced
 from deployer.globs import to_ere
-from deployer.host import program
+from deployer.host.caller import Caller
 from deployer.host.observation import observation
 from deployer.host.payload import Payloads, contents
-from deployer.host.reply import CORRUPT, FAILED, PROTOCOL, Answer, VerbAnswer, failure, no_answer, parse
-from deployer.host.request import Header, Request
+from deployer.host.reply import CORRUPT, FAILED, Answer, VerbAnswer
+from deployer.host.request import Header
 from deployer.host.ssh import Connection
 from deployer.model import Manifest, Observation, Ownership, Release, Target
 
 # Seconds until a verb's answer must be complete; after that its outcome is unknown.
 OBSERVE_S = 60.0
-QUICK_S = 30.0  #: install, begin, release, confirm, promote, log: a lock and a few small files
+QUICK_S = 30.0  #: begin, release, confirm, promote, log: a lock and a few small files
 COPY_S = 180.0  #: adopt, freeze, unadopt, prune, manifest, fetch: reads or copies a whole tree
 VALIDATE_S = 120.0  #: the validator may look up names that do not resolve
 PREPARE_S = COPY_S + VALIDATE_S
@@ -48,15 +46,7 @@ class Switched:
     released: bool = False
 
 
-class _Start(Enum):
-    """How the agent is started on this host."""
-
-    UNKNOWN = auto()
-    INSTALLED = auto()  #: what answered is at the stable path
-    TEXT = auto()  #: nothing, or another version, is there: the text goes along with every call
-
-
-class Agent:
+class Agent(Caller):
     """One host's agent.
 
     :param any_version: take whatever agent the host has, if it speaks our protocol (rollback).
@@ -71,20 +61,9 @@ class Agent:
         any_version: bool = False,
         payloads: Payloads | None = None,
     ) -> None:
-        self.connection, self.target = connection, target
-        self._any_version = any_version
+        super().__init__(connection, target, any_version=any_version)
         self._payloads = payloads or Payloads()
-        self._start = _Start.UNKNOWN
         self._clock_offset: int | None = None  #: seconds that the host's clock was ahead of its uptime
-
-    @property
-    def host(self) -> str:
-        """The host's inventory name."""
-        return self.connection.host.name
-
-    def reopen(self) -> None:
-        """Connect anew after the connection was lost."""
-        self.connection.reopen()
 
     def observe(self, *, hash_disk: bool = True, sites: bool = False) -> Observation:
         """Ask for the facts; changes nothing on the host, not even the agent.
@@ -95,20 +74,16 @@ class Agent:
             self._common() + ([] if hash_disk else [("hash", "no")]) + ([] if sites else [("survey", "no")])
         )
         answer = self._call(["observe"], header, timeout_s=OBSERVE_S, changes=False)
-        installed = self._start is _Start.INSTALLED
         said = answer.verbs[-1]
         self._clock_offset = int(said.number("clock")) - int(said.number("uptime"))
-        return observation(answer, said, host=self.host, installed=installed)
+        return observation(answer, said, host=self.host, installed=self.installed)
 
     def ensure_installed(self) -> None:
         """Put the agent at its stable path, when it is not there yet."""
-        if self._start is _Start.UNKNOWN:
+        if not self.installed:
             self.observe(hash_disk=False)
-        if self._start is _Start.INSTALLED:
-            return
-        text = program.bundled()
-        self._call(["install"], [("sha256", text.sha256)], text.text, timeout_s=QUICK_S)
-        self._start = _Start.INSTALLED
+        if not self.installed:
+            self._install()
 
     def begin(self, deployment: str, controller: str, *, preempt: bool = False) -> int:
         """Ask for ownership. Returns the epoch. Raises :class:`Busy`."""
@@ -282,100 +257,12 @@ class Agent:
     def _of(self, release_id: str | None) -> Header:
         return self._common() + ([("release", release_id)] if release_id else [])
 
-    # How it is sent
-
-    @property
-    def _sudo(self) -> bool:
-        for said in (self.connection.host.become, self.target.become):
-            if said is not None:
-                return said
-        return self.connection.user != "root"
-
     def _one(self, verb: str, header: Header, *, timeout_s: float) -> VerbAnswer:
         return self._call([verb], header, timeout_s=timeout_s).verbs[-1]
 
     def _blob(self, verb: str, header: Header, payload: bytes = b"") -> bytes:
         answer = self._call([verb], header, payload, timeout_s=COPY_S, changes=False).verbs[-1]
         return answer.blob or b""
-
-    def _call(
-        self,
-        verbs: list[str],
-        header: Header,
-        payload: bytes = b"",
-        *,
-        timeout_s: float,
-        changes: bool = True,
-        needed: int = 0,
-    ) -> Answer:
-        """Run verbs under one call. Raises what the last one that ran refused with.
-
-        :param needed: how many of the verbs have to succeed; 0: all.
-        """
-        # Which agent answers is only seen in its answer: one that is not known yet may be asked, not told.
-        try_installed = self._start is _Start.INSTALLED or (
-            self._start is _Start.UNKNOWN and (self._any_version or not changes)
-        )
-        request = Request(tuple(verbs), header, payload)
-        if try_installed:
-            answer = self._by_path(request, timeout_s)
-            if answer is not None:
-                return self._judged(verbs, answer, needed)
-            self._start = _Start.TEXT
-        text = program.bundled()
-        answer = self._sent(text.command(sudo=self._sudo), text.packed, request, timeout_s)
-        if answer is None:
-            raise TransportError(
-                "the host's shell did not start the agent", host=self.host, fate=Fate.UNKNOWN
-            )
-        return self._judged(verbs, answer, needed)
-
-    def _by_path(self, request: Request, timeout_s: float) -> Answer | None:
-        """Ask the installed agent; ``None`` when there is none, or none that will do."""
-        command = program.installed_command(sudo=self._sudo)
-        answer = self._sent(command, b"", request, timeout_s)
-        if answer is None:
-            return None
-        if answer.protocol == PROTOCOL and (self._any_version or answer.agent == program.bundled().id):
-            self._start = _Start.INSTALLED
-            return answer
-        self.connection.dismiss(command)
-        return None
-
-    def _sent(self, command: str, opening: bytes, request: Request, timeout_s: float) -> Answer | None:
-        """One round: ``None`` when no agent is installed."""
-        token = secrets.token_hex(8)
-        reply = self.connection.ask(
-            command, opening, request.parts(token), end=f"done={token}\n".encode(), timeout_s=timeout_s
-        )
-        answer = parse(reply.stdout)
-        if answer:
-            return answer
-        stderr = reply.stderr.decode("utf-8", "replace")
-        if program.PATH in stderr:
-            return None
-        known = no_answer(
-            reply.exit_status, stderr, user=self.connection.user, sudo=self._sudo, host=self.host
-        )
-        raise known or self._lost(stderr)
-
-    def _judged(self, verbs: list[str], answer: Answer, needed: int) -> Answer:
-        if not answer.complete:
-            raise self._lost("")
-        last = answer.verbs[-1]
-        if last.code:
-            if 0 < needed < len(answer.verbs):
-                return answer
-            raise failure(last, self.host)
-        if [verb.name for verb in answer.verbs] != verbs:
-            raise self._lost("")
-        return answer
-
-    def _lost(self, stderr: str) -> TransportError:
-        lines = [line for line in stderr.splitlines() if line.strip()]
-        text = "the agent's answer is incomplete, so what it did is not known"
-        text = f"{text}: {lines[-1].strip()}" if lines else text
-        return TransportError(text, host=self.host, fate=Fate.UNKNOWN)
 
 
 def _switched(answer: Answer) -> Switched:

@@ -22,6 +22,7 @@ _HOMES = {"root": (0, 0), "ops": (OPS, OPS), "nosudo": (NOSUDO, NOSUDO)}
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _SSHD = """\
+Include /etc/ssh/sshd_config.d/*.conf
 HostKey /etc/ssh/ssh_host_ed25519_key
 PermitRootLogin prohibit-password
 PasswordAuthentication no
@@ -38,6 +39,7 @@ Defaults use_pty
 root ALL=(ALL:ALL) ALL
 ops ALL=(ALL:ALL) NOPASSWD: ALL
 nosudo ALL=(ALL:ALL) ALL
+@includedir /etc/sudoers.d
 """
 _PAM = "auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_unix.so\n"
 _FILES = {

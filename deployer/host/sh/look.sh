@@ -12,6 +12,7 @@ do_observe() {
   elif [ "/proc/$$/exe" -ef /bin/dash ]; then say shell dash
   elif [ "/proc/$$/exe" -ef /bin/busybox ]; then say shell busybox
   else say shell sh; fi
+  ! is_pinned || say pinned yes
   if [ -d /run/systemd/system ]; then say systemd yes; else say systemd no; fi
   say clock "$clock"
   say uptime "$uptime"

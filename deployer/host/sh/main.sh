@@ -68,7 +68,10 @@ answer() {
     first=no
     case $verb in
       install) ;;
-      observe | manifest | fetch | log | begin | release | adopt | freeze | unadopt | stage | validate | activate | restore | confirm | promote | demote | prune) check_target ;;
+      observe | manifest | fetch | log | begin | release | adopt | freeze | unadopt | stage | validate | activate | restore | confirm | promote | demote | prune)
+        check_target
+        check_pins
+        ;;
       *) usage "there is no verb ${verb%%[!a-z]*}" ;;
     esac
     "do_$verb"

@@ -2,6 +2,7 @@
 
 do_install() {
   [ -n "$sha256" ] || usage "sha256 is wanted"
+  ! is_pinned || fail 77 "This host is hardened, so only root changes its agent; as root, run the script of 'adopt --print-hardening' again."
   umask 022
   mkdir -p "$base" 2>/dev/null || fail 67 "$base cannot be made (is the file system read-only, or full?)."
   chmod 0711 "$base" 2>/dev/null || cannot_write "$base"
