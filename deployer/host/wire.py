@@ -6,6 +6,7 @@ Imported only when a connection is made: fabric and paramiko cost more time than
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import fabric
 from paramiko import Channel, ChannelException, Message, PKey, SSHClient, SSHException, Transport
 from paramiko.client import MissingHostKeyPolicy
+from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_EOF
 from paramiko.config import SSHConfig
 from paramiko.ssh_exception import IncompatiblePeer
 
@@ -36,10 +38,39 @@ class Dropped(Exception):
     """The peer hung up before it authenticated anybody: nothing was done, trying again is safe."""
 
 
-class Wire(Transport):
-    """paramiko's transport, with the refusal of a channel kept on that channel.
+class _Gate:
+    """What one channel sends through, in its transport's place: after CLOSE nothing goes out any more.
 
-    paramiko keeps it on the transport, where another thread's wait may pick it up.
+    paramiko looks whether a channel is open, lets go of its lock, then sends. A second thread that closes the
+    channel in between lets data follow the CLOSE; sshd answers that by ending the transport, and with
+    it everybody else's channels (or, if it has used the number again, it feeds the data to a stranger).
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._lock, self._shut = threading.Lock(), False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wire, name)
+
+    def _send_user_message(self, message: Message) -> None:
+        kind = message.asbytes()[0]
+        with self._lock:
+            if self._shut:
+                return
+            self._shut = kind == MSG_CHANNEL_CLOSE
+            # To end a channel of a dead transport is no error: it may be the socket of another transport,
+            # whose thread would die of it.
+            ignored = (EOFError, OSError, SSHException) if kind in {MSG_CHANNEL_CLOSE, MSG_CHANNEL_EOF} else ()
+            with suppress(*ignored):
+                self._wire._send_user_message(message)  # type: ignore[attr-defined]
+
+
+class Wire(Transport):
+    """paramiko's transport, with two of its races between threads mended.
+
+    The refusal of a channel is kept on that channel, not on the transport, where another thread's wait may
+    pick it up. What a channel sends passes its gate.
     """
 
     def _parse_channel_open_failure(self, m: Message) -> None:
@@ -64,6 +95,8 @@ class Wire(Transport):
         if refusal:
             self._unlink_channel(channel.chanid)  # type: ignore[attr-defined]
             raise refusal
+        gate: Any = _Gate(self)
+        channel._set_transport(gate)  # type: ignore[attr-defined]
         return channel
 
     def abort(self) -> None:

@@ -6,11 +6,15 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from paramiko import Message
+from paramiko.common import cMSG_CHANNEL_DATA
 
 from deployer.errors import HostKeyError, Unreachable
 from deployer.host.gateways import Gateways
@@ -75,13 +79,48 @@ def test_twenty_hosts_share_one_transport_to_the_bastion(sshd: Sshd, bastion: Ss
         try:
             return one.call("echo in", timeout_s=20).stdout
         finally:
-            together.wait()  # a command closes its connections together, at its end
             one.close()
 
     with ThreadPoolExecutor(20) as pool:
         assert list(pool.map(ask, range(20))) == [b"in\n"] * 20
     assert (bastion.directory / "log").read_text().count("Accepted publickey") - before == 1
     assert not options.gateways._shared
+
+
+def test_what_a_closed_channel_still_wants_to_send_does_not_end_its_transport(sshd: Sshd) -> None:
+    one = connection(sshd, config_over(sshd))
+    one.open()
+    stream = one.tunnel(sshd.address, sshd.port, timeout_s=10)
+    assert stream.recv(4) == b"SSH-"
+    late = Message()
+    late.add_byte(cMSG_CHANNEL_DATA)
+    late.add_int(stream.remote_chanid)
+    late.add_string("too late")
+    link: Any = one._link
+    way_out: Any = stream.transport
+    stream.close()
+    await_(lambda: link._transport._channels.get(stream.chanid) is None)
+    way_out._send_user_message(late)
+    assert one.call("echo alive", timeout_s=10).stdout == b"alive\n"
+    assert one._link is link
+    one.close()
+
+
+def test_a_stream_over_a_dead_transport_is_closed_without_a_complaint(sshd: Sshd) -> None:
+    one = connection(sshd, config_over(sshd))
+    one.open()
+    stream = one.tunnel(sshd.address, sshd.port, timeout_s=10)
+    link: Any = one._link
+    link._transport.packetizer.close()
+    stream.close()
+    one.close()
+
+
+def await_(happened: Callable[[], bool], within_s: float = 10) -> None:
+    end = time.monotonic() + within_s
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.005)  # nothing to wait on
 
 
 def test_the_bastions_key_is_checked_too(sshd: Sshd, bastion: Sshd) -> None:
