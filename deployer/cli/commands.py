@@ -12,7 +12,8 @@ import typer
 from deployer.cli.common import HERE, Common, errors_told, with_common
 from deployer.cli.lab import lab
 from deployer.cli.schema import schema
-from deployer.cli.streams import out
+from deployer.cli.streams import err, out, tell
+from deployer.cli.typed import Command
 
 if TYPE_CHECKING:
     from deployer.audience import Audience
@@ -42,11 +43,11 @@ AcceptUnproven = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Put every command on the program, in the order of a first day."""
-    app.command()(init)
+    app.command(cls=Command)(init)
     for command in (adopt, plan, deploy, rollback, status):
-        app.command()(with_common(command))
+        app.command(cls=Command)(with_common(command))
     for plain in (history, show, schema):
-        app.command()(plain)
+        app.command(cls=Command)(plain)
     app.add_typer(lab, name="lab")
 
 
@@ -57,8 +58,8 @@ def init(
     from deployer.config.init import write_samples
 
     for path in write_samples(directory):
-        typer.echo(f"wrote {path}")
-    typer.echo("Edit both, then: deployer plan production", err=True)
+        tell(f"wrote {path}")
+    err("Edit both, then: deployer plan production\n")
 
 
 def adopt(
@@ -257,7 +258,7 @@ def status(inventory: Inventory, *, common: Common) -> None:
     if common.json:
         _document(found.as_json())
     else:
-        _tell(status_table(found))
+        tell(status_table(found))
     raise typer.Exit(found.exit_code)
 
 
@@ -281,7 +282,7 @@ def history(
     if json:
         _document({"deployments": history_json(records)})
     else:
-        _tell(history_table(records))
+        tell(history_table(records))
 
 
 def show(
@@ -311,7 +312,7 @@ def show(
     with errors_told(json), Store.open(state, read_only=True) as store:
         record = store.deployment(deployment)
         events = store.events(record.id)
-    _tell(timeline(record, events, format=chosen))
+    tell(timeline(record, events, format=chosen))
 
 
 def _signals() -> Signals:
@@ -343,18 +344,13 @@ def _list_releases(context: Context, common: Common) -> None:
     if common.json:
         _document({"hosts": {n: list(h.seen.releases) if h.seen else None for n, h in found.hosts.items()}})
     else:
-        _tell(releases_table(found))
+        tell(releases_table(found))
 
 
 def _document(document: Any) -> None:
     from json import dumps
 
-    _tell(dumps(document, indent=2, ensure_ascii=False))
-
-
-def _tell(text: str) -> None:
-    with out():
-        typer.echo(text)
+    tell(dumps(document, indent=2, ensure_ascii=False))
 
 
 def _end(result: Result, inventory: str, kind: str, common: Common) -> None:
@@ -363,5 +359,5 @@ def _end(result: Result, inventory: str, kind: str, common: Common) -> None:
     if common.json:
         _document(result_json(result))
     else:
-        _tell(result_summary(result, kind=kind, inventory=inventory))
+        tell(result_summary(result, kind=kind, inventory=inventory))
     raise typer.Exit(result.exit_code)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from deployer.cli.streams import tell
 from deployer.errors import DeployerError, Interrupted
 from deployer.model import Outcome
 
@@ -100,5 +101,5 @@ def errors_told(json: bool) -> Iterator[None]:
                 "revision": None,
                 "reason": str(error),
             }
-            typer.echo(dumps({"id": None, **said, "hosts": {}, "waves": [], "seconds": 0.0}, indent=2))
+            tell(dumps({"id": None, **said, "hosts": {}, "waves": [], "seconds": 0.0}, indent=2))
         raise

@@ -7,8 +7,14 @@ from typing import Annotated
 
 import typer
 
+from deployer.cli.streams import tell
+from deployer.cli.typed import Command, Group
+
 lab = typer.Typer(
-    help="A fleet of real sshd and nginx hosts on this machine.", no_args_is_help=True, rich_markup_mode=None
+    cls=Group,
+    help="A fleet of real sshd and nginx hosts on this machine.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 Name = Annotated[str, typer.Option("--name", envvar="DEPLOYER_LAB_NAME", help="Name of the lab.")]
@@ -23,7 +29,7 @@ Directory = Annotated[
 ]
 
 
-@lab.command()
+@lab.command(cls=Command)
 def up(
     hosts: Annotated[
         int, typer.Option("--hosts", min=1, max=240, envvar="DEPLOYER_LAB_HOSTS", help="How many.")
@@ -51,14 +57,14 @@ def up(
         made = Lab.up(where, hosts=hosts, init="light", name=name, detached=True)
     else:
         raise UsageError(f"--init {init!r} is not known; it is light or systemd")
-    typer.echo(f"{hosts} hosts are up. To try the other commands on them:")
-    typer.echo(f"  export DEPLOYER_PROJECT={made.project} DEPLOYER_SSH_CONFIG={made.ssh_config}")
-    typer.echo(f"  deployer deploy lab        # the configuration is in {made.repo}")
-    typer.echo(f"  ssh -F {made.ssh_config} {made.hosts[0].name}")
-    typer.echo("  deployer lab down" + (f" --dir {directory}" if directory else f" --name {name}"))
+    tell(f"{hosts} hosts are up. To try the other commands on them:")
+    tell(f"  export DEPLOYER_PROJECT={made.project} DEPLOYER_SSH_CONFIG={made.ssh_config}")
+    tell(f"  deployer deploy lab        # the configuration is in {made.repo}")
+    tell(f"  ssh -F {made.ssh_config} {made.hosts[0].name}")
+    tell("  deployer lab down" + (f" --dir {directory}" if directory else f" --name {name}"))
 
 
-@lab.command()
+@lab.command(cls=Command)
 def down(name: Name = "lab", directory: Directory = None) -> None:
     """Stop the hosts and remove every process, mount, namespace and link of the lab."""
     from deployer.lab.fleet import Lab, default_directory, sweep
@@ -66,16 +72,16 @@ def down(name: Name = "lab", directory: Directory = None) -> None:
     swept = sweep()
     where = directory or default_directory(name)
     if swept:
-        typer.echo(f"removed what was left of: {', '.join(swept)}")
+        tell(f"removed what was left of: {', '.join(swept)}")
     Lab.load(where).down()
-    typer.echo("the lab is gone")
+    tell("the lab is gone")
 
 
-@lab.command()
+@lab.command(cls=Command)
 def status(name: Name = "lab", directory: Directory = None) -> None:
     """Show which hosts run."""
     from deployer.lab.fleet import Lab, default_directory
 
     for host in Lab.load(directory or default_directory(name)).status():
         state = "cut off" if host.cut else "running" if host.running else "off"
-        typer.echo(f"{host.name}  {host.address}  {state}")
+        tell(f"{host.name}  {host.address}  {state}")

@@ -6,9 +6,11 @@ import typer
 
 from deployer.cli import commands
 from deployer.cli.streams import err
+from deployer.cli.typed import Group
 from deployer.errors import DeployerError, Interrupted
 
 app = typer.Typer(
+    cls=Group,
     name="deployer",
     help="Deploy nginx configurations to a fleet: validated, proved to be served, back by itself when not.",
     epilog="In an emergency: deployer rollback INVENTORY --yes",

@@ -13,12 +13,11 @@ def schema(
     """Print the JSON Schema of a playbook or inventory."""
     from json import dumps
 
-    from deployer.cli.streams import out
+    from deployer.cli.streams import tell
     from deployer.config.schema import inventory_schema, playbook_schema
     from deployer.errors import UsageError
 
     known = {"playbook": playbook_schema, "inventory": inventory_schema}
     if what not in known:
         raise UsageError(f"there is no schema for {what!r}; it is playbook or inventory")
-    with out():
-        typer.echo(dumps(known[what](), indent=2))
+    tell(dumps(known[what](), indent=2))

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
+import typer
+
 
 @contextmanager
 def out() -> Iterator[None]:
@@ -17,6 +19,12 @@ def out() -> Iterator[None]:
         sys.stdout.flush()
     except BrokenPipeError:
         _silence(sys.stdout)
+
+
+def tell(text: str) -> None:
+    """Write a line, or several, to stdout, if somebody reads it."""
+    with out():
+        typer.echo(text)
 
 
 def err(text: str) -> None:
