@@ -92,14 +92,15 @@ def errors_told(json: bool) -> Iterator[None]:
         yield
     except DeployerError as error:
         if json:
-            from json import dumps
-
-            outcome = Outcome.INTERRUPTED if isinstance(error, Interrupted) else Outcome.REFUSED
-            said = {
-                "outcome": outcome.value,
-                "exit_code": error.exit_code,
-                "revision": None,
-                "reason": str(error),
-            }
-            tell(dumps({"id": None, **said, "hosts": {}, "waves": [], "seconds": 0.0}, indent=2))
+            interrupted = isinstance(error, Interrupted)
+            tell_early_end(str(error), error.exit_code, interrupted=interrupted)
         raise
+
+
+def tell_early_end(reason: str, exit_code: int, *, interrupted: bool = False) -> None:
+    """The JSON document of a command that did not come to its result."""
+    from json import dumps
+
+    outcome = Outcome.INTERRUPTED if interrupted else Outcome.REFUSED
+    said = {"outcome": outcome.value, "exit_code": exit_code, "revision": None, "reason": reason}
+    tell(dumps({"id": None, **said, "hosts": {}, "waves": [], "seconds": 0.0}, indent=2))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from deployer.cli import commands
 from deployer.cli.streams import err
-from deployer.cli.typed import Group
+from deployer.cli.typed import Group, tell_wrong_use
 from deployer.errors import DeployerError, Interrupted
 
 app = typer.Typer(
@@ -27,6 +29,7 @@ def run(argv: list[str] | None = None) -> int:
     try:
         app(argv, prog_name="deployer", standalone_mode=True)
     except SystemExit as done:
+        tell_wrong_use(done.__context__, sys.argv[1:] if argv is None else argv)
         return _code(done)
     except DeployerError as error:
         return _said(error)

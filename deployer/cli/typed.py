@@ -1,13 +1,19 @@
-"""What typer does by itself, before a command begins: help, completion. Whoever reads it may go away."""
+"""What typer does by itself, before a command begins: help, completion, the complaint about wrong use."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from deployer.cli.common import tell_early_end
 from deployer.cli.streams import out
+
+_WrongUse: type[Exception] = typer.BadParameter.__mro__[1]
+"""Typer raises it for an unknown option or a missing argument; its own name is not public."""
 
 
 class Command(TyperCommand):
@@ -28,3 +34,29 @@ class Group(TyperGroup):
         with out():
             return super().make_context(*args, **named)
         raise typer.Exit
+
+
+def tell_wrong_use(error: BaseException | None, argv: Sequence[str]) -> None:
+    """Who asked for JSON gets its document also when what was typed could not be understood.
+
+    :param error: what typer has already said on stderr; nothing happens unless it is about wrong use.
+    """
+    if isinstance(error, _WrongUse) and _json_wanted(error, argv):
+        said: Any = error
+        tell_early_end(" ".join(said.format_message().split()), said.exit_code)
+
+
+def _json_wanted(error: Any, argv: Sequence[str]) -> bool:
+    typed = argv[: argv.index("--")] if "--" in argv else argv
+    if "--json" in typed:
+        return True
+    known = {p.name: p for p in error.ctx.command.params} if error.ctx else {}
+    option = known.get("json")
+    return option is not None and os.environ.get(option.envvar, "").lower() in {
+        "1",
+        "true",
+        "t",
+        "yes",
+        "y",
+        "on",
+    }

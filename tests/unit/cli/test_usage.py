@@ -108,6 +108,40 @@ def test_who_asked_for_json_gets_a_document_also_then(
 
 
 @pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["bogus", "--json"], "bogus"),
+        (["--json"], "--json"),
+        (["plan", "--json"], "INVENTORY"),
+        (["deploy", "lab", "--bogus", "--json"], "--bogus"),
+        (["rollback", "--json", "lab", "--to"], "--to"),
+        (["adopt", "lab", "more", "--json"], "more"),
+        (["status", "lab", "--json", "--limit"], "--limit"),
+        (["history", "--number", "many", "--json"], "--number"),
+        (["show", "--json"], "ID"),
+        (["lab", "status", "--json"], "--json"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_use_has_its_json_document_too(call: Call, argv: list[str], words: str) -> None:
+    ran = call(*argv)
+    document = json.loads(ran.out)
+    assert (ran.code, document["exit_code"], document["outcome"]) == (2, 2, "refused")
+    assert set(document) == {"id", "outcome", "exit_code", "revision", "reason", "hosts", "waves", "seconds"}
+    assert words in document["reason"]
+    assert words in ran.err
+
+
+def test_json_that_was_not_asked_for_does_not_come(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call("plan", "lab", "--", "more", "--json").out == ""
+    monkeypatch.setenv("DEPLOYER_JSON", "yes")
+    assert call("lab", "status", "--bogus").out == ""
+    assert "INVENTORY" in json.loads(call("plan").out)["reason"]
+    monkeypatch.setenv("DEPLOYER_JSON", "0")
+    assert call("plan").out == ""
+
+
+@pytest.mark.parametrize(
     ("variable", "value"),
     [
         ("DEPLOYER_LIMIT", "db9"),
