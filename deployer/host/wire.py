@@ -61,8 +61,8 @@ class _Gate:
             self._shut = kind == MSG_CHANNEL_CLOSE
             # To end a channel of a dead transport is no error: it may be the socket of another transport,
             # whose thread would die of it.
-            ignored = (EOFError, OSError, SSHException) if kind in {MSG_CHANNEL_CLOSE, MSG_CHANNEL_EOF} else ()
-            with suppress(*ignored):
+            ends = kind in {MSG_CHANNEL_CLOSE, MSG_CHANNEL_EOF}
+            with suppress(*((EOFError, OSError, SSHException) if ends else ())):
                 self._wire._send_user_message(message)  # type: ignore[attr-defined]
 
 
