@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.context import Context, cache_directory
-from deployer.errors import DeployerError, TransportError
+from deployer.errors import ConfigError, DeployerError, TransportError
 from deployer.model import Manifest, Release
 from deployer.proposal import Prepared, Proposal, Wishes
 from deployer.rollout import plan as planning
@@ -20,6 +20,7 @@ from deployer.rollout.waves import Policy, Scope
 
 if TYPE_CHECKING:
     from deployer.audience import Audience
+    from deployer.config.playbook import Playbook
     from deployer.rollout.survey import Survey
     from deployer.source.changes import Between
     from deployer.source.git import Commit, Mirror
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
 def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience) -> Prepared:
     """Resolve the revision while the hosts are asked, then plan.
 
-    :raises UsageError: for an unknown revision, a wrong path, a template that cannot be rendered.
+    :raises UsageError: for an unknown revision, a wrong path, a template that cannot be rendered, a check
+        whose authorities cannot be read: it would fail every host, and only after it was changed.
     :raises Refused: when git cannot be reached, or holds what cannot be shipped.
     """
+    _read_authorities(context.playbook)
     ref = wishes.revision or context.playbook.source.ref
     audience.saying(f"resolving {ref} and asking {len(survey.contacts)} host(s)")
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="git") as pool:
@@ -96,6 +99,19 @@ def _between(context: Context, survey: Survey, plan: Plan, commit: Commit) -> Be
         return None
     old = max(set(commits), key=commits.count)
     return log_between(_mirror(context), old, commit.sha, path=context.playbook.source.path)
+
+
+def _read_authorities(playbook: Playbook) -> None:
+    from deployer.checks.certificate import Trust
+
+    for at, check in enumerate(playbook.checks):
+        if check.ca is None:
+            continue
+        try:
+            Trust(ca=str(check.ca.path)).context()
+        except OSError as error:
+            problem = f"{check.ca.path} cannot be read as PEM certificates: {error.strerror or error}"
+            raise ConfigError(problem, file=str(playbook.path), key=f"checks[{at}].ca") from error
 
 
 def _mirror(context: Context) -> Mirror:

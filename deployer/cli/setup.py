@@ -30,7 +30,7 @@ def load(inventory: str, common: Common) -> Context:
     if common.ssh_config is not None and not common.ssh_config.is_file():
         raise UsageError(f"there is no ssh configuration {common.ssh_config}; see --ssh-config")
     found = load_inventory(find_inventory(common.project, inventory))
-    book = load_playbook(find_playbook(common.project, common.playbook))
+    book = load_playbook(find_playbook(common.project, common.playbook), common.project)
     return Context(
         project=common.project,
         name=found.name,

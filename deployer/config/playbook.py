@@ -158,7 +158,8 @@ class Check:
         terms.TrueOrFalse, Field(description="Whether the certificate of an https URL has to be valid.")
     ] = True
     ca: Annotated[
-        terms.Line | None, Field(description="PEM file on the controller with the authorities to believe.")
+        terms.Local | None,
+        Field(description="PEM file with the authorities to believe, relative to the project directory."),
     ] = None
     server_name: Annotated[
         terms.Line | None, Field(description="Name in TLS; otherwise the Host header's, otherwise the URL's.")
@@ -179,7 +180,7 @@ class Check:
             "body": self.expect.body,
             "expect": sorted((name.lower(), value) for name, value in self.expect.headers.items()),
             "within": round(self.expect.within_s * 1000),
-            "tls": [self.verify, self.ca, self.server_name],
+            "tls": [self.verify, self.ca and self.ca.text, self.server_name],
         }
         text = json.dumps(meaning, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -279,9 +280,10 @@ class Playbook(PlaybookFile):
         )
 
 
-def load_playbook(path: Path) -> Playbook:
+def load_playbook(path: Path, project: Path | None = None) -> Playbook:
     """Read a playbook.
 
+    :param project: the project directory, if it is not the current one.
     :raises ConfigError: with file, line and key of what is wrong, and what was expected.
     """
     from pydantic import ValidationError
@@ -295,7 +297,7 @@ def load_playbook(path: Path) -> Playbook:
     if odd := odd_keys(document.value):
         raise document.errors(odd)
     try:
-        content: PlaybookFile = adapter().validate_python(document.value)
+        content: PlaybookFile = adapter().validate_python(document.value, context=project)
     except ValidationError as error:
         raise complain(document, error) from None
     wrong = misfits(content)

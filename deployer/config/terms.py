@@ -10,11 +10,12 @@ import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import PlainValidator, WithJsonSchema
+from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from deployer.globs import to_ere
@@ -39,6 +40,23 @@ class Statuses:
 
     def __str__(self) -> str:
         return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in self.ranges)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file on the controller.
+
+    :ivar text: as it is written; the same on every controller.
+    :ivar base: the project directory, from which a relative path is meant wherever the command is run.
+    """
+
+    text: str
+    base: Path = Path()
+
+    @property
+    def path(self) -> Path:
+        """Where it is, absolute."""
+        return self.base.absolute() / Path(self.text).expanduser()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +158,11 @@ def line(value: Any) -> str:
     if not value or not value.isprintable():
         raise ValueError("expected one line of text that is not empty")
     return value
+
+
+def local_file(value: Any, info: ValidationInfo) -> LocalFile:
+    """A path on the controller; the project directory is the validation's context."""
+    return LocalFile(line(value), info.context or Path())
 
 
 def git_word(value: Any) -> str:
@@ -343,6 +366,7 @@ Modes = Annotated[
         }
     ),
 ]
+Local = Annotated[LocalFile, PlainValidator(local_file), WithJsonSchema({"type": "string", "minLength": 1})]
 Url = Annotated[
     str, PlainValidator(url), _text_schema(r"^https?://[^\s/@]+(/\S*|[?]\S*)?$", "http://127.0.0.1/")
 ]

@@ -12,7 +12,7 @@ from deployer.audience import Audience
 from deployer.config.inventory import load_inventory
 from deployer.config.playbook import load_playbook
 from deployer.context import Context
-from deployer.errors import AgentError, HostError, UnknownRevision, Unreachable
+from deployer.errors import AgentError, ConfigError, HostError, UnknownRevision, Unreachable
 from deployer.host.ssh import SshOptions
 from deployer.model import Amount
 from deployer.proposal import Proposal, Wishes
@@ -43,7 +43,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 def context(project: Project) -> Context:
     inventory = load_inventory(project.path / "inventories/lab.yml")
-    book = load_playbook(project.path / "playbooks/nginx.yml")
+    book = load_playbook(project.path / "playbooks/nginx.yml", project.path)
     ssh = SshOptions(config_file=project.path / "ssh_config")
     return Context(project.path, inventory.name, inventory, inventory.hosts, book, ssh)
 
@@ -82,6 +82,19 @@ def test_the_revision_that_was_asked_for_comes_before_that_of_the_playbook(proje
     project.git("commit", "--quiet", "--allow-empty", "--message", "Second")
     assert resolve(context(project), None)[0].subject == "Second"
     assert resolve(context(project), first)[0].subject == "First"
+
+
+@pytest.mark.parametrize(("content", "words"), [(None, "No such file"), ("nonsense", "NO_CERTIFICATE")])
+def test_authorities_that_cannot_be_read_are_said_before_any_host_is_asked(
+    project: Project, content: str | None, words: str
+) -> None:
+    project.playbook("nginx", checks=[{"name": "shop", "url": "https://127.0.0.1/", "ca": "tls/ca.pem"}])
+    if content:
+        project.write("tls/ca.pem", content)
+    with pytest.raises(ConfigError) as caught:
+        proposed(project)
+    for word in ("nginx.yml", "checks[0].ca", f"{project.path}/tls/ca.pem", words):
+        assert word in str(caught.value)
 
 
 def test_hosts_that_render_alike_share_one_release(project: Project) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from deployer.checks.probe import run_check
 from deployer.checks.reach import BrokenProbe, direct
 from deployer.checks.verdict import Finding, Verdict
 from deployer.config.playbook import Check, Expect, From
-from deployer.config.terms import statuses
+from deployer.config.terms import LocalFile, statuses
 from tests.unit.checks.conftest import Authority, Loopback, Server, never, read_request, replying, response
 
 Serve = Callable[..., Server]
@@ -192,7 +193,7 @@ def test_tls_takes_its_name_from_the_host_header(
 ) -> None:
     seen: list[str | None] = []
     server = serve(authority.issue("DNS:shop.example.com", days=3).handler(replying(response()), seen))
-    url, ca = f"https://127.0.0.1:{server.port}/", str(authority.ca)
+    url, ca = f"https://127.0.0.1:{server.port}/", LocalFile(str(authority.ca))
     verdict = run(loopback, url, headers={"Host": "shop.example.com:443"}, ca=ca)
     assert verdict.finding is Finding.PASSED
     assert [w.partition(" (")[0] for w in verdict.warnings] == [
@@ -207,9 +208,18 @@ def test_tls_takes_its_name_from_the_host_header(
 
 def test_an_authority_that_cannot_be_read_is_a_broken_probe(serve: Serve, loopback: Loopback) -> None:
     server = serve(replying(response()))
-    verdict = run(loopback, f"https://127.0.0.1:{server.port}/", ca="/nonexistent/ca.pem")
+    verdict = run(loopback, f"https://127.0.0.1:{server.port}/", ca=LocalFile("/nonexistent/ca.pem"))
     assert verdict.finding is Finding.BROKEN
     assert "/nonexistent/ca.pem" in verdict.reason
+
+
+def test_an_authority_of_the_project_is_found_from_anywhere(
+    serve: Serve, loopback: Loopback, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(authority.issue("IP:127.0.0.1").handler(replying(response())))
+    monkeypatch.chdir(tmp_path)
+    ca = LocalFile(authority.ca.name, authority.ca.parent)
+    assert run(loopback, f"https://127.0.0.1:{server.port}/", ca=ca).finding is Finding.PASSED
 
 
 def test_commands(loopback: Loopback) -> None:

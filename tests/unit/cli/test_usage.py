@@ -88,6 +88,14 @@ def test_a_wrong_file_is_named_with_its_line(
     assert words in sentence(call("plan", "lab"))
 
 
+def test_a_file_of_the_project_is_looked_for_there(
+    project: Project, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.playbook("nginx", checks=[{"name": "shop", "url": "https://127.0.0.1/", "ca": "ca.pem"}])
+    monkeypatch.chdir("/")
+    assert f"{project.path}/ca.pem" in sentence(call("plan", "lab", "--project", str(project.path)))
+
+
 def test_of_two_playbooks_one_has_to_be_named(project: Project, call: Call) -> None:
     project.playbook("other")
     said = sentence(call("plan", "lab"))

@@ -19,7 +19,7 @@ from deployer.config.playbook import (
     find_playbook,
     load_playbook,
 )
-from deployer.config.terms import Statuses, duration
+from deployer.config.terms import LocalFile, Statuses, duration
 from deployer.errors import ConfigError, UsageError
 from deployer.model import Amount, Target
 
@@ -82,7 +82,7 @@ def test_everything_said_arrives(write: Write) -> None:
     )
     shop, smoke = playbook.checks
     assert (shop.from_, shop.verify, shop.ca, shop.server_name) == (
-        From.HOST, False, "/etc/ca.pem", "other.example.com",
+        From.HOST, False, LocalFile("/etc/ca.pem"), "other.example.com",
     )  # fmt: skip
     assert [s for s in (199, 200, 201, 301, 399, 409, 410, 419, 420) if shop.expect.accepts(s)] == [
         200, 301, 399, 410, 419,
@@ -287,13 +287,27 @@ def test_a_digest_is_the_meaning() -> None:
         check(expect=Expect(headers={"Host": "a"})),
         check(expect=Expect(within_s=3.0)),
         check(verify=False),
-        check(ca="a"),
+        check(ca=LocalFile("a")),
         check(server_name="a"),
     ]
     digests = {c.digest for c in (check(), *others)}
     assert len(digests) == len(others) + 1
     assert all(len(d) == 16 for d in digests)
     assert check(headers={"HOST": "a"}).digest == check(headers={"Host": "a"}).digest
+
+
+def test_a_path_on_the_controller_is_meant_from_the_project(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = ", ".join(f"{{name: {ca}, url: 'https://x/', ca: {ca}}}" for ca in ("tls/ca.pem", "/ca", "~/ca"))
+    path = write("playbooks/p.yml", LEAST + f"checks: [{checks}]\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/ops")
+    for project in (tmp_path, Path(), None):
+        found = [check.ca and str(check.ca.path) for check in load_playbook(path, project).checks]
+        assert found == [f"{tmp_path}/tls/ca.pem", "/ca", "/home/ops/ca"]
+    digests = [[c.digest for c in load_playbook(path, p).checks] for p in (tmp_path, Path("/srv/project"))]
+    assert digests[0] == digests[1], "the same question, asked from two checkouts"
 
 
 # Finding the file
