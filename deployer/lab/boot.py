@@ -110,7 +110,7 @@ def _numbers(pid: int) -> list[str]:
 
 
 def _converse(child: subprocess.Popen[bytes], machine: Machine, deadline: float, *, cable_up: bool) -> int:
-    """Hold the conversation that boot.sh describes; the pid of the host's init."""
+    """Hold the conversation that talk.sh describes; the pid of the host's init."""
     if _line(child, deadline) != "mounted":
         raise _boot_error(child, machine)
     machine.network.plug(machine.number, child.pid, up=cable_up)

@@ -1,28 +1,20 @@
 #!/bin/sh
 # Boots one light host. Started in new mount, uts, ipc and network namespaces, whose life then hangs on the
-# host's pid 1 alone. Prints "mounted", waits for "go" (the network cable is plugged in by then), prints the
-# pid of the host's init. End of input instead of "go" means that the lab's owner died: nothing is started.
-#   boot.sh DIR NAME LOWERDIRS CONSOLE   (then on stdin: "go ADDRESS/PREFIX ADDRESS6/PREFIX")
+# host's pid 1 alone. Holds the conversation of talk.sh, then prints the pid of the host's init.
+#   boot.sh DIR NAME LOWERDIRS CONSOLE
 set -eu
+# shellcheck source-path=SCRIPTDIR source=talk.sh
+. "${0%/*}/talk.sh"
 dir=$1 name=$2 lower=$3 console=$4
 
-mount -t overlay -o "lowerdir=$lower,upperdir=$dir/upper,workdir=$dir/work" overlay "$dir/root"
+root_mounted "$dir" "$lower"
 printf %s "$name" >/proc/sys/kernel/hostname
 cd "$dir/root"
 mount -t sysfs -o ro,nosuid,nodev,noexec sysfs sys
 mount -t tmpfs -o mode=755,nosuid,nodev,size=64m tmpfs run
 mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts dev/pts
 mount -t tmpfs -o mode=1777,nosuid,nodev,size=64m tmpfs dev/shm
-echo mounted
-
-read -r word address address6 || exit 1
-[ "$word" = go ] || exit 1
-ip -batch - <<END
-link set lo up
-address add $address dev eth0
-address add $address6 dev eth0 nodad
-link set eth0 up
-END
+plugged_in
 
 # What the host prints while it boots is kept outside its root.
 exec 3>>"$console"

@@ -1,29 +1,22 @@
 #!/bin/sh
-# Boots one host whose pid 1 is systemd. Started in new mount and network namespaces; the conversation is the one of
-# boot.sh: prints "mounted", waits for "go", prints the pid of the supervisor, which stays as long as the host does
-# and switches it on again when systemd asks for a reboot.
-#   nspawn.sh DIR NAME LOWERDIRS CONSOLE GROUP   (then on stdin: "go ADDRESS/PREFIX ADDRESS6/PREFIX")
+# Boots one host whose pid 1 is systemd. Started in new mount and network namespaces. Holds the conversation of
+# talk.sh, then prints the pid of the supervisor, which stays as long as the host does and switches it on again when
+# systemd asks for a reboot.
+#   nspawn.sh DIR NAME LOWERDIRS CONSOLE GROUP
 set -eu
+# shellcheck source-path=SCRIPTDIR source=talk.sh
+. "${0%/*}/talk.sh"
 dir=$1 name=$2 lower=$3 console=$4 group=$5
 exec 3>>"$console"
 
-mount -t overlay -o "lowerdir=$lower,upperdir=$dir/upper,workdir=$dir/work" overlay "$dir/root"
+root_mounted "$dir" "$lower"
 # systemd-nspawn keeps locks and sockets in /run: let it have one of its own, in which only the host's root is seen.
 mkdir -p "$dir/run"
 mount -t tmpfs -o mode=755 tmpfs "$dir/run"
 mkdir -p "$dir/run${dir#/run}/root"
 mount --bind "$dir/root" "$dir/run${dir#/run}/root"
 mount -n --move "$dir/run" /run
-echo mounted
-
-read -r word address address6 || exit 1
-[ "$word" = go ] || exit 1
-ip -batch - <<END
-link set lo up
-address add $address dev eth0
-address add $address6 dev eth0 nodad
-link set eth0 up
-END
+plugged_in
 
 # A control group per host: systemd-nspawn divides the one it is started in, so two hosts must not share it.
 for top in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
