@@ -53,7 +53,8 @@ def adopt(context: Context, wishes: Wishes, journal: Journal, audience: Audience
     Nothing that users see changes, so a host that refuses does not stop the others.
     """
     own = Undertaking("adopt", context, journal, audience)
-    with Survey(context.hosts, context.playbook.target_spec(), context.ssh, parallel=32) as survey:
+    target, hide = context.playbook.target_spec(), context.veil.hide
+    with Survey(context.hosts, target, context.ssh, parallel=32, hide=hide) as survey:
         audience.saying(f"asking {len(context.hosts)} host(s) what is live")
         survey.observe()
         with own.recorded(options={"undo": True} if wishes.undo else {}):

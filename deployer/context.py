@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from deployer.config.playbook import Playbook
     from deployer.host.ssh import SshOptions
     from deployer.model import Host
+    from deployer.source.veil import Veil
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,13 @@ class Context:
     def groups(self) -> dict[str, tuple[str, ...]]:
         """The groups of each host, by name."""
         return {host.name: host.groups for host in self.hosts}
+
+    @cached_property
+    def veil(self) -> Veil:
+        """Hides the secrets of the whole inventory."""
+        from deployer.source.veil import Veil
+
+        return Veil(self.inventory.hosts)
 
 
 def cache_directory() -> Path:

@@ -46,13 +46,13 @@ class Deployment:
     def __init__(self, undertaking: Undertaking, wishes: Wishes, stop: threading.Event) -> None:
         self._own, self._wishes, self._stop = undertaking, wishes, stop
         self._context, self._audience = undertaking.context, undertaking.audience
-        self._recorder = undertaking.recorder
+        self._recorder, self._hide = undertaking.recorder, undertaking.context.veil.hide
 
     def run(self) -> Result:
         """Tell the story."""
         context = self._context
         target, parallel = context.playbook.target_spec(), context.playbook.rollout.parallel
-        with Survey(context.hosts, target, context.ssh, parallel=parallel) as survey:
+        with Survey(context.hosts, target, context.ssh, parallel=parallel, hide=self._hide) as survey:
             prepared = propose(context, self._wishes, survey, self._audience)
             self._audience.proposes(prepared.proposal)
             with self._record(prepared.proposal):
@@ -128,12 +128,13 @@ class Deployment:
             orders=waves.orders,
             stop=self._stop,
             parallel=self._context.playbook.rollout.parallel,
+            hide=self._hide,
             describe=waves.phase,
         )
         end = run.drive(fleet)
         for host in runs.values():
             for warning in host.physician.warnings:
-                self._audience.warns(f"{host.name}: {warning}")
+                self._audience.warns(f"{host.name}: {self._hide(warning)}")
         result = self._result(prepared, end, run)
         if run.bugs:
             self._own.finish(result)

@@ -78,6 +78,8 @@ class Release:
     source_hash: str  #: git tree id of ``source.path``: the same source, whatever it renders to
     manifest: Manifest
     read: Callable[[str], bytes] = field(compare=False, repr=False)  #: content by its SHA-256
+    masked: Mapping[str, bytes | None] = field(default_factory=lambda: NO_VARS, compare=False, repr=False)
+    """By the SHA-256 of content that holds secrets: what may be shown of it; ``None``: nothing."""
 
     @cached_property
     def id(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from deployer.model import Manifest, Release
 from deployer.proposal import Prepared, Proposal, Wishes
 from deployer.rollout import plan as planning
 from deployer.rollout.bases import live_manifests
-from deployer.rollout.diffs import diffs, drift
+from deployer.rollout.diffs import Earlier, diffs, drift
 from deployer.rollout.plan import Action, HostPlan, Permissions, Plan
 from deployer.rollout.waves import Policy, Scope
 
@@ -45,9 +46,11 @@ def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience
     live = live_manifests(survey, cache_directory() / "manifests", known)
     plans = [_plan_host(survey, name, releases[name], live, wishes.allowed) for name in survey.contacts]
     plan = planning.whole(plans, context.groups, policy(context))
-    shown = diffs(survey, plan, releases, live) if audience.wants_diff else ()
+    veil, earlier = context.veil, _earlier(context, survey)
+    shown = diffs(survey, plan, releases, live, veil=veil, earlier=earlier) if audience.wants_diff else ()
     edited = [
-        drift(survey, p.host, _earlier(context, survey, p.host)) for p in plan.with_action(Action.DRIFTED)
+        drift(survey, p.host, earlier(p.host), veil=veil, wanted=releases[p.host])
+        for p in plan.with_action(Action.DRIFTED)
     ]
     between = _between(context, survey, plan, commit) if audience.wants_diff else None
     proposal = Proposal(context, commit, plan, shown, tuple(d for d in edited if d is not None), between)
@@ -76,18 +79,27 @@ def resolve(context: Context, revision: str | None) -> tuple[Commit, Mapping[str
         preserve=context.playbook.target.preserve,
         hosts=context.hosts,
         fleet=context.inventory.hosts,
+        veil=context.veil,
     )
     return commit, releases
 
 
-def _earlier(context: Context, survey: Survey, host: str) -> Release | None:
+def _earlier(context: Context, survey: Survey) -> Earlier:
     """What is said to be live on a host, as git has it; only to show it, so ``None`` for whatever reason."""
-    seen = survey.contacts[host].seen
-    commit = (seen.live or "").partition("-")[0] if seen is not None else ""
-    try:
-        return resolve(context, commit)[1][host] if re.fullmatch("[0-9a-f]{12}", commit) else None
-    except DeployerError:
-        return None
+
+    @cache
+    def of(commit: str) -> Mapping[str, Release]:
+        try:
+            return resolve(context, commit)[1]
+        except DeployerError:
+            return {}
+
+    def earlier(host: str) -> Release | None:
+        seen = survey.contacts[host].seen
+        commit = (seen.live or "").partition("-")[0] if seen is not None else ""
+        return of(commit).get(host) if re.fullmatch("[0-9a-f]{12}", commit) else None
+
+    return earlier
 
 
 def _between(context: Context, survey: Survey, plan: Plan, commit: Commit) -> Between | None:

@@ -58,11 +58,14 @@ class Rollback:
     def __init__(self, undertaking: Undertaking, wishes: Wishes, stop: threading.Event) -> None:
         self._own, self._wishes, self._stop = undertaking, wishes, stop
         self._context, self._audience = undertaking.context, undertaking.audience
+        self._hide = undertaking.context.veil.hide
 
     def run(self) -> Result:
         """Tell the story."""
         hosts, target = self._context.hosts, self._context.playbook.target_spec()
-        with Survey(hosts, target, self._context.ssh, parallel=len(hosts), any_version=True) as survey:
+        with Survey(
+            hosts, target, self._context.ssh, parallel=len(hosts), any_version=True, hide=self._hide
+        ) as survey:
             self._audience.saying(f"asking {len(hosts)} host(s) where they stand")
             survey.observe(hash_disk=False)
             to = self._wishes.to
@@ -93,7 +96,7 @@ class Rollback:
 
     def _carry_out(self, survey: Survey, plan: BackPlan) -> tuple[Fleet, Run]:
         effects = _Effects(survey, plan, self._own.id)
-        run = Run(effects, self._own.recorder, back.orders, self._stop, survey.parallel)
+        run = Run(effects, self._own.recorder, back.orders, self._stop, survey.parallel, self._hide)
         return run.drive(back.fleet_of(plan, tuple(survey.silent))), run
 
     def _look(self, survey: Survey, plan: BackPlan) -> None:
@@ -111,7 +114,8 @@ class Rollback:
 
         for name, found in survey.each(look, [b.host for b in plan.moving]).items():
             for reason in (str(found),) if isinstance(found, HostError) else found:
-                self._audience.warns(f"{name}: after the rollback a check does not pass: {reason}")
+                said = f"{name}: after the rollback a check does not pass: {reason}"
+                self._audience.warns(self._hide(said))
 
     def _result(
         self,

@@ -86,8 +86,8 @@ def status(context: Context, *, checks: bool = True) -> FleetStatus:
         if checks:
             healths[contact.host.name] = _health(context, contact)
 
-    target = context.playbook.target_spec()
-    with Survey(context.hosts, target, context.ssh, parallel=32) as survey:
+    target, hide = context.playbook.target_spec(), context.veil.hide
+    with Survey(context.hosts, target, context.ssh, parallel=32, hide=hide) as survey:
         survey.observe(then=look)
         hosts = {
             name: judge(name, contact.seen, contact.error, healths.get(name))
@@ -143,4 +143,4 @@ def _health(context: Context, contact: Contact) -> Health:
 
     pace = Once(min(context.playbook.health.deadline_s, 5.0), context.playbook.health.interval_s)
     report = until_healthy(context.playbook.checks, contact.connection, pace, address=contact.host.address)
-    return report.healthy, report.reasons, report.warnings
+    return report.healthy, tuple(map(context.veil.hide, report.reasons)), report.warnings

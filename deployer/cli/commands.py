@@ -129,8 +129,11 @@ def plan(inventory: Inventory, *, rev: Rev = None, common: Common) -> None:
 
     setup.not_empty("--rev", rev)
     context = setup.load(inventory, common)
-    target = context.playbook.target_spec()
-    with _signals() as signals, Survey(context.hosts, target, context.ssh, parallel=32) as survey:
+    target, hide = context.playbook.target_spec(), context.veil.hide
+    with (
+        _signals() as signals,
+        Survey(context.hosts, target, context.ssh, parallel=32, hide=hide) as survey,
+    ):
         audience = _lines(signals, common, diff=True)
         proposal = propose(context, Wishes(rev), survey, audience).proposal
     code = 3 if would_refuse(proposal) else 0

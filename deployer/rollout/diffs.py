@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deployer.errors import HostError
 from deployer.model import Changes, Kind, Manifest, Release
-from deployer.source.changes import text_diff
+from deployer.source.changes import lines, text_diff
 
 if TYPE_CHECKING:
     from deployer.rollout.plan import Plan
-    from deployer.rollout.survey import Survey
+    from deployer.rollout.survey import Contact, Survey
+    from deployer.source.veil import Veil
 
 LIMIT_BYTES = 4 << 20  #: of old content that is fetched for one diff; what exceeds it is only named
 
@@ -32,10 +33,22 @@ class Diff:
     drift: bool = False
 
 
+Earlier = Callable[[str], Release | None]  #: what is live on a host, as git has it
+
+
 def diffs(
-    survey: Survey, plan: Plan, releases: Mapping[str, Release], live: Mapping[str, Manifest]
+    survey: Survey,
+    plan: Plan,
+    releases: Mapping[str, Release],
+    live: Mapping[str, Manifest],
+    *,
+    veil: Veil,
+    earlier: Earlier,
 ) -> tuple[Diff, ...]:
-    """What would change, one :class:`Diff` for each pair of what is live and what is wanted."""
+    """What would change, one :class:`Diff` for each pair of what is live and what is wanted.
+
+    :param earlier: asked only where there are secrets, which its templates tell from the rest.
+    """
     alike: dict[tuple[str, str], list[str]] = {}
     for name, seen in survey.answered.items():
         changes = plan.hosts[name].changes
@@ -45,16 +58,20 @@ def diffs(
     for (tree, _), names in alike.items():
         changes = plan.hosts[names[0]].changes
         if changes is not None:
-            files = _files(survey, names[0], changes, releases[names[0]], live[tree])
+            known = (releases[names[0]], earlier(names[0]) if veil else None)
+            files = _files(survey.contacts[names[0]], changes, live[tree], known[0], _Show(veil, known))
             found.append(Diff(tuple(names), changes, files))
     return tuple(found)
 
 
-def drift(survey: Survey, host: str, earlier: Release | None) -> Diff | None:
+def drift(
+    survey: Survey, host: str, earlier: Release | None, *, veil: Veil, wanted: Release | None = None
+) -> Diff | None:
     """What was edited on a host since its live release was deployed; ``None`` when it cannot be had.
 
     :param earlier: the live release as git has it: what a file held before is not on the host any more when
         it was edited in place.
+    :param wanted: what is to be deployed; its templates, too, tell secrets from the rest.
     """
     agent, seen = survey.contacts[host].agent, survey.contacts[host].seen
     if seen is None or seen.live is None:
@@ -68,11 +85,34 @@ def drift(survey: Survey, host: str, earlier: Release | None) -> Diff | None:
     except HostError:
         return None
     before = {p: _original(old.by_path[p].content, kept.get(p), earlier) for p in paths if _is_file(old, p)}
+    show = _Show(veil, (earlier, wanted))
     files = {
-        path: tuple(text_diff(path, _old(old, path, before), _old(new, path, after)))
+        path: tuple(text_diff(path, _old(old, path, before), _old(new, path, after), shows=show.of(path)))
         for path in sorted(paths)
     }
     return Diff((host,), changes, files, drift=True)
+
+
+@dataclass(frozen=True)
+class _Show:
+    """What may be shown of a file: known from the releases that git has."""
+
+    veil: Veil
+    releases: tuple[Release | None, ...]
+
+    def of(self, path: str) -> Callable[[str], str] | None:
+        """What to show for a line of it; ``None``: nothing of it."""
+        found: list[tuple[list[str], list[str]]] = []
+        for release in self.releases if self.veil else ():
+            entry = release.manifest.by_path.get(path) if release is not None else None
+            if release is None or entry is None or entry.kind is Kind.LINK:
+                continue
+            real = release.read(entry.content)
+            masked = release.masked.get(entry.content, real)
+            if masked is None:
+                return None
+            found.append((lines(real), lines(masked)))
+        return self.veil.shows(found)
 
 
 def _original(digest: str, kept: bytes | None, earlier: Release | None) -> bytes:
@@ -83,11 +123,11 @@ def _original(digest: str, kept: bytes | None, earlier: Release | None) -> bytes
 
 
 def _files(
-    survey: Survey, host: str, changes: Changes, release: Release, live: Manifest
+    contact: Contact, changes: Changes, live: Manifest, release: Release, show: _Show
 ) -> Mapping[str, tuple[str, ...]]:
     old_paths = [p for p in (*changes.removed, *changes.modified) if _is_file(live, p)]
     try:
-        before = survey.contacts[host].agent.fetch(old_paths, limit=LIMIT_BYTES) if old_paths else {}
+        before = contact.agent.fetch(old_paths, limit=LIMIT_BYTES) if old_paths else {}
     except HostError:
         before = {}
     shown = {}
@@ -96,7 +136,7 @@ def _files(
         new = None
         if entry is not None:
             new = _link(entry.content) if entry.kind is Kind.LINK else release.read(entry.content)
-        shown[path] = tuple(text_diff(path, _old(live, path, before), new))
+        shown[path] = tuple(text_diff(path, _old(live, path, before), new, shows=show.of(path)))
     return shown
 
 

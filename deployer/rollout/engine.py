@@ -22,6 +22,7 @@ from deployer.errors import (
     TransportError,
 )
 from deployer.model import Event, State
+from deployer.rollout.hiding import Hide, hidden
 from deployer.rollout.saga import Action, Do, Goal, Step, TakeBack, next_action
 from deployer.rollout.waves import Cause, Fleet, Member, Phase
 
@@ -97,6 +98,7 @@ class Run:
     """One drive through the table.
 
     :ivar orders: the fleet's rules: which goal each host has now.
+    :ivar hide: takes secrets out of what hosts say.
     :ivar describe: names the phase for the journal, ``None`` where there is nothing to name.
     :ivar first_failures: the first failure of each host, as a person should read it.
     """
@@ -106,6 +108,7 @@ class Run:
     orders: Orders
     stop: threading.Event
     parallel: int = 32
+    hide: Hide = str
     describe: Callable[[Fleet], Phase] | None = None
     first_failures: dict[str, HostError] = field(default_factory=dict)
     undo_failures: dict[str, HostError] = field(default_factory=dict)
@@ -183,12 +186,15 @@ class Run:
         # A bug must not leave the other hosts half-way: it counts as this host's failure, the fleet is
         # unwound by the rules, and the bug is raised when everybody is safe.
         try:
-            return effect(host, step)
-        except HostError:
-            raise
+            kept = effect(host, step)
+        except HostError as error:
+            raise hidden(error, self.hide) from error.__cause__
         except Exception as error:
             self.bugs.append(error)
             raise HostError(f"unexpected {type(error).__name__} in deployer itself", host=host) from error
+        if "warnings" not in kept:
+            return kept
+        return {**kept, "warnings": list(map(self.hide, kept["warnings"]))}
 
     def _undo(self, host: str, member: Member, action: TakeBack) -> Member:
         log = member.log.after(action.step, State.UNDO_STARTED)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from deployer.errors import HostError
 from deployer.host.agent import Agent
 from deployer.host.payload import Payloads
 from deployer.host.ssh import Connection, SshOptions
+from deployer.rollout.hiding import Hide, hidden
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -45,11 +46,14 @@ class Survey:
         *,
         parallel: int,
         any_version: bool = False,
+        hide: Hide = str,
     ) -> None:
         """Connect to nobody yet.
 
         :param any_version: take whatever agent a host has, as long as it speaks our protocol.
+        :param hide: takes secrets out of what hosts say.
         """
+        self._hide = hide
         self.parallel = max(1, min(parallel, len(hosts)))
         self.contacts: dict[str, Contact] = {}
         payloads = Payloads()  # hosts that are alike share the bytes that are sent
@@ -73,7 +77,12 @@ class Survey:
 
         def ask(contact: Contact) -> None:
             contact.connection.open()
-            contact.seen = contact.agent.observe(hash_disk=hash_disk, sites=sites)
+            seen = contact.agent.observe(hash_disk=hash_disk, sites=sites)
+            contact.seen = replace(
+                seen,
+                problems=tuple(map(self._hide, seen.problems)),
+                memory_note=self._hide(seen.memory_note),
+            )
             if then is not None:
                 then(contact)
 
@@ -100,7 +109,7 @@ class Survey:
             try:
                 return ask(self.contacts[name])
             except HostError as error:
-                return error
+                return hidden(error, self._hide)
 
         names = tuple(names)
         with ThreadPoolExecutor(max_workers=self.parallel, thread_name_prefix="ask") as pool:

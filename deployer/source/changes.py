@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from deployer.model import Kind
     from deployer.source.git import Commit, Mirror
 
@@ -26,11 +28,13 @@ def text_diff(
     *,
     kinds: tuple[Kind, Kind] | None = None,
     context: int = 3,
+    shows: Callable[[str], str] | None = str,
 ) -> list[str]:
     """A unified diff in lines without line ends; ``None`` is a file that is not there.
 
     :param kinds: what the path was and becomes, when both are there; a changed one is shown. The content of
         a link is its target.
+    :param shows: what to show for a line; ``None``: no line may be shown.
 
     Private keys and password files are said to differ, not shown; so are binary and huge files. Control
     characters are made visible, for a diff must not be able to move the cursor of who reads it.
@@ -41,23 +45,25 @@ def text_diff(
     name = _visible(path)
     head = [f"--- {f'a/{name}' if old is not None else '/dev/null'}"]
     head.append(f"+++ {f'b/{name}' if new is not None else '/dev/null'}")
-    summary = _summary(path, old, new)
-    if summary:
-        return [*head, *changed, summary]
-    before, after = _lines(old), _lines(new)
-    return [*head, *changed, *list(difflib.unified_diff(before, after, n=context, lineterm=""))[2:]]
+    summary = _summary(path, old, new, hidden=shows is None)
+    if summary or shows is None:
+        return [*head, *changed, *summary]
+    # Compared as they are: a masked value that changes is a change.
+    compared = list(difflib.unified_diff(lines(old), lines(new), n=context, lineterm=""))[2:]
+    body = [line if line.startswith("@@ ") else line[0] + shows(line[1:]) for line in compared]
+    return [*head, *changed, *body]
 
 
-def _summary(path: str, old: bytes | None, new: bytes | None) -> str | None:
+def _summary(path: str, old: bytes | None, new: bytes | None, *, hidden: bool) -> list[str]:
     sides = [side for side in (old, new) if side is not None]
     sizes = " → ".join("absent" if side is None else _size(len(side)) for side in (old, new))
     if _PRIVATE_NAME.search(path) or any(_PRIVATE.search(side) for side in sides):
-        return f"(content hidden: key or password file, {sizes})"
+        return [f"(content hidden: key or password file, {sizes})"]
     if any(b"\0" in side for side in sides):
-        return f"(binary file, {sizes})"
+        return [f"(binary file, {sizes})"]
     if any(len(side) > MAX_BYTES or side.count(b"\n") > MAX_LINES for side in sides):
-        return f"(too large to show, {sizes})"
-    return None
+        return [f"(too large to show, {sizes})"]
+    return [f"(content hidden: it depends on secret values, {sizes})"] if hidden else []
 
 
 def _size(count: int) -> str:
@@ -66,15 +72,16 @@ def _size(count: int) -> str:
     return f"{count / 1e3:.1f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
 
 
-def _lines(content: bytes | None) -> list[str]:
+def lines(content: bytes | None) -> list[str]:
+    """The lines of a file, safe on a terminal."""
     if not content:
         return []
-    lines = content.decode("utf-8", "backslashreplace").split("\n")
-    if lines[-1]:
-        lines[-1] += " \\ no newline at end of file"
+    found = content.decode("utf-8", "backslashreplace").split("\n")
+    if found[-1]:
+        found[-1] += " \\ no newline at end of file"
     else:
-        lines.pop()
-    return [_visible(line) for line in lines]
+        found.pop()
+    return [_visible(line) for line in found]
 
 
 def _visible(text: str) -> str:

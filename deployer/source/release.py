@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from deployer import globs
@@ -16,6 +17,8 @@ from deployer.source.snapshot import Blob, Snapshot, some
 if TYPE_CHECKING:
     from deployer.model import Host
     from deployer.source.git import Commit, Mirror
+    from deployer.source.render import Renderer
+    from deployer.source.veil import Veil
 
 SUFFIX = ".j2"
 """What the name of a rendered file loses."""
@@ -30,6 +33,7 @@ def build_releases(
     preserve: Sequence[str] = (),
     hosts: Sequence[Host],
     fleet: Sequence[Host] | None = None,
+    veil: Veil | None = None,
 ) -> Mapping[str, Release]:
     """The release of every host, by host name.
 
@@ -38,6 +42,7 @@ def build_releases(
     :param preserve: globs that the repository must not own.
     :param fleet: all hosts of the inventory (``groups``, ``hostvars``), so that a release does not depend on
         which hosts are deployed to; ``None``: they are ``hosts``.
+    :param veil: knows which variables are secret; ``None``: none is.
     :raises ConfigError: for a template that cannot be rendered: file, line, host.
     :raises UsageError: for a path that is not there, is preserved, or comes about twice.
     :raises Refused: for submodules, LFS pointers and excess.
@@ -53,7 +58,9 @@ def build_releases(
     if not templates:
         one = _release(taken, plain, _reader(taken, {}))
         return {host.name: one for host in hosts}
-    rendered = _rendered(taken, templates, hosts, hosts if fleet is None else fleet)
+    renderer = _renderer(taken, hosts if fleet is None else fleet, veil)
+    rendered = {host.name: tuple(renderer.render(file.path, host) for file in templates) for host in hosts}
+    masked = _masked(renderer, templates, hosts, rendered) if veil else {}
     contents = {hashlib.sha256(content).hexdigest(): content for row in rendered.values() for content in row}
     read = _reader(taken, contents)
     by_row: dict[tuple[bytes, ...], Release] = {}
@@ -63,7 +70,7 @@ def build_releases(
                 Entry(names[file.path], file.kind, hashlib.sha256(content).hexdigest())
                 for file, content in zip(templates, row, strict=True)
             ]
-            by_row[row] = _release(taken, plain + made, read)
+            by_row[row] = _release(taken, plain + made, read, masked)
     return {name: by_row[row] for name, row in rendered.items()}
 
 
@@ -123,18 +130,35 @@ def _entry(taken: Snapshot, file: Blob, name: str) -> Entry:
     return Entry(name, file.kind, taken.digests[file.oid])
 
 
-def _rendered(
-    taken: Snapshot, templates: Sequence[Blob], hosts: Sequence[Host], fleet: Sequence[Host]
-) -> dict[str, tuple[bytes, ...]]:
+def _renderer(taken: Snapshot, fleet: Sequence[Host], veil: Veil | None) -> Renderer:
     from deployer.source.render import Renderer  # jinja2: only where there is a template
 
     oids = {file.path: file.oid for file in taken.files if file.kind is not Kind.LINK}
-    renderer = Renderer(lambda path: taken.content(oids[path]) if path in oids else None, fleet)
-    return {host.name: tuple(renderer.render(file.path, host) for file in templates) for host in hosts}
+    return Renderer(lambda path: taken.content(oids[path]) if path in oids else None, fleet, veil)
 
 
-def _release(taken: Snapshot, entries: Sequence[Entry], read: Callable[[str], bytes]) -> Release:
-    return Release(taken.commit.sha, taken.tree, Manifest.of(entries), read)
+def _masked(
+    renderer: Renderer,
+    templates: Sequence[Blob],
+    hosts: Sequence[Host],
+    rendered: Mapping[str, tuple[bytes, ...]],
+) -> Mapping[str, bytes | None]:
+    found: dict[str, bytes | None] = {}
+    for host in hosts:
+        for file, content in zip(templates, rendered[host.name], strict=True):
+            shown = renderer.masked(file.path, host)
+            if shown != content:
+                found[hashlib.sha256(content).hexdigest()] = shown
+    return found
+
+
+def _release(
+    taken: Snapshot,
+    entries: Sequence[Entry],
+    read: Callable[[str], bytes],
+    masked: Mapping[str, bytes | None] = MappingProxyType({}),
+) -> Release:
+    return Release(taken.commit.sha, taken.tree, Manifest.of(entries), read, masked)
 
 
 def _reader(taken: Snapshot, rendered: Mapping[str, bytes]) -> Callable[[str], bytes]:

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import meta
 
 from deployer.errors import ConfigError
+from deployer.source.changes import lines
 from deployer.source.sandbox import LimitExceeded, make_environment
 from deployer.source.template_errors import explain
+from deployer.source.veil import Veil
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -36,15 +38,21 @@ class Renderer:
 
     :param read: the text of a file by its path; ``None`` when there is none.
     :param fleet: every host of the inventory, for ``groups`` and ``hostvars``.
+    :param veil: knows which variables are secret; ``None``: none is.
     """
 
-    def __init__(self, read: Callable[[str], bytes | None], fleet: Sequence[Host]) -> None:
+    def __init__(
+        self, read: Callable[[str], bytes | None], fleet: Sequence[Host], veil: Veil | None = None
+    ) -> None:
         self._read = read
         self._environment = make_environment(self._source)
+        self._veil = veil = veil or Veil()
         self._shared = {"groups": _groups(fleet), "hostvars": {host.name: dict(host.vars) for host in fleet}}
+        hidden = {host.name: veil.variables(host.vars) for host in fleet} if veil else {}
+        self._masked = {**self._shared, "hostvars": hidden}
         self._used: dict[str, frozenset[str] | None] = {}
         self._size = 0
-        self._done: dict[tuple[str, tuple[tuple[str, str], ...]], bytes] = {}
+        self._done: dict[tuple[str, bool, tuple[tuple[str, str], ...]], bytes] = {}
 
     def render(self, path: str, host: Host) -> bytes:
         """What the template at ``path`` gives for ``host``.
@@ -53,20 +61,40 @@ class Renderer:
 
         :raises ConfigError: with file and line; no value of a variable is ever in the message.
         """
-        variables = {**host.vars, **_facts(host)}
         try:
-            names = self._names(path)
-            seen = sorted(variables if names is None else names & variables.keys())
-            key = path, tuple((name, repr(variables[name])) for name in seen)
-            if key not in self._done:
-                template = self._environment.get_template(path)
-                self._done[key] = self._run(template, {**self._shared, **variables})
-                self._size += len(self._done[key])
-            if self._size > MAX_ALL_BYTES:
-                raise LimitExceeded(f"all hosts together render to more than {MAX_ALL_BYTES >> 20} MiB")
-            return self._done[key]
+            return self._once(path, {**host.vars, **_facts(host)}, self._shared)
         except Exception as error:  # a template may raise anything; what it says may hold secrets
             raise self._explained(error, path, host.name) from None
+
+    def masked(self, path: str, host: Host) -> bytes | None:
+        """What may be shown of :meth:`render`: the same where no secret is used.
+
+        It has as many lines; ``None`` where that cannot be had, for the template decides by a secret.
+        """
+        real = self.render(path, host)
+        names = self._names(path)
+        hidden = self._veil.variables(host.vars) if self._veil else {}
+        used = hidden.keys() if names is None else names & hidden.keys()
+        others = names is None or "hostvars" in names
+        if not self._veil or not (others or any(repr(hidden[n]) != repr(host.vars[n]) for n in used)):
+            return real
+        try:
+            shown = self._once(path, {**hidden, **_facts(host)}, self._masked)
+        except Exception:  # it calculates with a secret, or looks it up in a table
+            return None
+        return shown if len(lines(shown)) == len(lines(real)) else None
+
+    def _once(self, path: str, variables: Mapping[str, Any], shared: Mapping[str, Any]) -> bytes:
+        names = self._names(path)
+        seen = sorted(variables if names is None else names & variables.keys())
+        key = path, shared is self._masked, tuple((name, repr(variables[name])) for name in seen)
+        if key not in self._done:
+            template = self._environment.get_template(path)
+            self._done[key] = self._run(template, {**shared, **variables})
+            self._size += len(self._done[key])
+        if self._size > MAX_ALL_BYTES:
+            raise LimitExceeded(f"all hosts together render to more than {MAX_ALL_BYTES >> 20} MiB")
+        return self._done[key]
 
     def _run(self, template: Template, variables: Mapping[str, Any]) -> bytes:
         parts, size = [], 0
