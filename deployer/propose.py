@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.context import Context, cache_directory
@@ -101,11 +100,7 @@ def _between(context: Context, survey: Survey, plan: Plan, commit: Commit) -> Be
 def _mirror(context: Context) -> Mirror:
     from deployer.source.git import Mirror
 
-    repo = context.playbook.source.repo
-    if not ("://" in repo or (":" in repo and "/" not in repo.partition(":")[0])):
-        # A path is meant from the project directory, wherever the command is run.
-        repo = str(context.project.absolute() / Path(repo).expanduser())
-    return Mirror(repo, cache_directory() / "git")
+    return Mirror(context.repo, cache_directory() / "git")
 
 
 def policy(context: Context) -> Policy:

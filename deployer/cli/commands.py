@@ -13,6 +13,7 @@ from deployer.cli.common import HERE, Common, errors_told, with_common
 from deployer.cli.lab import lab
 from deployer.cli.schema import schema
 from deployer.cli.streams import out
+from deployer.cli.unlock import unlock
 
 if TYPE_CHECKING:
     from deployer.audience import Audience
@@ -43,7 +44,7 @@ AcceptUnproven = Annotated[
 def register(app: typer.Typer) -> None:
     """Put every command on the program, in the order of a first day."""
     app.command()(init)
-    for command in (adopt, plan, deploy, rollback, status):
+    for command in (adopt, plan, deploy, rollback, status, unlock):
         app.command()(with_common(command))
     for plain in (history, show, schema):
         app.command()(plain)
@@ -158,6 +159,14 @@ def deploy(
         ),
     ] = False,
     accept_unproven: AcceptUnproven = False,
+    lock_wait: Annotated[
+        str,
+        typer.Option(
+            metavar="SECONDS",
+            envvar="DEPLOYER_LOCK_WAIT",
+            help="How long to wait while somebody else is at work: 90, 90s or 10m.",
+        ),
+    ] = "0",
     common: Common,
 ) -> None:
     """Deploy a revision, prove it is served, take it back if not.
@@ -173,7 +182,7 @@ def deploy(
     setup.not_empty("--rev", rev)
     context = setup.load(inventory, common)
     allowed = Permissions(fix_forward, overwrite_drift, accept_deletions, accept_unproven)
-    wishes = Wishes(rev, allowed, prepare_only, yes)
+    wishes = Wishes(rev, allowed, prepare_only, yes, setup.seconds("--lock-wait", lock_wait))
     with (
         _signals() as signals,
         setup.journal_of(context) as journal,
