@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from deployer.context import Context
 from deployer.errors import HostError, TransportError, UsageError
 from deployer.journal.ids import who
+from deployer.leasing import leased
 from deployer.model import (
     Entry,
     HostOutcome,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deployer.audience import Audience
-    from deployer.journal.store import Journal
+    from deployer.journal.store import Store
 
 EXPORT_BYTES = 256 << 20  #: of one host's tree that is exported
 
@@ -47,16 +48,20 @@ class Wishes:
 Deed = Callable[[Contact, Ownership], HostResult]
 
 
-def adopt(context: Context, wishes: Wishes, journal: Journal, audience: Audience) -> Result:
+def adopt(context: Context, wishes: Wishes, journal: Store, audience: Audience) -> Result:
     """Adopt what is live on every host, or undo that; with ``export``, also write it out for git.
 
     Nothing that users see changes, so a host that refuses does not stop the others.
     """
     own = Undertaking("adopt", context, journal, audience)
     target, hide = context.playbook.target_spec(), context.veil.hide
-    with Survey(context.hosts, target, context.ssh, parallel=32, hide=hide) as survey:
+    with (
+        leased(own, journal) as tenure,
+        Survey(context.hosts, target, context.ssh, parallel=32, hide=hide) as survey,
+    ):
         audience.saying(f"asking {len(context.hosts)} host(s) what is live")
         survey.observe()
+        tenure.granted()
         with own.recorded(options={"undo": True} if wishes.undo else {}):
             deed = _unadopt if wishes.undo else _adopt(wishes.accept_unproven)
             results = _on_each(survey, own.recorder, deed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,16 @@ class Context:
     hosts: tuple[Host, ...]
     playbook: Playbook
     ssh: SshOptions
-    state: str | None = None  #: SQLAlchemy URL of the journal; ``None``: the default place
+    #: SQLAlchemy URL of the journal, perhaps with a password; ``None``: the default place
+    state: str | None = field(default=None, repr=False)
+
+    @property
+    def repo(self) -> str:
+        """``source.repo``; a path is meant from the project directory, wherever the command is run."""
+        repo = self.playbook.source.repo
+        if "://" in repo or (":" in repo and "/" not in repo.partition(":")[0]):
+            return repo
+        return str(self.project.absolute() / Path(repo).expanduser())
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from deployer.context import Context
 from deployer.errors import HostError
 from deployer.journal.ids import who
+from deployer.leasing import Tenure, leased
 from deployer.model import EXIT_CODE, HostOutcome, HostResult, Outcome, Result, State
 from deployer.proposal import Prepared, Proposal, Wishes
 from deployer.propose import policy, propose
@@ -26,25 +27,30 @@ from deployer.undertaking import Undertaking
 
 if TYPE_CHECKING:
     from deployer.audience import Audience
-    from deployer.journal.store import Journal
+    from deployer.journal.store import Store
 
 
 def deploy(
-    context: Context, wishes: Wishes, journal: Journal, audience: Audience, stop: threading.Event
+    context: Context, wishes: Wishes, journal: Store, audience: Audience, stop: threading.Event
 ) -> Result:
     """Bring a revision to the fleet, prove that it is served, and take it back where it is not.
 
     :param stop: set by a signal; the deployment is then unwound.
+    :raises LeaseHeld: when somebody else is at work, as the store knows it.
     :raises DeployerError: when it could not even be recorded; otherwise the result says what happened.
     """
-    return Deployment(Undertaking("deploy", context, journal, audience), wishes, stop).run()
+    own = Undertaking("deploy", context, journal, audience)
+    with leased(own, journal, wait_s=wishes.lock_wait_s) as tenure:
+        return Deployment(own, wishes, stop, tenure).run()
 
 
 class Deployment:
     """One deployment, from the proposal to the result."""
 
-    def __init__(self, undertaking: Undertaking, wishes: Wishes, stop: threading.Event) -> None:
-        self._own, self._wishes, self._stop = undertaking, wishes, stop
+    def __init__(
+        self, undertaking: Undertaking, wishes: Wishes, stop: threading.Event, tenure: Tenure
+    ) -> None:
+        self._own, self._wishes, self._stop, self._tenure = undertaking, wishes, stop, tenure
         self._context, self._audience = undertaking.context, undertaking.audience
         self._recorder, self._hide = undertaking.recorder, undertaking.context.veil.hide
 
@@ -54,6 +60,7 @@ class Deployment:
         target, parallel = context.playbook.target_spec(), context.playbook.rollout.parallel
         with Survey(context.hosts, target, context.ssh, parallel=parallel, hide=self._hide) as survey:
             prepared = propose(context, self._wishes, survey, self._audience)
+            self._tenure.granted()
             self._audience.proposes(prepared.proposal)
             with self._record(prepared.proposal):
                 result = self._decide(survey, prepared)

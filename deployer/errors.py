@@ -5,10 +5,12 @@
     DeployerError                  1   (a bug, when nothing more precise was raised)
     ├── UsageError                 2   wrong use; nothing was touched
     │   ├── ConfigError            2   a file the operator wrote is wrong: file, line, key
-    │   └── UnknownRevision        2   git does not know the ref
+    │   ├── UnknownRevision        2   git does not know the ref
+    │   └── StoreUnusable          2   the journal is of a newer program, or its driver is missing
     ├── Refused                    3   refused before any host changed
     │   ├── SourceUnavailable      3   git could not be reached, or took too long
-    │   └── StoreUnavailable       3   the journal cannot be written, so nothing may be done
+    │   ├── StoreUnavailable       3   the journal cannot be written, so nothing may be done
+    │   └── LeaseHeld              3   somebody else is at work on this inventory
     ├── HostError                  3   one host said no or could not be asked (names the host)
     │   ├── TransportError             the connection, with what is known of the command's fate
     │   │   ├── Unreachable            no connection was ever made
@@ -64,6 +66,10 @@ class UnknownRevision(UsageError):
     """Git has no commit for the ref that was asked for."""
 
 
+class StoreUnusable(UsageError):
+    """The journal is not one that this installation can use: a newer schema, a driver that is missing."""
+
+
 class Refused(DeployerError):
     """Refused before any host changed."""
 
@@ -76,6 +82,10 @@ class SourceUnavailable(Refused):
 
 class StoreUnavailable(Refused):
     """The journal could not be opened or written; nothing is done that is not journalled first."""
+
+
+class LeaseHeld(Refused):
+    """Somebody else is at work on this inventory, as the store knows it."""
 
 
 class HostError(DeployerError):

@@ -25,6 +25,7 @@ class Wishes:
     allowed: Permissions = field(default_factory=Permissions)
     prepare_only: bool = False
     confirmed: bool = False  #: ``--yes``
+    lock_wait_s: float = 0.0  #: how long somebody else's lease is waited for
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.context import Context, cache_directory
@@ -129,11 +128,7 @@ def _read_authorities(playbook: Playbook) -> None:
 def _mirror(context: Context) -> Mirror:
     from deployer.source.git import Mirror
 
-    repo = context.playbook.source.repo
-    if not ("://" in repo or (":" in repo and "/" not in repo.partition(":")[0])):
-        # A path is meant from the project directory, wherever the command is run.
-        repo = str(context.project.absolute() / Path(repo).expanduser())
-    return Mirror(repo, cache_directory() / "git")
+    return Mirror(context.repo, cache_directory() / "git")
 
 
 def policy(context: Context) -> Policy:

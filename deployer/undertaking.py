@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from deployer.errors import DeployerError, Interrupted
+from deployer.errors import DeployerError, Interrupted, StoreUnavailable
 from deployer.journal.ids import new_deployment_id, who
 from deployer.model import DeploymentRecord, HostOutcome, HostResult, Outcome, Result, State
 from deployer.rollout.engine import Recorder
@@ -73,11 +73,17 @@ class Undertaking:
             raise
 
     def finish(self, result: Result) -> None:
-        """Record how it ended."""
+        """Record how it ended. The hosts are where they are by now, also when the journal is lost."""
         done = State.SUCCEEDED if result.exit_code == 0 else State.FAILED
-        self.recorder.note("deployment", done, outcome=result.outcome.value, reason=result.reason)
-        if self.recorder.lost is None:
-            self._journal.finish(self.id, result)
+        recorder = self.recorder
+        recorder.note("deployment", done, outcome=result.outcome.value, reason=result.reason)
+        try:
+            if recorder.lost is None:
+                self._journal.finish(self.id, result)
+        except StoreUnavailable as error:
+            recorder.lost = error
+        if recorder.lost is not None and not self._journal.make_up(recorder.missed, self.id, result):
+            self.audience.warns(f"the history will show {self.id} as unfinished: {recorder.lost}")
 
     def _nothing_done(self, error: DeployerError) -> Result:
         untouched = HostResult(HostOutcome.UNTOUCHED, None, None, None, 0.0)

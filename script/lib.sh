@@ -79,6 +79,8 @@ missing_packages() {
         if [ -n "$program" ] && ! have "$program"; then printf '%s\n' "$package"; fi
     done <<<"$GROUND"
     [ -x /lib/systemd/systemd ] || echo systemd # what boots in the lab's systemd hosts
+    # The tests start a server of their own; Debian keeps the program out of the PATH.
+    compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || have postgres || echo postgresql
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         case $python in
         /usr/bin/python3) echo python3-venv ;;
@@ -110,7 +112,7 @@ printf '#!/bin/sh\nexit 101\n' >"$policy"
 chmod 755 "$policy"
 
 new_units=
-for package in nginx:nginx openssh-server:ssh; do
+for package in nginx:nginx openssh-server:ssh postgresql:postgresql; do
     case " $* " in *" ${package%:*} "*) new_units="$new_units ${package#*:}.service" ;; esac
 done
 

@@ -2,6 +2,7 @@
 
 ``lab``: three light hosts, shared by the session; put back what you change. ``hosts``: the same, made anew.
 ``fresh_lab``: a factory for labs of your own. ``commit``: a helper that commits to a lab's sample repository.
+``postgres``: a PostgreSQL server, shared by the session; ask it for a database of your own.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pytest
 from deployer.lab import sample
 from deployer.lab.fleet import Init, Lab
 from deployer.lab.host import LabHost
+from tests.postgres import Server, server
 
 
 class FreshLab(Protocol):
@@ -63,6 +65,13 @@ def fresh_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreshLab]:
             return stack.enter_context(Lab.up(directory, hosts=hosts, init=init))
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server; stopped and started again by those who look at what happens then."""
+    with server() as made:
+        yield made
 
 
 @pytest.fixture

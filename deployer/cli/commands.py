@@ -14,6 +14,7 @@ from deployer.cli.lab import lab
 from deployer.cli.schema import schema
 from deployer.cli.streams import err, out, tell
 from deployer.cli.typed import Command
+from deployer.cli.unlock import unlock
 
 if TYPE_CHECKING:
     from deployer.audience import Audience
@@ -44,7 +45,7 @@ AcceptUnproven = Annotated[
 def register(app: typer.Typer) -> None:
     """Put every command on the program, in the order of a first day."""
     app.command(cls=Command)(init)
-    for command in (adopt, plan, deploy, rollback, status):
+    for command in (adopt, plan, deploy, rollback, status, unlock):
         app.command(cls=Command)(with_common(command))
     for plain in (history, show, schema):
         app.command(cls=Command)(plain)
@@ -111,8 +112,8 @@ def _print_hardening(context: Context, key: Path, common: Common) -> None:
     if common.json:
         _document({"hosts": [host.name for host in context.hosts], "script": text})
     else:
-        _tell(text.removesuffix("\n"))
-        typer.echo("Read it, then run it as root on each host: ssh root@HOST sh < harden.sh", err=True)
+        tell(text.removesuffix("\n"))
+        err("Read it, then run it as root on each host: ssh root@HOST sh < harden.sh\n")
 
 
 def plan(inventory: Inventory, *, rev: Rev = None, common: Common) -> None:
@@ -183,6 +184,14 @@ def deploy(
         ),
     ] = False,
     accept_unproven: AcceptUnproven = False,
+    lock_wait: Annotated[
+        str,
+        typer.Option(
+            metavar="SECONDS",
+            envvar="DEPLOYER_LOCK_WAIT",
+            help="How long to wait while somebody else is at work: 90, 90s or 10m.",
+        ),
+    ] = "0",
     common: Common,
 ) -> None:
     """Deploy a revision, prove it is served, take it back if not.
@@ -198,7 +207,7 @@ def deploy(
     setup.not_empty("--rev", rev)
     context = setup.load(inventory, common)
     allowed = Permissions(fix_forward, overwrite_drift, accept_deletions, accept_unproven)
-    wishes = Wishes(rev, allowed, prepare_only, yes)
+    wishes = Wishes(rev, allowed, prepare_only, yes, setup.seconds("--lock-wait", lock_wait))
     with (
         _signals() as signals,
         setup.journal_of(context) as journal,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -43,7 +44,7 @@ class Common:
     state: Annotated[
         str | None,
         typer.Option(envvar="DEPLOYER_STATE", help="URL of the journal  [SQLite under XDG_STATE_HOME]"),
-    ] = None
+    ] = field(default=None, repr=False)
     json: Annotated[
         bool,
         typer.Option("--json", envvar="DEPLOYER_JSON", help="One JSON document on stdout."),
@@ -75,6 +76,7 @@ def with_common(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
+        os.environ.pop("DEPLOYER_STATE", None)  # it may hold a password, and git and ssh need not know it
         common = Common(**{f.name: given.pop(f.name) for f in fields(Common)})
         with errors_told(common.json):
             command(**given, common=common)

@@ -13,7 +13,7 @@ from deployer.errors import UsageError
 if TYPE_CHECKING:
     from deployer.cli.common import Common
     from deployer.context import Context
-    from deployer.journal.store import Journal
+    from deployer.journal.store import Journal, Store
 
 
 def load(inventory: str, common: Common) -> Context:
@@ -27,6 +27,7 @@ def load(inventory: str, common: Common) -> Context:
     from deployer.context import Context
     from deployer.host.ssh import SshOptions
 
+    _password_is_seen(common.state)
     if common.ssh_config is not None and not common.ssh_config.is_file():
         raise UsageError(f"there is no ssh configuration {common.ssh_config}; see --ssh-config")
     found = load_inventory(find_inventory(common.project, inventory))
@@ -42,8 +43,19 @@ def load(inventory: str, common: Common) -> Context:
     )
 
 
+def _password_is_seen(state: str | None) -> None:
+    """Warn of a password that everybody on this machine can read, for as long as this runs."""
+    from deployer.journal.location import place_of
+
+    if state and any(state in word for word in sys.argv) and place_of(state).has_password:
+        logging.getLogger("deployer").warning(
+            "whoever may list processes here sees the password in --state: "
+            "give the URL in DEPLOYER_STATE, or the password in ~/.pgpass"
+        )
+
+
 @contextmanager
-def journal_of(context: Context) -> Iterator[Journal]:
+def journal_of(context: Context) -> Iterator[Store]:
     """The journal, being opened while the hosts are asked; closed at the end."""
     from deployer.journal.store import Store
 
@@ -85,6 +97,19 @@ def not_empty(option: str, text: str | None) -> None:
     """
     if text is not None and not text.strip():
         raise UsageError(f"{option} is empty; leave it out, or say what is meant")
+
+
+def seconds(option: str, text: str) -> float:
+    """``90``, ``90s`` or ``10m``, typed after an option, in seconds.
+
+    :raises UsageError: naming the option.
+    """
+    from deployer.config.terms import duration
+
+    try:
+        return duration(f"{text}s" if text.isdecimal() else text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
 
 
 def need_yes(yes: bool, what: str) -> None:

@@ -1,7 +1,8 @@
 """The journal: what was asked, what was about to be done, and how it ended, kept in a database.
 
-An event is durable before the effect it announces begins. SQLAlchemy is imported only when a store is opened,
-and then by the writer's thread, so that a command in a hurry can talk to its hosts meanwhile.
+An event is durable before the effect it announces begins. The database is opened by the writer's thread, so
+that a command in a hurry can talk to its hosts meanwhile; SQLAlchemy is imported only for a server, or to
+change a schema.
 """
 
 from deployer.journal.fallback import BestEffortStore, NullStore

@@ -1,156 +1,127 @@
-"""One SQLite file behind SQLAlchemy: durable, shared by several programs, every failure one sentence.
+"""A database as the journal needs it: transactions, ``:name`` parameters, every failure a sentence.
 
-Imports SQLAlchemy: import this only where a database is about to be used.
+Two modules keep this promise: sqlite.py with Python's own, for SQLAlchemy would cost every command a fifth of
+a second of computing before the first row; postgres.py through SQLAlchemy. The statements are the same.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from urllib.parse import quote
-
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import QueuePool, StaticPool
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
 
 from deployer.errors import StoreUnavailable
-from deployer.journal import migrations
-from deployer.journal.location import make_private
+from deployer.journal.location import Place
 
-ADVICE = {
-    sqlite3.SQLITE_FULL: "there is no space left; make room",
-    sqlite3.SQLITE_CORRUPT: "it is damaged; move it away and a new one is begun",
-    sqlite3.SQLITE_NOTADB: "it is not a journal; move it away or name another with --state",
-    sqlite3.SQLITE_READONLY: "it may not be written; mend its permissions or name another with --state",
-    sqlite3.SQLITE_PERM: "it may not be written; mend its permissions or name another with --state",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; look at its directory's permissions and space",
-    sqlite3.SQLITE_BUSY: "another program has held it locked for too long; try again",
-    sqlite3.SQLITE_LOCKED: "another program has held it locked for too long; try again",
-    sqlite3.SQLITE_IOERR: "its disk does not answer as it should; look at the disk",
-}
+Row = Mapping[str, Any]
+Parameters = Mapping[str, Any]
+NONE: Parameters = {}
 
 
-class Database:
-    """An opened journal file.
+class BadRow(StoreUnavailable):
+    """The database refuses what one row says; other rows are not concerned."""
 
-    :ivar path: the file, as messages name it.
+
+class ServerGone(StoreUnavailable):
+    """The connection broke, or none could be made; whether the transaction was carried out is not known."""
+
+
+class Session(Protocol):
+    """One transaction."""
+
+    @property
+    def now(self) -> str:
+        """SQL for the database's own clock, in seconds since the epoch."""
+
+    def rows(self, statement: str, parameters: Parameters = NONE, /) -> list[Row]:
+        """What a query finds."""
+
+    def change(self, statement: str, parameters: Parameters = NONE, /) -> int:
+        """Carry out one statement; how many rows it changed."""
+
+    def change_many(self, statement: str, rows: Iterable[Parameters], /) -> None:
+        """Carry out one statement for each of these."""
+
+
+class Database(ABC):
+    """An opened journal. Everything raises :class:`StoreUnavailable` when it cannot be had.
+
+    :ivar shown: how messages name it.
     """
 
-    def __init__(self, engine: Engine, path: Path) -> None:
-        self._engine, self.path = engine, path
-        event.listen(engine, "begin", _begin)
+    shown: str
 
-    @classmethod
-    def open_writable(cls, path: Path, *, busy_s: float) -> Database:
-        """Create or open the file and bring its schema up to date.
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[Session]:
+        """A transaction that sees one moment of the journal and changes nothing."""
 
-        :param busy_s: how long another program's lock is waited for.
-        :raises StoreUnavailable: see :data:`ADVICE`, and for a newer schema.
-        """
-        make_private(path)
-        database = cls(_engine(path, "rw", busy_s), path)
-        deadline_s = time.monotonic() + busy_s
-        while True:
-            try:
-                # Two programs that make one new file meet at the switch to WAL, where SQLite does not wait.
-                database._migrate()
-                return database
-            except StoreUnavailable as error:
-                if not _is_busy(error) or time.monotonic() > deadline_s:
-                    database.close()
-                    raise
-                time.sleep(0.01)
+    @abstractmethod
+    def writing(self) -> AbstractContextManager[Session]:
+        """A transaction that is durable when the block is left, and undone when it raises."""
 
-    @classmethod
-    def open_readable(cls, path: Path, *, busy_s: float) -> Database:
-        """Open for reading while others write; a file that is not there yet reads as an empty journal."""
-        if not path.exists():
-            return cls._empty(path)
-        # Beside a WAL journal SQLite wants to write; where nobody can, the file stands alone.
-        alone = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
-        database = cls(_engine(path, "ro&immutable=1" if alone else "ro", busy_s), path)
-        with database.reading() as connection:
-            found = migrations.schema_version(connection)
-        migrations.refuse_newer(found, len(migrations.MIGRATIONS), str(path))
-        if found < len(migrations.MIGRATIONS):
-            return cls.open_writable(path, busy_s=busy_s)
-        return database
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what is held."""
 
-    @classmethod
-    def _empty(cls, path: Path) -> Database:
-        database = cls(create_engine("sqlite://", poolclass=StaticPool), path)
-        database._migrate()
-        return database
 
-    def _migrate(self) -> None:
-        with self.reading() as connection:
-            found = migrations.schema_version(connection)
-        if found != len(migrations.MIGRATIONS):
-            with self.writing() as connection:
-                migrations.migrate(connection, str(self.path))
+def open_writable(place: Place, *, busy_s: float) -> Database:
+    """Open a journal, make it where there is none, and bring its schema up to date.
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A connection that sees one moment of the journal."""
-        with self._sentences(), self._engine.connect() as connection:
-            yield connection
+    :param busy_s: how long another program's lock is waited for.
+    :raises StoreUnavailable: not writable, damaged, full, not there, locked for too long.
+    :raises StoreUnusable: a newer schema, no driver.
+    """
+    if place.file is not None:
+        from deployer.journal.sqlite import SqliteDatabase
 
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction under the write lock from its beginning; durable when the block is left."""
-        with self._sentences(), self._engine.connect() as connection:
-            writes = connection.execution_options(deployer_writes=True)
-            with writes.begin():
-                yield writes
+        return SqliteDatabase.open_writable(place.file, busy_s=busy_s)
+    from deployer.journal.postgres import PostgresDatabase
+
+    return PostgresDatabase.open_writable(place, busy_s=busy_s)
+
+
+def open_readable(place: Place, *, busy_s: float) -> Database:
+    """Open for reading while others write; where no journal is yet, an empty one is read and none is made.
+
+    :raises StoreUnavailable: as :func:`open_writable`.
+    :raises StoreUnusable: likewise.
+    """
+    if place.file is not None:
+        from deployer.journal.sqlite import SqliteDatabase
+
+        return SqliteDatabase.open_readable(place.file, busy_s=busy_s) or Empty(place.shown)
+    from deployer.journal.postgres import PostgresDatabase
+
+    return PostgresDatabase.open_readable(place, busy_s=busy_s) or Empty(place.shown)
+
+
+class Empty(Database):
+    """The journal that is not there yet, for reading."""
+
+    now = "0"
+
+    def __init__(self, shown: str) -> None:
+        self.shown = shown
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """Sees nothing."""
+        return nullcontext(self)
+
+    def writing(self) -> AbstractContextManager[Session]:
+        """It cannot be written."""
+        raise StoreUnavailable(f"the journal {self.shown} is not there yet")
 
     def close(self) -> None:
-        """Give back the connections."""
-        with suppress(SQLAlchemyError):
-            self._engine.dispose()
+        """Nothing is held."""
 
-    @contextmanager
-    def _sentences(self) -> Iterator[None]:
-        try:
-            yield
-        except SQLAlchemyError as error:
-            raise StoreUnavailable(f"the journal {self.path}: {_advice(error)}") from error
+    def rows(self, _statement: str, _parameters: Parameters = NONE, /) -> list[Row]:
+        """Nothing."""
+        return []
 
+    def change(self, _statement: str, _parameters: Parameters = NONE, /) -> int:
+        """Nothing."""
+        return 0
 
-def _engine(path: Path, mode: str, busy_s: float) -> Engine:
-    def connect() -> sqlite3.Connection:
-        uri = f"file:{quote(str(path))}?mode={mode}"
-        connection = sqlite3.connect(
-            uri, uri=True, timeout=busy_s, isolation_level=None, check_same_thread=False
-        )
-        connection.execute("PRAGMA foreign_keys=ON")
-        if mode == "rw":
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-        return connection
-
-    return create_engine("sqlite://", creator=connect, poolclass=QueuePool)
-
-
-def _begin(connection: Connection) -> None:
-    # SQLite's own default asks for the write lock only at the first write, and then may not wait for it.
-    writes = connection.get_execution_options().get("deployer_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _code(error: BaseException | None) -> int | None:
-    original = error.orig if isinstance(error, DBAPIError) else None
-    code = getattr(original, "sqlite_errorcode", None)
-    return code & 0xFF if isinstance(code, int) else None
-
-
-def _is_busy(error: StoreUnavailable) -> bool:
-    return _code(error.__cause__) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-
-
-def _advice(error: SQLAlchemyError) -> str:
-    original = error.orig if isinstance(error, DBAPIError) else error
-    return ADVICE.get(_code(error) or 0) or f"it cannot be used: {original}"
+    def change_many(self, _statement: str, _rows: Iterable[Parameters], /) -> None:
+        """Nothing."""

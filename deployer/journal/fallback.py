@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 
-from deployer.errors import StoreUnavailable
-from deployer.journal.location import path_of
+from deployer.journal.location import place_of
 from deployer.journal.store import Store
 from deployer.model import DeploymentRecord, Event, Result
 
@@ -33,6 +32,10 @@ class NullStore:
     def finish(self, deployment: str, result: Result, *, finished: float | None = None) -> None:
         """Nothing is recorded."""
 
+    def make_up(self, _missed: Iterable[Event], _deployment: str, _result: Result, /) -> bool:
+        """Nothing is missed where nothing is recorded."""
+        return True
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -51,11 +54,12 @@ class BestEffortStore(NullStore):
         :raises UsageError: for a URL that names no journal.
         """
         super().__init__()
-        path_of(url)
+        place_of(url)
         self._url, self._busy_s = url, busy_s
         self._opened: Store | None = None
         self._warn: list[Callable[[str], None]] = [warn]
         self._last: Future[None] | None = None
+        self._late = False
 
     @property
     def _store(self) -> Store:
@@ -79,17 +83,18 @@ class BestEffortStore(NullStore):
             try:
                 self._last.exception(CLOSE_S)
             except TimeoutError:
+                self._late = True
                 self._say(f"it has not answered for {CLOSE_S:.0f} s")
 
     def close(self) -> None:
         """Let go of the journal."""
         if self._opened is not None:
-            self._opened.close()
+            self._opened.close(0.0 if self._late else CLOSE_S)
 
     def _follow(self, submit: Callable[[], Future[None]]) -> None:
         try:
             self._last = submit()
-        except StoreUnavailable as error:
+        except Exception as error:  # whatever it is, the hosts come first
             self._say(str(error))
         else:
             self._last.add_done_callback(self._judge)

@@ -1,46 +1,57 @@
 """How the schema came to be: numbered steps, forward only, never edited once released.
 
-Each step runs once, in one transaction with the others and under the database's write lock, so two programs
-that open a new journal at the same moment do not both build it. A step holds its own definitions: tables.py
-says what is there *now*, which is not what an old step made.
+Each step runs once, in one transaction with the others and under the database's lock, so two programs that
+open a new journal at the same moment do not both build it. A step holds its own definitions: statements.py
+knows what is there *now*, which is not what an old step made.
+
+SQLAlchemy writes the schema, so that one text serves every database; it is imported only when there is
+something to do.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    func,
-    inspect,
-    select,
-)
+from deployer.errors import StoreUnusable
 
-from deployer.errors import StoreUnavailable
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Table
 
-Migration = Callable[[Connection], None]
+Migration = Callable[["Connection"], None]
+VERSIONS = "schema_version"
+NEWEST = f"SELECT max(number) AS newest FROM {VERSIONS}"  # noqa: S608 (no text from outside)
 
-VERSIONS = Table(
-    "schema_version",
-    MetaData(),
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("name", String(60), nullable=False),
-    Column("applied", Float, nullable=False),
-)
+
+@cache
+def _versions() -> Table:
+    from sqlalchemy import Column, Float, Integer, MetaData, String, Table
+
+    return Table(
+        VERSIONS,
+        MetaData(),
+        Column("number", Integer, primary_key=True, autoincrement=False),
+        Column("name", String(60), nullable=False),
+        Column("applied", Float, nullable=False),
+    )
 
 
 def _deployments_and_events(connection: Connection) -> None:
+    from sqlalchemy import (
+        BigInteger,
+        Column,
+        Float,
+        ForeignKey,
+        Index,
+        Integer,
+        MetaData,
+        String,
+        Table,
+        Text,
+    )
+
     metadata = MetaData()
     deployment = Table(
         "deployment",
@@ -79,34 +90,65 @@ def _deployments_and_events(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
-MIGRATIONS: Sequence[Migration] = (_deployments_and_events,)
+def _events_said_twice(connection: Connection) -> None:
+    from sqlalchemy import text
+
+    connection.execute(text("ALTER TABLE event ADD COLUMN mark BIGINT"))
+    connection.execute(text("CREATE UNIQUE INDEX event_by_mark ON event (mark)"))
+
+
+def _leases(connection: Connection) -> None:
+    from sqlalchemy import BigInteger, Column, Float, Integer, MetaData, String, Table, Text
+
+    lease = Table(
+        "lease",
+        MetaData(),
+        Column("name", Text, primary_key=True),
+        Column("token", String(40), nullable=False),
+        Column("deployment", String(40), nullable=False),
+        Column("kind", String(20), nullable=False),
+        Column("who", Text, nullable=False),
+        Column("host", Text, nullable=False),
+        Column("machine", Text),
+        Column("pid", Integer, nullable=False),
+        Column("born", BigInteger),
+        Column("since", Float, nullable=False),
+        Column("renewed", Float, nullable=False),
+        Column("expires", Float, nullable=False),
+    )
+    lease.create(connection)
+
+
+MIGRATIONS: Sequence[Migration] = (_deployments_and_events, _events_said_twice, _leases)
 
 
 def schema_version(connection: Connection) -> int:
     """Number of the newest step that was run; 0 for a database that is empty."""
-    if not inspect(connection).has_table(VERSIONS.name):
+    from sqlalchemy import func, inspect, select
+
+    if not inspect(connection).has_table(VERSIONS):
         return 0
-    return connection.scalar(select(func.max(VERSIONS.c.number))) or 0
+    return connection.scalar(select(func.max(_versions().c.number))) or 0
 
 
 def refuse_newer(found: int, known: int, where: str) -> None:
-    """Raise :class:`StoreUnavailable` when the schema is newer than this program."""
+    """Raise :class:`StoreUnusable` when the schema is newer than this program."""
     if found > known:
-        raise StoreUnavailable(
-            f"the journal {where} is of a newer deployer (its schema is {found}, this one knows {known}); "
+        raise StoreUnusable(
+            f"the journal {where} is of a newer deployer (its schema is {found}, this one knows {known}): "
             "upgrade this deployer, or name another journal with --state"
         )
 
 
 def migrate(connection: Connection, where: str, steps: Sequence[Migration] = MIGRATIONS) -> None:
-    """Run the steps that are missing. The caller holds the write lock and commits.
+    """Run the steps that are missing. The caller holds the lock and commits.
 
-    :raises StoreUnavailable: for a newer schema.
+    :raises StoreUnusable: for a newer schema.
     """
     found = schema_version(connection)
     refuse_newer(found, len(steps), where)
-    VERSIONS.create(connection, checkfirst=True)
+    _versions().create(connection, checkfirst=True)
     for number, step in enumerate(steps[found:], start=found + 1):
         step(connection)
         row = {"number": number, "name": step.__name__.strip("_"), "applied": time.time()}
-        connection.execute(VERSIONS.insert().values(row))
+        connection.execute(_versions().insert().values(row))

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from deployer.errors import StoreUnavailable, UsageError
-from deployer.journal.location import path_of
-from deployer.journal.writer import Work, Writer
+from deployer.journal import statements
+from deployer.journal.database import open_readable, open_writable
+from deployer.journal.location import place_of
+from deployer.journal.writer import CLOSE_DEADLINE_S, Writer
 from deployer.model import DeploymentRecord, Event, Result
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from deployer.journal.database import Database
+    from deployer.journal.database import Database, Session
     from deployer.journal.fallback import BestEffortStore
 
 BUSY_S = 10.0  #: how long another program's lock is waited for
-ANSWER_S = 30.0  #: how long any call waits for the disk
+ANSWER_S = 15.0  #: how long any call waits for the disk, or the server
+LATE_S = 5.0  #: how long a journal that was lost is tried at the end
 NEAR = 5  #: ids that a message names
 
 T = TypeVar("T")
@@ -38,15 +42,23 @@ class Journal(Protocol):
     def finish(self, deployment: str, result: Result, *, finished: float | None = None) -> None:
         """Record how the deployment ended, at ``finished`` seconds since the epoch (now)."""
 
+    def make_up(self, missed: Iterable[Event], deployment: str, result: Result, /) -> bool:
+        """Record what could not be recorded in time, if that can be done now; whether it was done."""
+
     def close(self) -> None:
         """Write what is left."""
 
 
 class Store:
-    """A journal in a database. Every method raises :class:`StoreUnavailable` when it cannot be had."""
+    """A journal in a database. Every method raises :class:`StoreUnavailable` when it cannot be had.
 
-    def __init__(self, database: Future[Database], writer: Writer | None) -> None:
+    :ivar shown: how messages name it.
+    """
+
+    def __init__(self, shown: str, database: Future[Database], writer: Writer | None) -> None:
+        self.shown = shown
         self._database, self._writer = database, writer
+        self._silent = False  #: it did not answer in time: it is not waited for again
 
     @classmethod
     def open(cls, url: str | None = None, *, read_only: bool = False, busy_s: float = BUSY_S) -> Store:
@@ -54,34 +66,33 @@ class Store:
 
         :param read_only: for ``history`` and ``show``: nothing is created, others may be writing.
         :param busy_s: how long another program's lock is waited for, in seconds.
-        :raises UsageError: for a URL that names no journal.
-        :raises StoreUnavailable: not writable, damaged, full disk, newer schema, locked for too long.
+        :raises UsageError: for a URL that names no journal, without its driver, and for a newer schema.
+        :raises StoreUnavailable: not writable, damaged, full, not there, locked for too long.
         """
         if read_only:
-            from deployer.journal.database import Database
-
+            place = place_of(url)
+            place.need_driver()
             database: Future[Database] = Future()
-            database.set_result(Database.open_readable(path_of(url), busy_s=busy_s))
-            return cls(database, None)
+            database.set_result(open_readable(place, busy_s=busy_s))
+            return cls(place.shown, database, None)
         store = cls.open_in_background(url, busy_s=busy_s)
-        store._opened()
+        try:
+            store._opened()
+        except BaseException:
+            store.close()
+            raise
         return store
 
     @classmethod
     def open_in_background(cls, url: str | None = None, *, busy_s: float = BUSY_S) -> Store:
         """As :meth:`open`, but at once: the first call that needs the database waits for it, or raises.
 
-        :raises UsageError: for a URL that names no journal.
+        :raises UsageError: for a URL that names no journal, or one without its driver.
         """
-        path = path_of(url)
-
-        def open_database() -> Database:
-            from deployer.journal.database import Database
-
-            return Database.open_writable(path, busy_s=busy_s)
-
-        writer = Writer(open_database)
-        return cls(writer.database, writer)
+        place = place_of(url)
+        place.need_driver()
+        writer = Writer(lambda: open_writable(place, busy_s=busy_s))
+        return cls(place.shown, writer.database, writer)
 
     @staticmethod
     def best_effort(url: str | None, warn: Callable[[str], None]) -> BestEffortStore:
@@ -92,58 +103,71 @@ class Store:
 
     def start(self, record: DeploymentRecord) -> None:
         """Record a deployment before its first event; durable when this returns."""
-        _within(self.submit_start(record))
+        self.wait(self.submit_start(record))
 
     def append(self, event: Event) -> None:
         """Record an event of a started deployment; durable when this returns. Safe from many threads."""
-        _within(self.submit(event))
+        self.wait(self.submit(event))
 
     def finish(self, deployment: str, result: Result, *, finished: float | None = None) -> None:
         """Record how the deployment ended; durable when this returns."""
-        _within(self.submit_finish(deployment, result, finished=finished))
+        self.wait(self.submit_finish(deployment, result, finished=finished))
+
+    def make_up(self, missed: Iterable[Event], deployment: str, result: Result, /) -> bool:
+        """Write what was missed when the journal was lost; ``False``: it is not back within a few seconds.
+
+        An event that was written after all is not written twice.
+        """
+        if self._silent:
+            return False
+        with suppress(StoreUnavailable):
+            waiting = [*map(self.submit, missed), self.submit_finish(deployment, result)]
+            until = time.monotonic() + LATE_S
+            for future in waiting:
+                self.wait(future, max(0.0, until - time.monotonic()))
+            return True
+        return False
 
     def submit(self, event: Event) -> Future[None]:
         """As :meth:`append`, without waiting."""
-
-        def prepare() -> Work:
-            from deployer.journal import tables
-
-            return tables.INSERT_EVENT, tables.event_row(event)
-
-        return self._submit(prepare)
+        return self._writes().submit(statements.INSERT_EVENT, statements.event_row(event))
 
     def submit_start(self, record: DeploymentRecord) -> Future[None]:
         """As :meth:`start`, without waiting."""
-
-        def prepare() -> Work:
-            from deployer.journal import tables
-
-            return tables.INSERT_DEPLOYMENT, tables.record_row(record)
-
-        return self._submit(prepare)
+        return self._writes().submit(statements.INSERT_DEPLOYMENT, statements.record_row(record))
 
     def submit_finish(
         self, deployment: str, result: Result, *, finished: float | None = None
     ) -> Future[None]:
         """As :meth:`finish`, without waiting."""
         at = time.time() if finished is None else finished
+        return self._writes().submit(statements.FINISH, statements.result_row(deployment, result, at))
 
-        def prepare() -> Work:
-            from deployer.journal import tables
+    def call(self, work: Callable[[Session], T]) -> Future[T]:
+        """Queue a transaction of its own, without waiting; it may be tried twice."""
+        return self._writes().call(work)
 
-            return tables.FINISH, tables.result_row(deployment, result, at)
+    def wait(self, future: Future[T], within_s: float = ANSWER_S) -> T:
+        """What was queued, when it is done.
 
-        return self._submit(prepare)
+        :raises StoreUnavailable: also when it takes longer than ``within_s``.
+        """
+        try:
+            answer = future.result(within_s)
+            self._silent = False
+            return answer
+        except TimeoutError as error:
+            self._silent = True
+            raise StoreUnavailable(
+                f"the journal {self.shown} has not answered for {within_s:.0f} s; look at the disk or the "
+                "server under it, or name another with --state"
+            ) from error
 
     def events(self, deployment: str) -> tuple[Event, ...]:
         """All events of a deployment, in the order they were appended."""
-        from sqlalchemy import select
-
-        from deployer.journal.tables import EVENT, event_of
-
-        query = select(EVENT).where(EVENT.c.deployment == deployment).order_by(EVENT.c.seq)
-        with self._opened().reading() as connection:
-            return tuple(event_of(row) for row in connection.execute(query))
+        with self._opened().reading() as session:
+            found = session.rows(statements.EVENTS, {"deployment": deployment})
+        return tuple(map(statements.event_of, found))
 
     def deployments(
         self, inventory: str | None = None, *, limit: int = 50, unfinished: bool = False
@@ -153,42 +177,29 @@ class Store:
         :param inventory: only those of this inventory.
         :param unfinished: only those that run, or whose controller was lost.
         """
-        from sqlalchemy import select
-
-        from deployer.journal.tables import DEPLOYMENT, record_of
-
-        query = select(DEPLOYMENT).order_by(DEPLOYMENT.c.started.desc(), DEPLOYMENT.c.id.desc()).limit(limit)
-        if inventory is not None:
-            query = query.where(DEPLOYMENT.c.inventory == inventory)
-        if unfinished:
-            query = query.where(DEPLOYMENT.c.finished.is_(None))
-        with self._opened().reading() as connection:
-            return tuple(record_of(row) for row in connection.execute(query))
+        conditions = ["inventory = :inventory"] if inventory is not None else []
+        conditions += ["finished IS NULL"] if unfinished else []
+        return self._deployments(*conditions, inventory=inventory, limit=limit)
 
     def deployment(self, name: str) -> DeploymentRecord:
         """One deployment by its id, by any beginning or end of it that fits only one, or "last".
 
         :raises UsageError: when none or several fit, naming near ones.
         """
-        from sqlalchemy import or_, select
-
-        from deployer.journal.tables import DEPLOYMENT, record_of
-
-        key = DEPLOYMENT.c.id
-        fits = or_(key.startswith(name, autoescape=True), key.endswith(name, autoescape=True))
-        query = select(DEPLOYMENT).order_by(DEPLOYMENT.c.started.desc(), key.desc())
-        query = query.limit(1) if name == "last" else query.where(fits).limit(NEAR + 1)
-        with self._opened().reading() as connection:
-            found = [record_of(row) for row in connection.execute(query)]
-        exact = [record for record in found if record.id == name]
-        if len(exact or found) == 1:
-            return (exact or found)[0]
+        if name == "last":
+            found = self._deployments(limit=1)
+        else:
+            found = self._deployments("id = :id", id=name, limit=1) or self._deployments(
+                statements.FITS, **statements.fitting(name), limit=NEAR + 1
+            )
+        if len(found) == 1:
+            return found[0]
         raise UsageError(self._no_such(name, [record.id for record in found]))
 
-    def close(self) -> None:
-        """Write what is queued and let go of the file. Harmless when said twice."""
+    def close(self, within_s: float = CLOSE_DEADLINE_S) -> None:
+        """Write what is queued and let go of the database. Harmless when said twice."""
         if self._writer is not None:
-            self._writer.close()
+            self._writer.close(0.0 if self._silent else within_s)
         elif self._database.exception() is None:
             self._database.result().close()
 
@@ -200,13 +211,18 @@ class Store:
     ) -> None:
         self.close()
 
-    def _submit(self, prepare: Callable[[], Work]) -> Future[None]:
+    def _writes(self) -> Writer:
         if self._writer is None:
             raise StoreUnavailable("this journal was opened for reading only")
-        return self._writer.submit(prepare)
+        return self._writer
 
     def _opened(self) -> Database:
-        return _within(self._database)
+        return self.wait(self._database)
+
+    def _deployments(self, *conditions: str, **parameters: object) -> tuple[DeploymentRecord, ...]:
+        with self._opened().reading() as session:
+            found = session.rows(statements.deployments(*conditions), parameters)
+        return tuple(map(statements.record_of, found))
 
     def _no_such(self, name: str, found: list[str]) -> str:
         if found:
@@ -217,13 +233,3 @@ class Store:
             return f"there is no deployment {name!r}: the journal is empty"
         near = get_close_matches(name, known, n=NEAR, cutoff=0.5) or known[:NEAR]
         return f"there is no deployment {name!r} in the journal; near it: {', '.join(near)}"
-
-
-def _within(future: Future[T]) -> T:
-    try:
-        return future.result(ANSWER_S)
-    except TimeoutError as error:
-        raise StoreUnavailable(
-            f"the journal has not answered for {ANSWER_S:.0f} s; look at the disk under it, "
-            "or name another with --state"
-        ) from error

@@ -8,29 +8,38 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from deployer.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from sqlalchemy import Executable
-
-    from deployer.journal.database import Database
+    from deployer.journal.database import Database, Session
 
 MAX_BATCH = 500
 CLOSE_DEADLINE_S = 10.0
+AGAIN_S = 5.0  #: how long a server that is gone is looked for again: a restart, a connection that was cut
+PAUSE_S = 0.1
 
-Work = tuple["Executable", dict[str, Any]]  #: a statement and its parameters
+T = TypeVar("T")
 
 
-@dataclass
-class _Job:
-    prepare: Callable[[], Work]
-    done: Future[None] = field(default_factory=Future)
+@dataclass(frozen=True)
+class _Job(Generic[T]):
+    """Something to write.
+
+    :ivar statement: with its row, so that many of a kind can go together; ``None`` for work of its own.
+    :ivar work: what to do in the transaction, and its answer; may be done again when the server went away.
+    """
+
+    done: Future[T]
+    work: Callable[[Session], T]
+    statement: str | None = None
+    row: Mapping[str, Any] | None = None
 
 
 class Writer:
@@ -39,29 +48,39 @@ class Writer:
     def __init__(self, open_database: Callable[[], Database]) -> None:
         self._open = open_database
         self.database: Future[Database] = Future()
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
-        self._closed = False
+        self._closed = threading.Event()
         # A daemon: a caller that returned has its event on disk, so nothing is lost when the program ends.
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
-    def submit(self, prepare: Callable[[], Work]) -> Future[None]:
-        """Queue one statement. ``prepare`` runs in the writer's thread, where SQLAlchemy is imported."""
-        job = _Job(prepare)
+    def submit(self, statement: str, row: Mapping[str, Any]) -> Future[None]:
+        """Queue one statement, which may be carried out together with its neighbours."""
+
+        def alone(session: Session) -> None:
+            session.change(statement, row)
+
+        return self._put(_Job(Future(), alone, statement, row))
+
+    def call(self, work: Callable[[Session], T]) -> Future[T]:
+        """Queue a transaction of its own; it may be tried twice, when the server went away meanwhile."""
+        return self._put(_Job(Future(), work))
+
+    def close(self, within_s: float = CLOSE_DEADLINE_S) -> None:
+        """Write what is queued, then end the thread. Harmless when said twice."""
         with self._closing:
-            if self._closed:
+            if not self._closed.is_set():
+                self._closed.set()
+                self._jobs.put(None)
+        self._thread.join(within_s)
+
+    def _put(self, job: _Job[T]) -> Future[T]:
+        with self._closing:
+            if self._closed.is_set():
                 raise StoreUnavailable("the journal is closed already")
             self._jobs.put(job)
         return job.done
-
-    def close(self) -> None:
-        """Write what is queued, then end the thread. Harmless when said twice."""
-        with self._closing:
-            if not self._closed:
-                self._closed = True
-                self._jobs.put(None)
-        self._thread.join(CLOSE_DEADLINE_S)
 
     def _run(self) -> None:
         try:
@@ -69,13 +88,18 @@ class Writer:
         except BaseException as error:  # raised again in every caller
             self.database.set_exception(error)
         while batch := self._next_batch():
-            self._write(batch)
+            for together, jobs in groupby(batch, key=lambda job: job.statement is not None):
+                if together:
+                    self._write(list(jobs))
+                else:
+                    for job in jobs:
+                        self._write([job])
         if self.database.exception() is None:
             self.database.result().close()
 
-    def _next_batch(self) -> list[_Job]:
+    def _next_batch(self) -> list[_Job[Any]]:
         """All that waits, at least one; empty when the writer is to end."""
-        batch: list[_Job] = []
+        batch: list[_Job[Any]] = []
         while len(batch) < MAX_BATCH:
             try:
                 job = self._jobs.get(block=not batch)
@@ -88,9 +112,9 @@ class Writer:
             batch.append(job)
         return batch
 
-    def _write(self, batch: list[_Job]) -> None:
+    def _write(self, batch: list[_Job[Any]]) -> None:
         try:
-            self._commit([job.prepare() for job in batch])
+            answers = self._lasting(batch)
         except BaseException as error:  # raised again in every caller
             if len(batch) > 1 and _is_about_one_row(error):
                 for job in batch:  # one bad row must not fail its neighbours
@@ -99,17 +123,34 @@ class Writer:
                 for job in batch:
                     job.done.set_exception(error)
         else:
-            for job in batch:
-                job.done.set_result(None)
+            for job, answer in zip(batch, answers, strict=True):
+                job.done.set_result(answer)
 
-    def _commit(self, works: list[Work]) -> None:
-        with self.database.result().writing() as connection:
-            for _, group in groupby(works, key=lambda work: id(work[0])):
-                same = list(group)
-                connection.execute(same[0][0], [parameters for _, parameters in same])
+    def _lasting(self, batch: list[_Job[Any]]) -> list[Any]:
+        """Carry a batch out, and once more when the connection broke: it may have been idle for an hour."""
+        from deployer.journal.database import ServerGone
+
+        database = self.database.result()
+        until: float | None = None
+        while True:
+            try:
+                with database.writing() as session:
+                    return _carry_out(batch, session)
+            except ServerGone:
+                until = until or time.monotonic() + AGAIN_S
+                if time.monotonic() > until or self._closed.wait(PAUSE_S):
+                    raise
+
+
+def _carry_out(batch: list[_Job[Any]], session: Session) -> list[Any]:
+    if len(batch) == 1:
+        return [batch[0].work(session)]
+    for statement, jobs in groupby(batch, key=lambda job: job.statement):
+        session.change_many(str(statement), [job.row or {} for job in jobs])
+    return [None] * len(batch)
 
 
 def _is_about_one_row(error: BaseException) -> bool:
-    from sqlalchemy.exc import IntegrityError
+    from deployer.journal.database import BadRow
 
-    return isinstance(error.__cause__, IntegrityError) or not isinstance(error, StoreUnavailable)
+    return isinstance(error, BadRow) or not isinstance(error, StoreUnavailable)

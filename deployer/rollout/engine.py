@@ -64,6 +64,7 @@ class Recorder:
     forward, and the deployment ends as interrupted. That nobody listens any more (a closed pipe, a lost
     terminal) changes nothing.
 
+    :ivar missed: what was not written since, in order; nor, perhaps, the first of them.
     :ivar bugs: what the journal or the listener raised that they should not.
     """
 
@@ -71,6 +72,7 @@ class Recorder:
     journal: Journal
     listener: Callable[[Event], None] = _nobody
     lost: StoreUnavailable | None = None
+    missed: list[Event] = field(default_factory=list)
     bugs: list[Exception] = field(default_factory=list)
 
     def note(self, step: str, state: State, *, host: str | None = None, **detail: Any) -> None:
@@ -84,6 +86,8 @@ class Recorder:
         except Exception as error:
             self.bugs.append(error)
             self.lost = StoreUnavailable(f"unexpected {type(error).__name__} in the journal")
+        if self.lost is not None:
+            self.missed.append(event)
         try:
             self.listener(event)
         except OSError:

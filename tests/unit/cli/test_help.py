@@ -17,22 +17,25 @@ from tests.unit.cli.conftest import Call
 from tests.unit.test_house import HEAVY
 
 PAGE = Path(__file__).parents[3] / "docs/commands.md"
-LATER = ("check", "recover", "watch", "quarantine", "unlock", "schedule", "staging", "drill")
+LATER = ("check", "recover", "watch", "quarantine", "schedule", "staging", "drill")
 
 #: What DESIGN.md promises and is there by now.
 PROMISED = {
     "init": "",
     "adopt": "--export --undo --accept-unproven",
     "plan": "--rev --limit",
-    "deploy": "--rev --limit --yes --prepare-only --fix-forward --overwrite-drift --accept-deletions",
+    "deploy": "--rev --limit --yes --prepare-only --fix-forward --overwrite-drift --accept-deletions"
+    " --lock-wait",
     "rollback": "--to --list --limit --yes",
     "status": "--limit",
+    "unlock": "--yes",
     "history": "",
     "show": "--format",
     "lab up": "",
     "lab down": "",
     "lab status": "",
 }
+ON_INVENTORY = ("adopt", "plan", "deploy", "rollback", "status", "unlock")
 COMMON = "--project --playbook --ssh-config --state --json --verbose --quiet"
 
 
@@ -63,7 +66,7 @@ def test_the_commands_of_today_and_none_of_tomorrow(call: Call) -> None:
 def test_every_promised_option_is_there_and_has_its_variable(name: str) -> None:
     there = {flag: option for option in options(commands()[name]) for flag in option.opts}
     wanted = PROMISED[name].split()
-    if name in ("adopt", "plan", "deploy", "rollback", "status"):
+    if name in ON_INVENTORY:
         wanted += COMMON.split()
     assert set(wanted) <= set(there)
     for flag, option in there.items():
@@ -140,7 +143,7 @@ def shared() -> set[str]:
 @pytest.mark.parametrize("name", sorted(commands()))
 def test_the_page_lists_every_command_and_option(name: str) -> None:
     command, text = commands()[name], section(name)
-    on_inventory = name in ("adopt", "plan", "deploy", "rollback", "status")
+    on_inventory = name in ON_INVENTORY
     for option in options(command):
         if on_inventory and option.envvar in shared():
             continue

@@ -1,4 +1,4 @@
-"""A journal in a directory of its own, and things to put in it."""
+"""A journal of the test's own, in a file or on a server, and things to put in it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,36 @@ from deployer.model import (
     State,
     WaveResult,
 )
+from tests.postgres import Server
 
 NOON = 1718201700.0  # 2024-06-12 14:15:00 UTC
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def file_url(tmp_path: Path) -> str:
+    """A new SQLite file."""
     return f"sqlite:///{tmp_path}/state/state.db"
+
+
+@pytest.fixture
+def database(postgres: Server) -> Iterator[str]:
+    """The name of a new database on the server."""
+    name = postgres.database()
+    yield name
+    postgres.drop(name)
+
+
+@pytest.fixture
+def server_url(postgres: Server, database: str) -> str:
+    """A new PostgreSQL database."""
+    return postgres.url(database)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """A new journal, once in a file and once on a server."""
+    wanted: str = request.getfixturevalue("file_url" if request.param == "sqlite" else "server_url")
+    return wanted
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import pytest
 
 from deployer.errors import StoreUnavailable
 from deployer.journal import Store
-from deployer.journal.database import Database
-from deployer.journal.migrations import MIGRATIONS, schema_version
-from deployer.model import DeploymentRecord, Event
+from deployer.journal.migrations import MIGRATIONS, NEWEST
+from deployer.journal.sqlite import SqliteDatabase
+from deployer.model import DeploymentRecord, Event, Result
 
 Make = Callable[..., DeploymentRecord]
 MakeEvent = Callable[..., Event]
@@ -92,10 +92,10 @@ def test_a_new_journal_is_made_once_by_all_who_open_it_together(tmp_path: Path) 
 
     def opens(file: Path) -> int:
         together.wait(10)
-        database = Database.open_writable(file, busy_s=10)
+        database = SqliteDatabase.open_writable(file, busy_s=10)
         try:
-            with database.reading() as connection:
-                return schema_version(connection)
+            with database.reading() as session:
+                return int(session.rows(NEWEST)[0]["newest"])
         finally:
             database.close()
 
@@ -145,14 +145,24 @@ def test_a_program_error_is_raised_in_its_caller(store: Store, record: Make, eve
 
 
 def test_every_commit_is_forced_to_disk(tmp_path: Path) -> None:
-    database = Database.open_writable(tmp_path / "state.db", busy_s=1)
-    with database.reading() as connection:
+    database = SqliteDatabase.open_writable(tmp_path / "state.db", busy_s=1)
+    with database.writing() as session:
         asked = [
-            connection.exec_driver_sql(f"PRAGMA {p}").scalar()
-            for p in ("synchronous", "journal_mode", "foreign_keys")
+            next(iter(session.rows(f"PRAGMA {what}")[0].values()))
+            for what in ("synchronous", "journal_mode", "foreign_keys")
         ]
     database.close()
     assert asked == [2, "wal", 1]
+
+
+def test_an_event_that_is_said_twice_is_there_once(
+    store: Store, record: Make, event: MakeEvent, result: Result
+) -> None:
+    store.start(record())
+    store.append(event(1))
+    assert store.make_up([event(1), event(2)], record().id, result)
+    assert [e.detail["number"] for e in store.events(record().id)] == [1, 2]
+    assert store.deployment("last").result == result
 
 
 def test_a_closed_journal_says_so(store: Store, event: MakeEvent) -> None:
