@@ -3,7 +3,7 @@
 read_header() {
   target='' state='' preserve='' argv='' reload='' deployment='' epoch='' controller='' release='' from='' leaves='' tree_hash=''
   base_release='' commit='' source_hash='' main_identity='' modes='' checks='' holds='' keep='' lines='' hash='' sha256=''
-  preempt='' accept_unproven='' fix_forward='' start='' limit='' survey=''
+  preempt='' accept_unproven='' fix_forward='' start='' limit='' survey='' within=''
   count=0
   while :; do
     IFS= read -r line || usage "the header has no end"
@@ -43,6 +43,7 @@ read_header() {
       start) start=$value ;;
       limit) limit=$value ;;
       survey) survey=$value ;;
+      within) within=$value ;;
     esac # an unknown key belongs to a later controller and changes nothing here
   done
 }
@@ -84,6 +85,7 @@ check_header() {
   done
   [ -z "$tree_hash" ] || is_hex64 "$tree_hash" || usage "tree_hash"
   [ -z "$sha256" ] || is_hex64 "$sha256" || usage "sha256"
+  [ -z "$within" ] || is_digits "$within" || usage "within"
   [ -z "$keep" ] || is_digits "$keep" || usage "keep"
   [ -z "$lines" ] || is_digits "$lines" || usage "lines"
   [ -z "$limit" ] || is_digits "$limit" || usage "limit"

@@ -40,7 +40,7 @@ main() {
     first=no
     case $verb in
       install) ;;
-      observe | manifest | fetch | log | begin | release | adopt | freeze | unadopt | stage | validate | activate | restore | confirm | promote | demote | prune) check_target ;;
+      observe | manifest | fetch | log | begin | release | adopt | freeze | unadopt | stage | validate | arm | activate | renew | restore | guard | boot | confirm | promote | demote | prune) check_target ;;
       *) usage "there is no verb ${verb%%[!a-z]*}" ;;
     esac
     "do_$verb"
