@@ -18,6 +18,7 @@ from deployer.propose import policy, propose
 from deployer.rollout import waves
 from deployer.rollout.effects import DeployEffects, HostRun
 from deployer.rollout.engine import Recorder, Run
+from deployer.rollout.guards import Deadlines, Renewals
 from deployer.rollout.health import Physician
 from deployer.rollout.plan import Action, HostPlan
 from deployer.rollout.summing import told, wave_results
@@ -129,16 +130,20 @@ class Deployment:
         return ill
 
     def _carry_out(self, prepared: Prepared, fleet: Fleet, runs: Mapping[str, HostRun]) -> Result:
-        run = Run(
-            effects=DeployEffects(runs, self._own.id, who(), self._wishes.allowed),
-            recorder=self._recorder,
-            orders=waves.orders,
-            stop=self._stop,
-            parallel=self._context.playbook.rollout.parallel,
-            hide=self._hide,
-            describe=waves.phase,
-        )
-        end = run.drive(fleet)
+        guards = Deadlines(self._context.playbook.rollout.confirm_within_s)
+        effects = DeployEffects(runs, (self._own.id, who()), self._wishes.allowed, guards)
+        with Renewals(effects.renew, guards.within_s, self._not_renewed) as renewals:
+            run = Run(
+                effects=effects,
+                recorder=self._recorder,
+                orders=waves.orders,
+                stop=self._stop,
+                parallel=self._context.playbook.rollout.parallel,
+                hide=self._hide,
+                describe=waves.phase,
+                renewals=renewals,
+            )
+            end = run.drive(fleet)
         for host in runs.values():
             for warning in host.physician.warnings:
                 self._audience.warns(f"{host.name}: {self._hide(warning)}")
@@ -147,6 +152,10 @@ class Deployment:
             self._own.finish(result)
             raise run.bugs[0]
         return result
+
+    def _not_renewed(self, host: str, error: HostError) -> None:
+        # It has failed when it is confirmed, not before: it may be heard again in time.
+        self._recorder.note("guard", State.FAILED, hosts=[host], error=told(error))
 
     def _result(
         self,

@@ -19,6 +19,7 @@
     │   └── AgentError                 the agent answered with a refusal
     │       ├── Busy                   another deployment owns the host
     │       ├── Fenced                 we are not the owner any more
+    │       ├── Reverted               nobody confirmed the release in time: the guard took it back
     │       ├── ConfigRefused          the validator said no to the candidate
     │       ├── Drifted                live is not what its manifest says
     │       └── NotProved              switched, but memory is not proved to hold the release
@@ -149,6 +150,10 @@ class Busy(AgentError):
 
 class Fenced(AgentError):
     """The host has a newer owner: this controller must stop."""
+
+
+class Reverted(AgentError):
+    """The guard took the release back, for nobody had confirmed it in time: the host is on its ``from``."""
 
 
 class ConfigRefused(AgentError):

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Misfit = tuple[Loc, str]
 
+SHORTEST_GUARD_S, LONGEST_GUARD_S = 2.0, 3600.0
+"""Below, a busy host would go back while it is looked at; above, a dead controller leaves it too long."""
+
 
 def complain(document: Document, error: ValidationError) -> ConfigError:
     """Pydantic's findings as one error that lists them all."""
@@ -108,7 +111,7 @@ def _dataclass_in(hint: Any) -> Any:
 
 def misfits(playbook: PlaybookFile) -> list[Misfit]:
     """Values that are good by themselves and do not fit together."""
-    return [*_directories(playbook), *_checks(playbook), *_health(playbook), *_waves(playbook)]
+    return [*_directories(playbook), *_checks(playbook), *_health(playbook), *_rollout(playbook)]
 
 
 def _directories(playbook: PlaybookFile) -> Iterator[Misfit]:
@@ -168,6 +171,15 @@ def _health(playbook: PlaybookFile) -> Iterator[Misfit]:
     if 0 < health.deadline_s < needed_s:
         problem = f"{health.consecutive} rounds take {needed_s:g}s, so no host could be healthy in time"
         yield ("health", "deadline"), problem
+
+
+def _rollout(playbook: PlaybookFile) -> Iterator[Misfit]:
+    if not SHORTEST_GUARD_S <= playbook.rollout.confirm_within_s <= LONGEST_GUARD_S:
+        problem = (
+            f"expected {SHORTEST_GUARD_S:g}s to {LONGEST_GUARD_S / 3600:g}h: it is renewed every third of it"
+        )
+        yield ("rollout", "confirm_within"), problem
+    yield from _waves(playbook)
 
 
 def _waves(playbook: PlaybookFile) -> Iterator[Misfit]:

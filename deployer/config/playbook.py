@@ -230,6 +230,13 @@ class Rollout:
         OnFailure,
         Field(description="Who goes back when more fail: that host, its wave, or all changed hosts."),
     ] = OnFailure.ALL
+    confirm_within_s: Annotated[
+        terms.Duration,
+        Field(
+            alias="confirm_within",
+            description="Unless confirmed within that time a host goes back by itself; renewed in its wave.",
+        ),
+    ] = 120.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from deployer.errors import AgentError, Fenced
 from deployer.globs import to_ere
 from deployer.host.caller import Caller
 from deployer.host.observation import observation
 from deployer.host.payload import Payloads, contents
-from deployer.host.reply import CORRUPT, FAILED, Answer, VerbAnswer
+from deployer.host.reply import CORRUPT, FAILED, Switched, VerbAnswer
 from deployer.host.request import Header
 from deployer.host.ssh import Connection
 from deployer.model import Manifest, Observation, Ownership, Release, Target
@@ -26,24 +25,6 @@ COPY_S = 180.0  #: adopt, freeze, unadopt, prune, manifest, fetch: reads or copi
 VALIDATE_S = 120.0  #: the validator may look up names that do not resolve
 PREPARE_S = COPY_S + VALIDATE_S
 SWITCH_S = 120.0  #: activate, restore: hashes two trees, reloads, waits for the verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Switched:
-    """What is served after ``activate`` or ``restore``.
-
-    :ivar memory: the release that master and workers hold.
-    :ivar proof: how that was proved, in words.
-    :ivar seconds: the host needed for it.
-    :ivar changed: ``False`` when disk and memory were so already.
-    :ivar released: whether the ownership was given up in the same call.
-    """
-
-    memory: str
-    proof: str
-    seconds: float
-    changed: bool = True
-    released: bool = False
 
 
 class Agent(Caller):
@@ -147,19 +128,29 @@ class Agent(Caller):
         release_id: str,
         from_id: str,
         *,
+        within_s: float,
         leaves: str | None = None,
         fix_forward: bool = False,
     ) -> Switched:
-        """Switch, reload and prove. Raises :class:`NotProved` when memory does not hold the release.
+        """Arm the guard; switch, reload and prove. Raises :class:`NotProved` when memory does not hold it.
 
         :param from_id: the release to go back to, remembered on the host.
+        :param within_s: without a renewal or a confirmation the host goes back by itself after that.
         :param leaves: the release that is expected to be live; ``None``: ``from_id``.
         """
-        header = [*self._owned(own), ("release", release_id), ("from", from_id)]
+        header = [*self._owned(own), ("release", release_id), ("from", from_id), _within(within_s)]
         header += [("leaves", leaves)] if leaves else []
         if fix_forward:
             header.append(("fix_forward", "yes"))
-        return _switched(self._call(["activate"], header, timeout_s=SWITCH_S))
+        return Switched.of(self._call(["arm", "activate"], header, timeout_s=SWITCH_S))
+
+    def renew(self, own: Ownership, within_s: float) -> bool:
+        """Move the guard's deadline to so many seconds from now. Raises :class:`Reverted`: it was too late.
+
+        :returns: whether a guard is armed at all.
+        """
+        header = [*self._owned(own), _within(within_s)]
+        return self._one("renew", header, timeout_s=QUICK_S).one("guard") == "armed"
 
     def restore(
         self, own: Ownership, release_id: str, *, start: bool = True, let_go: bool = False
@@ -172,7 +163,7 @@ class Agent(Caller):
         header = [*self._owned(own), ("release", release_id), ("start", "yes" if start else "no")]
         verbs = ["restore", "release"] if let_go else ["restore"]
         try:
-            return _switched(self._call(verbs, header, timeout_s=SWITCH_S + VALIDATE_S, needed=1))
+            return Switched.of(self._call(verbs, header, timeout_s=SWITCH_S + VALIDATE_S, needed=1))
         except Fenced:
             seen = self.observe(hash_disk=False) if let_go else None
             if (
@@ -183,9 +174,12 @@ class Agent(Caller):
                 raise
             return Switched(release_id, str(seen.memory_note), 0.0, released=True)
 
-    def confirm(self, own: Ownership, release_id: str) -> None:
-        """Have the host say that live and memory are that release, still."""
-        self._one("confirm", [*self._owned(own), ("release", release_id)], timeout_s=QUICK_S)
+    def confirm(self, own: Ownership, release_id: str, *, timeout_s: float = QUICK_S) -> None:
+        """Have the host say that live and memory are that release, still, and disarm its guard.
+
+        :raises Reverted: the guard was faster; the host is back on its ``from``.
+        """
+        self._one("confirm", [*self._owned(own), ("release", release_id)], timeout_s=timeout_s)
 
     def promote(
         self, own: Ownership, release_id: str, checks: Iterable[str] = (), *, hold: Iterable[str] = ()
@@ -265,12 +259,5 @@ class Agent(Caller):
         return answer.blob or b""
 
 
-def _switched(answer: Answer) -> Switched:
-    first, last = answer.verbs[0], answer.verbs[-1]
-    return Switched(
-        memory=first.one("memory"),
-        proof=first.one("proof"),
-        seconds=first.number("seconds"),
-        changed=first.one("changed") != "no",
-        released=last.name == "release" and last.code == 0,
-    )
+def _within(seconds: float) -> tuple[str, str]:
+    return "within", str(round(seconds * 1000))

@@ -11,8 +11,8 @@ from importlib.resources import files
 PATH = "/var/lib/deployer/agent.sh"
 ID_MARK = b"@AGENT_ID@"  #: stands in the text where its id goes
 PARTS = (
-    "head", "answers", "header", "processes", "program", "manifests", "state", "pins", "switch", "validate",
-    "memory", "reload", "look", "own", "adopt", "stage", "activate", "promote", "main",
+    "head", "carry", "answers", "header", "processes", "program", "manifests", "state", "pins", "switch",
+    "validate", "memory", "reload", "look", "own", "adopt", "stage", "activate", "promote", "guard", "main",
 )  # fmt: skip
 """The files of sh/ that make the text, in this order; main, which calls the rest, is the last."""
 ARGUMENT_LIMIT = 128 << 10  #: Linux, MAX_ARG_STRLEN: the text is handed over as one argument

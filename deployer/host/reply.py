@@ -6,7 +6,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from deployer.errors import AgentError, Busy, ConfigRefused, DeployerError, Drifted, Fenced, NotProved
+from deployer.errors import (
+    AgentError,
+    Busy,
+    ConfigRefused,
+    DeployerError,
+    Drifted,
+    Fenced,
+    NotProved,
+    Reverted,
+)
 
 PROTOCOL = 1
 USAGE, CORRUPT, FAILED, PERMISSION = 64, 69, 70, 77
@@ -15,6 +24,7 @@ _BY_CODE: Mapping[int, type[AgentError]] = {
     65: ConfigRefused,
     66: Drifted,
     68: NotProved,
+    74: Reverted,
     75: Busy,
     76: Fenced,
 }
@@ -69,6 +79,37 @@ class Answer:
     def complete(self) -> bool:
         """Whether the last verb was answered to its end."""
         return bool(self.verbs) and self.verbs[-1].code is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """What is served after ``activate`` or ``restore``.
+
+    :ivar memory: the release that master and workers hold.
+    :ivar proof: how that was proved, in words.
+    :ivar seconds: the host needed for it.
+    :ivar changed: ``False`` when disk and memory were so already.
+    :ivar released: whether the ownership was given up in the same call.
+    """
+
+    memory: str
+    proof: str
+    seconds: float
+    changed: bool = True
+    released: bool = False
+
+    @classmethod
+    def of(cls, answer: Answer) -> Switched:
+        """Read it from the answer of a call that holds one of the two."""
+        said = next(verb for verb in answer.verbs if verb.name in ("activate", "restore"))
+        last = answer.verbs[-1]
+        return cls(
+            memory=said.one("memory"),
+            proof=said.one("proof"),
+            seconds=said.number("seconds"),
+            changed=said.one("changed") != "no",
+            released=last.name == "release" and last.code == 0,
+        )
 
 
 @dataclass

@@ -22,7 +22,8 @@ from deployer.rollout.saga import Step
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-    from deployer.host.agent import Switched
+    from deployer.host.reply import Switched
+    from deployer.rollout.guards import Deadlines
     from deployer.rollout.health import Physician
     from deployer.rollout.plan import HostPlan, Permissions
     from deployer.rollout.survey import Contact
@@ -32,6 +33,9 @@ T = TypeVar("T")
 FORWARD_S = 20.0  #: how long a step whose connection was lost is tried again on the way forward
 RELEASE_S = 3.0  #: an ownership that cannot be given up lapses by itself; nobody waits for that
 BACK_S = 60.0  #: how long the way back is tried before a host is reported stuck
+CONFIRM_S = 30.0  #: how long one answer to a confirmation is waited for, if the guard's deadline allows it
+LEAST_S = 2.0
+GUARD_GRACE_S = 10.0  #: a host that is lost is awaited until its guard's deadline, and so much longer
 BACK_EVERY_S = 10.0  #: a ``from`` that does not validate now (a name that stopped resolving) may soon
 
 Outcome = Mapping[str, Any]
@@ -62,10 +66,18 @@ class DeployEffects:
     """The table's effects for a deployment. Each may be repeated: the agent knows what is already done."""
 
     def __init__(
-        self, runs: Mapping[str, HostRun], deployment: str, controller: str, allowed: Permissions
+        self,
+        runs: Mapping[str, HostRun],
+        own: tuple[str, str],
+        allowed: Permissions,
+        guards: Deadlines,
     ) -> None:
-        self._runs, self._deployment, self._controller = runs, deployment, controller
-        self._allowed = allowed
+        """Do nothing yet.
+
+        :param own: the deployment, and who controls it.
+        """
+        self._runs, self._allowed, self._guards = runs, allowed, guards
+        self._deployment, self._controller = own
 
     def do(self, host: str, step: Step) -> Outcome:
         """Have the step's effect on the host."""
@@ -75,11 +87,14 @@ class DeployEffects:
             Step.PREPARE: self._prepare,
             Step.ACTIVATE: self._activate,
             Step.VERIFY: self._verify,
-            Step.CONFIRM: self._confirm,
             Step.PROMOTE: self._promote,
         }
         if step is Step.VERIFY:
             return effects[step](run)
+        if step is Step.CONFIRM:
+            # Whoever is not told before its deadline goes back by itself.
+            left_s = self._guards.left_s(host) or 0.0
+            return persist(run.contact, lambda: self._confirm(run, left_s), for_s=left_s)
         return persist(run.contact, lambda: effects[step](run), for_s=FORWARD_S)
 
     def undo(self, host: str, step: Step) -> Outcome:
@@ -87,7 +102,31 @@ class DeployEffects:
         run = self._runs[host]
         if step is Step.BEGIN:
             return release(run.contact, run.own)
-        return restore(run.contact, _owned(run), str(run.plan.source), run.physician)
+        left_s = self._guards.left_s(host)
+        lost_s = BACK_S if left_s is None else left_s + GUARD_GRACE_S
+        try:
+            done = restore(run.contact, _owned(run), str(run.plan.source), run.physician, lost_s=lost_s)
+        except TransportError as error:
+            if left_s is None or isinstance(error, HostKeyError):
+                raise
+            text = f"{error}; nobody confirmed it, so its guard should have taken it back by now, unproved"
+            raise TransportError(text, host=host, fate=error.fate) from error
+        self._guards.disarmed(host)
+        return done
+
+    def renew(self, host: str) -> None:
+        """Move the host's deadline; one that is connected to no more is connected to again.
+
+        :raises HostError: it could not be; its guard may fire.
+        """
+        run = self._runs[host]
+        try:
+            run.contact.connection.open()
+            armed = run.contact.agent.renew(_owned(run), self._guards.within_s)
+        finally:
+            self._guards.armed(host)
+        if not armed:
+            raise HostError("its guard is gone: somebody removed it", host=host)
 
     def _begin(self, run: HostRun) -> Outcome:
         agent = run.contact.agent
@@ -124,21 +163,27 @@ class DeployEffects:
         return found
 
     def _activate(self, run: HostRun) -> Outcome:
-        switched = run.contact.agent.activate(
-            _owned(run),
-            run.release.id,
-            str(run.plan.source),
-            leaves=run.leaves,
-            fix_forward=self._allowed.fix_forward,
-        )
+        try:
+            switched = run.contact.agent.activate(
+                _owned(run),
+                run.release.id,
+                str(run.plan.source),
+                within_s=self._guards.within_s,
+                leaves=run.leaves,
+                fix_forward=self._allowed.fix_forward,
+            )
+        finally:
+            self._guards.armed(run.name)
         return {"memory": switched.memory, "proof": switched.proof}
 
     def _verify(self, run: HostRun) -> Outcome:
         run.physician.after()
         return {"warnings": list(run.physician.warnings)} if run.physician.warnings else {}
 
-    def _confirm(self, run: HostRun) -> Outcome:
-        run.contact.agent.confirm(_owned(run), run.release.id)
+    def _confirm(self, run: HostRun, left_s: float) -> Outcome:
+        patience_s = min(max(left_s, LEAST_S), CONFIRM_S)
+        run.contact.agent.confirm(_owned(run), run.release.id, timeout_s=patience_s)
+        self._guards.disarmed(run.name)
         return {}
 
     def _promote(self, run: HostRun) -> Outcome:
@@ -146,25 +191,35 @@ class DeployEffects:
         return {}
 
 
-def restore(contact: Contact, own: Ownership, source: str, physician: Physician | None) -> Outcome:
+def restore(
+    contact: Contact, own: Ownership, source: str, physician: Physician | None, *, lost_s: float = BACK_S
+) -> Outcome:
     """Put a release back, prove that it is served, and look whether the host is as healthy as before.
 
-    Tried again until :data:`BACK_S` is over: a lost connection at once, a release that does not validate now
-    every :data:`BACK_EVERY_S`.
+    A lost connection is tried again at once, a release that does not validate now every :data:`BACK_EVERY_S`,
+    until :data:`BACK_S` is over.
+
+    :param lost_s: how long a lost connection is tried again.
     """
-    switched = put_back(contact, own, source)
+    switched = put_back(contact, own, source, lost_s=lost_s)
     if physician is not None:
         physician.as_before()
     return told_back(source, switched)
 
 
-def put_back(contact: Contact, own: Ownership, source: str, *, let_go: bool = False) -> Switched:
+def put_back(
+    contact: Contact, own: Ownership, source: str, *, let_go: bool = False, lost_s: float = BACK_S
+) -> Switched:
     """The first half of :func:`restore`.
 
     :param let_go: give the ownership up in the same call.
     """
     return persist(
-        contact, lambda: contact.agent.restore(own, source, let_go=let_go), for_s=BACK_S, back=True
+        contact,
+        lambda: contact.agent.restore(own, source, let_go=let_go),
+        for_s=BACK_S,
+        lost_s=lost_s,
+        back=True,
     )
 
 
@@ -184,18 +239,28 @@ def release(contact: Contact, own: Ownership | None) -> Outcome:
     return {}
 
 
-def persist(contact: Contact, call: Callable[[], T], *, for_s: float, back: bool = False) -> T:
+def persist(
+    contact: Contact,
+    call: Callable[[], T],
+    *,
+    for_s: float,
+    lost_s: float | None = None,
+    back: bool = False,
+) -> T:
     """Call; when the connection was lost, connect again and call again, within a time limit.
 
     Every agent call may be repeated under the same deployment and epoch, whatever became of the first one.
 
+    :param lost_s: another limit for a connection that was lost.
     :param back: also try again what the validator refuses, for names that do not resolve may come back.
     """
 
     def again(error: BaseException) -> bool:
-        if isinstance(error, TransportError):
-            return not isinstance(error, HostKeyError)
-        return back and isinstance(error, ConfigRefused)
+        return _is_lost(error) or (back and isinstance(error, ConfigRefused))
+
+    def enough(state: RetryCallState) -> bool:
+        limit_s = lost_s if lost_s is not None and _is_lost(_error(state)) else for_s
+        return (state.seconds_since_start or 0.0) >= limit_s
 
     lost = False
 
@@ -216,22 +281,29 @@ def persist(contact: Contact, call: Callable[[], T], *, for_s: float, back: bool
             raise
         failed = [error]
     # Only a bad day needs tenacity, so only then its import is paid for; what failed is its first attempt.
-    from tenacity import Retrying, retry_if_exception, stop_after_delay
+    from tenacity import Retrying, retry_if_exception
 
     def repeated() -> T:
         if failed:
             raise failed.pop()
         return attempt()
 
-    retrying = Retrying(
-        retry=retry_if_exception(again), stop=stop_after_delay(for_s), wait=_pause_s, reraise=True
-    )
+    retrying = Retrying(retry=retry_if_exception(again), stop=enough, wait=_pause_s, reraise=True)
     return retrying(repeated)
 
 
 def _pause_s(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome is not None else None
-    return BACK_EVERY_S if isinstance(error, ConfigRefused) else min(0.2 * 2**state.attempt_number, 5.0)
+    return (
+        BACK_EVERY_S if isinstance(_error(state), ConfigRefused) else min(0.2 * 2**state.attempt_number, 5.0)
+    )
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome is not None else None
+
+
+def _is_lost(error: BaseException | None) -> bool:
+    return isinstance(error, TransportError) and not isinstance(error, HostKeyError)
 
 
 def _owned(run: HostRun) -> Ownership:

@@ -24,10 +24,12 @@ from deployer.errors import (
 from deployer.model import Event, State
 from deployer.rollout.hiding import Hide, hidden
 from deployer.rollout.saga import Action, Do, Goal, Step, TakeBack, next_action
-from deployer.rollout.waves import Cause, Fleet, Member, Phase
+from deployer.rollout.waves import Cause, Fleet, Member, Phase, undecided
 
 if TYPE_CHECKING:
     import threading
+
+    from deployer.rollout.guards import Renewals
 
 POLL_S = 0.25  #: how soon an interrupt is noticed while every thread is busy
 
@@ -104,6 +106,7 @@ class Run:
     :ivar orders: the fleet's rules: which goal each host has now.
     :ivar hide: takes secrets out of what hosts say.
     :ivar describe: names the phase for the journal, ``None`` where there is nothing to name.
+    :ivar renewals: keeps the guards of an undecided wave armed meanwhile.
     :ivar first_failures: the first failure of each host, as a person should read it.
     """
 
@@ -114,6 +117,7 @@ class Run:
     parallel: int = 32
     hide: Hide = str
     describe: Callable[[Fleet], Phase] | None = None
+    renewals: Renewals | None = None
     first_failures: dict[str, HostError] = field(default_factory=dict)
     undo_failures: dict[str, HostError] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -127,6 +131,8 @@ class Run:
             while True:
                 fleet = replace(fleet, interrupted=self.stop.is_set() or self.recorder.lost is not None)
                 self._submit(fleet, pool, running)
+                if self.renewals is not None:
+                    self.renewals.keep(undecided(fleet))
                 if not running:
                     self.bugs += self.recorder.bugs
                     return fleet

@@ -43,20 +43,22 @@ class Row:
     :ivar undo: ``None``: nothing to take back (a staged release that is not live harms nobody; a check has
         no effect).
     :ivar changes: whether users can notice the step.
+    :ivar guarded_until: the host's guard is armed in the same call, before the effect, and takes it back by
+        itself unless this step disarms it. Every step that changes has one, and the host refuses it without.
     """
 
     step: Step
     undo: Undo | None
     changes: bool = False
+    guarded_until: Step | None = None
 
 
 TABLE: tuple[Row, ...] = (
     Row(Step.BEGIN, Undo.RELEASE),
     Row(Step.PREPARE, None),  # adopt at first contact, stage, validate; the rehearsal will join here
-    # the guard is armed here, before anything can be noticed, once it exists
-    Row(Step.ACTIVATE, Undo.RESTORE, changes=True),
+    Row(Step.ACTIVATE, Undo.RESTORE, changes=True, guarded_until=Step.CONFIRM),
     Row(Step.VERIFY, None),
-    Row(Step.CONFIRM, None),
+    Row(Step.CONFIRM, None),  # only disarms the guard; a host whose guard was faster says so, and has failed
     Row(Step.PROMOTE, None),  # restore demotes; the ownership is given up with it, in the same call
 )
 
@@ -163,6 +165,16 @@ class HostLog:
     def changed(self) -> bool:
         """Users may have noticed: a step that changes was started (and perhaps taken back)."""
         return any(row.changes and row.step in self.states for row in TABLE)
+
+    @property
+    def guarded(self) -> bool:
+        """A guard may be armed: the host would go back by itself."""
+        return any(
+            row.guarded_until is not None
+            and self.states.get(row.step) not in (None, State.UNDO_SUCCEEDED)
+            and not self.done(row.guarded_until)
+            for row in TABLE
+        )
 
     @property
     def stuck(self) -> bool:

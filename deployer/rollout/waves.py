@@ -184,6 +184,20 @@ def current_wave(fleet: Fleet) -> tuple[str, ...]:
     return ()
 
 
+def undecided(fleet: Fleet) -> tuple[str, ...]:
+    """The hosts whose guards are renewed: activated in a wave that is not decided yet.
+
+    Once it is, or everybody goes back, the deadline is real: a host that is not told in time goes back.
+    """
+    if ending(fleet) is not None:
+        return ()
+    alive = fleet.alive
+    wave = {name: alive[name] for name in current_wave(fleet) if name in alive}
+    if not _missing(wave, Step.VERIFY):
+        return ()
+    return tuple(name for name, m in wave.items() if m.log.guarded and m.log.done(Step.ACTIVATE))
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
     """What the whole fleet is about, for the journal and for people.

@@ -46,6 +46,10 @@ class AgentOn:
         if own:
             values |= {"deployment": self.deployment, "epoch": str(self.epoch), "controller": "test@here"}
         values |= {key.removesuffix("_"): value for key, value in header.items()}
+        if "activate" in verbs and "arm" not in verbs:  # nothing is activated without a guard
+            at = verbs.index("activate")
+            verbs = (*verbs[:at], "arm", *verbs[at:])
+            values.setdefault("within", "120000")
         lines = [
             f"{key}={one}\n"
             for key, value in values.items()
@@ -74,7 +78,7 @@ class AgentOn:
         assert answer, stdout
         assert answer.complete, stdout
         assert process.returncode == answer.verbs[-1].code
-        return list(answer.verbs)
+        return [verb for verb in answer.verbs if verb.code or verb.name != "arm" or "arm" in verbs]
 
     def ok(self, *verbs: str, payload: bytes = b"", own: bool = True, **header: Any) -> VerbAnswer:
         """Run verbs that must succeed; the last answer."""
@@ -97,6 +101,8 @@ class AgentOn:
 
     def begin(self, deployment: str = "d1", **header: Any) -> None:
         self.deployment = deployment
+        text = program.bundled()
+        self.ok("install", payload=text.text, own=False, sha256=text.sha256)
         self.epoch = int(self.ok("begin", **header).one("epoch"))
 
     def adopt(self, **header: Any) -> str:
@@ -115,16 +121,7 @@ class AgentOn:
         self, base_id: str, release: Release, modes: Mapping[str, str] = NO_MODES
     ) -> tuple[dict[str, Any], bytes]:
         """Header and payload of ``stage``."""
-        built = payload.build(self.manifest(base_id), release, modes=modes, main="nginx.conf")
-        header: dict[str, Any] = {
-            "release": release.id,
-            "tree_hash": release.manifest.hash,
-            "base": base_id,
-            "commit": release.commit,
-            "source_hash": release.source_hash,
-            "mode": list(built.modes),
-        }
-        return header, built.tar
+        return packed_release(self.manifest(base_id), base_id, release, modes)
 
     def stage(
         self, base_id: str, release: Release, *verbs: str, modes: Mapping[str, str] = NO_MODES
@@ -133,7 +130,10 @@ class AgentOn:
         return self.ok("stage", *verbs, payload=tar, **header)
 
     def activate(self, release: str, from_: str, **header: Any) -> VerbAnswer:
-        return self.ok("activate", release=release, from_=from_, **header)
+        """Arm, activate and confirm: the answer to activate."""
+        answers = self.call("activate", "confirm", release=release, from_=from_, **header)
+        assert [(a.name, a.code) for a in answers] == [("activate", 0), ("confirm", 0)], answers
+        return answers[0]
 
     def restore(self, release: str, **header: Any) -> VerbAnswer:
         return self.ok("restore", release=release, **header)
@@ -149,7 +149,7 @@ class AgentOn:
         live = self.observe().one("live")
         answer = self.activate(release.id, live)
         assert answer.one("memory") == release.id
-        self.ok("confirm", "promote", release=release.id)
+        self.ok("promote", release=release.id)
         return release.id
 
 
@@ -169,6 +169,22 @@ def release_of(base: Manifest, changes: Mapping[str, Content], commit: str = "c0
     return Release(
         commit.ljust(40, "0"), "5" * 40, Manifest.of(entries.values()), lambda digest: blobs[digest]
     )
+
+
+def packed_release(
+    base: Manifest, base_id: str, release: Release, modes: Mapping[str, str] = NO_MODES
+) -> tuple[dict[str, Any], bytes]:
+    """Header and payload of ``stage``."""
+    built = payload.build(base, release, modes=modes, main="nginx.conf")
+    header: dict[str, Any] = {
+        "release": release.id,
+        "tree_hash": release.manifest.hash,
+        "base": base_id,
+        "commit": release.commit,
+        "source_hash": release.source_hash,
+        "mode": list(built.modes),
+    }
+    return header, built.tar
 
 
 def site(port: int, answer: str = "one", before: str = "") -> bytes:

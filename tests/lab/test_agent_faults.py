@@ -19,20 +19,22 @@ TOOLS = "mv ln rm cp sync perl mkdir tar mount sort tail sleep flock sha256sum"
 
 # Stands before the real tool. At the N-th call of any of them it kills the agent, before or after it ran.
 TRAP = """#!/bin/sh
-read -r left when </kill-at
-left=$((left - 1))
-echo "$left $when" >/kill-at
 tool=$(PATH=/usr/bin:/bin command -v "${0##*/}")
-[ "$left$when" = 0before ] || "$tool" "$@" 3>&-
-status=$?
-[ "$left" = 0 ] || exit $status
 pid=$PPID
 while [ "$pid" -gt 1 ]; do
   case $(tr '\\0' ' ' </proc/$pid/cmdline) in *deployer-agent*) victims="$pid $victims" ;; esac
   read -r stat </proc/$pid/stat
-  set -- ${stat##*) }
-  pid=$2
+  rest=${stat##*) }
+  rest=${rest#* }
+  pid=${rest%% *}
 done
+[ -n "$victims" ] || exec "$tool" "$@"
+read -r left when </kill-at
+left=$((left - 1))
+echo "$left $when" >/kill-at
+[ "$left$when" = 0before ] || "$tool" "$@" 3>&-
+status=$?
+[ "$left" = 0 ] || exit $status
 kill -KILL $victims
 exit 1
 """

@@ -99,7 +99,7 @@ def test_a_deployment_and_its_way_back(lab: Lab, hosts: list[LabHost], user: str
         )
         agent.prepare(own, new, base, baseline)
         assert new.id in agent.observe(hash_disk=False).releases
-        switched = agent.activate(own, new.id, baseline)
+        switched = agent.activate(own, new.id, baseline, within_s=60)
         assert (switched.memory, switched.changed) == (new.id, True)
         assert switched.proof
         agent.confirm(own, new.id)
@@ -129,7 +129,7 @@ def test_back_and_given_up_in_one_call(lab: Lab, hosts: list[LabHost]) -> None:
         own, baseline, base = begun(agent)
         new = release(base, {"conf.d/new.conf": ANSWER})
         agent.prepare(own, new, base, baseline)
-        agent.activate(own, new.id, baseline)
+        agent.activate(own, new.id, baseline, within_s=60)
         back = agent.restore(own, baseline, let_go=True)
         assert (back.memory, back.changed, back.released) == (baseline, True, True)
         seen = agent.observe()
@@ -171,7 +171,8 @@ def test_drift_is_refused_and_can_be_frozen(lab: Lab, hosts: list[LabHost]) -> N
         own, baseline, base = begun(agent)
         new = release(base, {"conf.d/new.conf": ANSWER})
         agent.prepare(own, new, base, baseline)
-        agent.activate(own, new.id, baseline)
+        agent.activate(own, new.id, baseline, within_s=60)
+        agent.confirm(own, new.id)
         host.write("/etc/nginx/conf.d/new.conf", "# by hand\n")
         seen = agent.observe()
         assert seen.drifted
@@ -179,7 +180,7 @@ def test_drift_is_refused_and_can_be_frozen(lab: Lab, hosts: list[LabHost]) -> N
         other = release(base, {"conf.d/other.conf": b"# other\n"})
         agent.prepare(own, other, base, baseline)
         with pytest.raises(Drifted):
-            agent.activate(own, other.id, new.id)
+            agent.activate(own, other.id, new.id, within_s=60)
         frozen = agent.freeze(own)
         assert frozen.startswith("drift-")
         assert agent.observe().live == frozen

@@ -3,6 +3,8 @@
 do_activate() {
   [ -n "$release" ] && [ -n "$from" ] || usage "release and from are wanted"
   need_ownership
+  need_unreverted
+  need_guard
   baseline='' memory='' proof='' seconds=0
   need_target
   need_no_mount
@@ -78,6 +80,15 @@ prove() {
 do_restore() {
   [ -n "$release" ] || usage "release is wanted"
   need_ownership
+  restore_release
+  # What is proved needs no guard, whoever armed it; one for another target stays.
+  read_guard
+  [ "$guard_target $guard_state" != "$target $state" ] || guard_off
+  rm -f "$instance/reverted"
+}
+
+# Put $release back and prove it.
+restore_release() {
   baseline='' memory='' proof='' seconds=0
   need_target
   find_master
@@ -99,13 +110,7 @@ do_restore() {
   [ "$program" = other ] || [ -n "$master" ] || [ "$start" = yes ] || fail 68 "nginx does not run; ask for it to be started."
   carry_and_validate "$release"
   if [ "$on_disk" != yes ]; then
-    # What is gone back from is not good any more; before the switch, so that no cut leaves it live and good. Where there
-    # is no space for that, going back comes first.
-    if is_good "$live"; then
-      goods_without "$live"
-      replace_file "$private/good" "$text" 2>/dev/null || say problem "$live could not be demoted."
-    fi
-    switch_to "$release"
+    leave_live
   fi
   if [ "$program" = nginx ] && [ "$memory" = "$release" ]; then
     # The release that is left never reached memory: nothing to reload, only to prove.
@@ -119,5 +124,16 @@ do_restore() {
     return 0
   fi
   prove "$release" "Release $release stands on disk again but is not what nginx holds in memory; look at the host."
+}
+
+
+# What is gone back from is not good any more; before the switch, so that no cut leaves it live and good. Where there is no
+# space for that, going back comes first.
+leave_live() {
+  if is_good "$live"; then
+    goods_without "$live"
+    replace_file "$private/good" "$text" 2>/dev/null || say problem "$live could not be demoted."
+  fi
+  switch_to "$release"
 }
 

@@ -95,6 +95,7 @@ do_adopt() {
     esac
   fi
   register_target
+  write_boot_unit || say problem "$boot_unit could not be written, so a reboot would not take an unconfirmed release back."
   keep_tree "$copied" "deployment=$deployment${nl}kind=baseline"
   read_time
   printf '%s\n' "$copied" >"$private/directory"
@@ -213,6 +214,8 @@ forget() {
     done <"$instance/targets"
     replace_file "$instance/targets" "$text"
   fi
+  write_boot_unit || note "$boot_unit stays"
+  rm -f "$instance/reverted"
   rm -rf "$state"
 }
 

@@ -26,6 +26,7 @@ say_lines() {
 # End the call: fail CODE SENTENCE [DETAILS]. Whatever was half made is removed by the exit trap.
 fail() {
   say error "$2"
+  [ -z "$guard_at_work" ] || note_stuck "$2"
   [ -z "${3-}" ] || say_lines detail "$3"
   note "refused $1"
   say end "$1"

@@ -4,7 +4,7 @@
 read_header() {
   target='' state='' preserve='' argv='' reload='' deployment='' epoch='' controller='' release='' from='' leaves='' tree_hash=''
   base_release='' commit='' source_hash='' main_identity='' modes='' checks='' holds='' keep='' lines='' hash='' sha256=''
-  preempt='' accept_unproven='' fix_forward='' start='' limit='' survey='' clock_offset='' verbs='' token='' payload='' malformed=''
+  preempt='' accept_unproven='' fix_forward='' start='' limit='' survey='' within='' clock_offset='' verbs='' token='' payload='' malformed=''
   count=0
   while :; do
     IFS= read -r line <&6 || {
@@ -53,6 +53,7 @@ read_header() {
       start) start=$value ;;
       limit) limit=$value ;;
       survey) survey=$value ;;
+      within) within=$value ;;
       clock_offset) clock_offset=$value ;;
       verbs) verbs=$value ;;
       token) token=$value ;;
@@ -108,6 +109,7 @@ check_header() {
   done
   [ -z "$tree_hash" ] || is_hex64 "$tree_hash" || usage "tree_hash"
   [ -z "$sha256" ] || is_hex64 "$sha256" || usage "sha256"
+  [ -z "$within" ] || is_digits "$within" || usage "within"
   [ -z "$keep" ] || is_digits "$keep" || usage "keep"
   [ -z "$lines" ] || is_digits "$lines" || usage "lines"
   [ -z "$limit" ] || is_digits "$limit" || usage "limit"

@@ -92,6 +92,7 @@ do_observe() {
   say owner "$owner"
   say epoch "$owner_epoch"
   [ -z "$owner" ] || { say owner_controller "$owner_controller"; say owner_silent "$silent"; }
+  say_guard
   if [ -f "$private/last" ]; then
     { IFS= read -r last_deployment && IFS= read -r last_target && IFS= read -r last_from; } <"$private/last"
     say last_deployment "${last_deployment-}"

@@ -24,12 +24,20 @@ do_begin() {
   take_lock
   said_offset=$clock_offset
   read_owner
+  read_guard
+  if [ "$preempt" != yes ]; then
+    [ "$guard" != armed ] || [ "$guard_deployment" = "$deployment" ] ||
+      busy "The guard of deployment $guard_deployment is armed on this host for another $((guard_left / 100)) s; wait for it, or roll back, which pre-empts it."
+    # Its controller is gone, and so is what carried it.
+    [ "$guard" != expired ] || take_back contact
+  fi
   if [ -n "$owner" ] && [ "$owner" != "$deployment" ] && [ "$preempt" != yes ] && [ "$silent" -lt "$owner_silent_s" ]; then
     busy "Deployment $owner of ${owner_controller:-somebody} owns this host and was heard $silent s ago; wait for it, or roll back, which pre-empts it."
   fi
   if [ "$owner" != "$deployment" ]; then
     owner_epoch=$((owner_epoch + 1))
     write_owner "$owner_epoch" "$deployment" "$controller"
+    rm -f "$instance/reverted"
   fi
   epoch=$owner_epoch owner=$deployment
   make_store

@@ -3,6 +3,7 @@
 do_confirm() {
   [ -n "$release" ] || usage "release is wanted"
   need_ownership
+  need_unreverted
   baseline='' memory=''
   need_target
   find_master quick
@@ -16,12 +17,17 @@ do_confirm() {
     [ "$memory" = "$release" ] || fail 68 "Release $release is live on disk but not proved to be in memory: $memory_note."
   fi
   say memory "$memory"
+  read_guard
+  [ "$guard_deployment" != "$deployment" ] || guard_off
   note ok
 }
 
 do_promote() {
   [ -n "$release" ] || usage "release is wanted"
   need_ownership
+  need_unreverted
+  read_guard
+  [ "$guard_deployment" != "$deployment" ] || fail 67 "Release $release is not confirmed yet (its guard is armed), so it cannot be promoted."
   baseline=''
   need_target
   [ "$live" = "$release" ] || fail 68 "What is live is $live, not $release, so it cannot be promoted."

@@ -42,6 +42,7 @@ def test_the_least_playbook_is_all_defaults(write: Write) -> None:
     assert playbook.rollout.waves == (Amount(1), Amount(25, percent=True), Amount(100, percent=True))
     assert playbook.rollout.max_failures == Amount(0)
     assert (playbook.rollout.parallel, playbook.rollout.on_failure) == (32, OnFailure.ALL)
+    assert playbook.rollout.confirm_within_s == 120.0
 
 
 def test_everything_said_arrives(write: Write) -> None:
@@ -189,8 +190,9 @@ BAD = [
     ("rollout: {max_failures: -1}", "rollout.max_failures", "a number of hosts"),
     ("rollout: {max_failures: 1.5}", "rollout.max_failures", "a number of hosts"),
     ("rollout: {parallel: 0}", "rollout.parallel", "from 1 to 500"),
+    ("rollout: {confirm_within: 1s}", "rollout.confirm_within", "expected 2s to 1h"),
+    ("rollout: {confirm_within: 2h}", "rollout.confirm_within", "expected 2s to 1h"),
     ("rollout: {on_failure: none}", "rollout.on_failure", "host, wave or all, not none"),
-    ("rollout: {confirm_within: 120s}", "rollout.confirm_within", "not a key that is known here"),
     ("gates: {freeze: []}", "gates", "not a key that is known here; there are source, target"),
     ("reloaded: auto", "reloaded", 'did you mean "reload"'),
     ("on: x", "True", "quote it"),

@@ -22,6 +22,8 @@ INVENTORIES = sorted((Path(__file__).parent / "inventories").rglob("*.y*ml"))
 
 # How values fit together, and what is text only once it is compiled, is beyond a schema.
 BEYOND = {
+    "rollout: {confirm_within: 1s}",
+    "rollout: {confirm_within: 2h}",
     'source: {repo: "a\\nb"}',
     "source: {repo: x, path: ../etc}",
     "source: {repo: x, path: .git/hooks}",

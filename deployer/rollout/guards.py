@@ -1,0 +1,118 @@
+"""Keeps the guards of an undecided wave armed, and knows until when a host's may be.
+
+A thread of its own, so that neither a slow check nor a slow host keeps the others' guards from being renewed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from deployer.errors import HostError
+
+AT_ONCE = 16  #: renewals at the same time: each is one short call over a connection that is there
+
+
+class Deadlines:
+    """Until when the guards may be armed, by our own clock: never earlier than it is on the host.
+
+    :ivar within_s: ``rollout.confirm_within``.
+    """
+
+    def __init__(self, within_s: float) -> None:
+        self.within_s = within_s
+        self._until: dict[str, float] = {}
+
+    def armed(self, host: str) -> None:
+        """A call that arms or renews is over, whatever came of it."""
+        self._until[host] = time.monotonic() + self.within_s
+
+    def disarmed(self, host: str) -> None:
+        """The host confirmed, or is back."""
+        self._until.pop(host, None)
+
+    def left_s(self, host: str) -> float | None:
+        """Seconds until it goes back by itself; ``None`` when it has nothing to go back from."""
+        until = self._until.get(host)
+        return None if until is None else max(0.0, until - time.monotonic())
+
+
+class Renewals:
+    """Renews, every third of the deadline, the guards of the hosts that :meth:`keep` named last.
+
+    :param renew: one host's renewal; raises ``HostError``.
+    :param failed: told of a renewal that failed; it is tried again all the same.
+    """
+
+    def __init__(
+        self, renew: Callable[[str], None], within_s: float, failed: Callable[[str, HostError], None]
+    ) -> None:
+        self._renew, self._every_s, self._failed = renew, within_s / 3, failed
+        self._due: dict[str, float] = {}
+        self._busy: set[str] = set()
+        self._news = threading.Condition()
+        self._over = False
+        self._thread: threading.Thread | None = None
+
+    def keep(self, hosts: Iterable[str]) -> None:
+        """These, and no others, from now on."""
+        hosts = tuple(hosts)
+        with self._news:
+            if set(hosts) == set(self._due):
+                return
+            first = time.monotonic() + self._every_s
+            self._due = {host: self._due.get(host, first) for host in hosts}
+            self._news.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="guards", daemon=True)
+                self._thread.start()
+
+    def _work(self) -> None:
+        with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="guard") as pool:
+            while True:
+                with self._news:
+                    if self._over:
+                        return
+                    now = time.monotonic()
+                    ready = [h for h, due in self._due.items() if due <= now and h not in self._busy]
+                    for host in ready:
+                        self._due[host] = now + self._every_s
+                    self._busy.update(ready)
+                    if not ready:
+                        later = [due for h, due in self._due.items() if h not in self._busy]
+                        self._news.wait(max(0.0, min(later) - now) if later else None)
+                for host in ready:
+                    pool.submit(self._one, host)
+
+    def _one(self, host: str) -> None:
+        try:
+            self._renew(host)
+        except HostError as error:
+            self._tell(host, error)
+        except Exception as error:
+            self._tell(host, HostError(f"unexpected {type(error).__name__} in deployer itself", host=host))
+        finally:
+            with self._news:
+                self._busy.discard(host)
+                self._news.notify()
+
+    def _tell(self, host: str, error: HostError) -> None:
+        with self._news:
+            wanted = host in self._due
+        if wanted:  # one that was decided meanwhile is no news
+            self._failed(host, error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A call that is on its way has a deadline of its own; nobody waits for it here.
+        with self._news:
+            self._over = True
+            self._news.notify()
