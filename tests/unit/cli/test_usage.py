@@ -240,6 +240,7 @@ RAISED: list[tuple[DeployerError, int]] = [
     (errors.AgentError("x", host=HOST), 3),
     (errors.Busy("x", host=HOST), 3),
     (errors.Fenced("x", host=HOST), 3),
+    (errors.Reverted("x", host=HOST), 3),
     (errors.ConfigRefused("x", host=HOST), 3),
     (errors.Drifted("x", host=HOST), 3),
     (errors.NotProved("x", host=HOST), 3),
