@@ -23,6 +23,7 @@ from deployer.model import (
 )
 from deployer.rollout.effects import release
 from deployer.rollout.engine import Recorder
+from deployer.rollout.plan import without_boot_unit
 from deployer.rollout.summing import told
 from deployer.rollout.survey import Contact, Survey
 from deployer.undertaking import Undertaking
@@ -64,6 +65,8 @@ def adopt(context: Context, wishes: Wishes, journal: Store, audience: Audience) 
         tenure.granted()
         with own.recorded(options={"undo": True} if wishes.undo else {}):
             deed = _unadopt if wishes.undo else _adopt(wishes.accept_unproven)
+            if not wishes.undo and (warning := without_boot_unit(survey.answered)):
+                audience.warns(warning)
             results = _on_each(survey, own.recorder, deed)
             if wishes.export is not None:
                 export(survey, wishes.export)

@@ -106,6 +106,42 @@ class Good:
     time: float  #: seconds since the epoch, the host's clock
 
 
+class GuardState(StrEnum):
+    """What a host says of its guard."""
+
+    ARMED = "armed"  #: an unconfirmed release goes back by itself when the time is over
+    EXPIRED = "expired"  #: the time is over, and the release is not back yet
+    FIRED = "fired"  #: it was taken back, and nobody has seen to it since
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The dead-man's switch of a host, or what is left of it.
+
+    :ivar source: the release it takes, or took, the host back to (``from`` in the docs).
+    :ivar left_s: seconds until it fires; 0 unless it is armed.
+    :ivar carried: whether the process that carries it lives.
+    :ivar stuck: why it could not take the release back so far; it tries again.
+    :ivar time: when it fired, seconds since the epoch by the host's clock.
+    :ivar elsewhere: the target that it is for, when that is another playbook's on the same nginx.
+    """
+
+    state: GuardState
+    deployment: str
+    release: str
+    source: str
+    left_s: float = 0.0
+    carried: bool = False
+    stuck: str | None = None
+    time: float | None = None
+    elsewhere: str | None = None
+
+    @property
+    def pending(self) -> bool:
+        """A release is live, or about to be, that nobody has confirmed yet."""
+        return self.state is not GuardState.FIRED
+
+
 @dataclass(frozen=True)
 class Observation:
     """What one host said about itself, at one moment. Facts only; judging is for ``rollout.plan``."""
@@ -136,6 +172,7 @@ class Observation:
     promoted: bool  #: the live release is good
     checks: tuple[str, ...]  #: digests of the checks that passed at the last promotion
     clock: float  #: the host's time, seconds since the epoch
+    guard: Guard | None = None
     facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: every key the agent sent
 
     @property

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deployer.errors import HostError
-from deployer.model import Observation
+from deployer.model import Guard, GuardState, Observation
 from deployer.rollout.survey import Contact, Survey
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class HostStatus:
             "running": seen.running if seen else None,
             "drifted": seen.drifted if seen else None,
             "drift": list(seen.facts.get("drift", ())) if seen else [],
+            "guard": _guard_json(seen.guard) if seen and seen.guard else None,
             "owner": seen.owner if seen else None,
             "last_deployment": seen.last_deployment if seen else None,
             "healthy": self.healthy,
@@ -111,9 +113,13 @@ def judge(
         troubles.append("nginx is not running")
     if seen.adopted:
         troubles += _store_troubles(seen)
+    if seen.guard is not None and seen.guard.state is GuardState.EXPIRED:
+        troubles.append(_expired(seen.guard))
     if not healthy:
         troubles += reasons
     notes = [*warnings]
+    if seen.guard is not None and seen.guard.state is not GuardState.EXPIRED:
+        notes.append(_guard_note(seen.guard))
     if not seen.adopted:
         notes.append("not adopted yet: 'deployer adopt' or the first 'deployer deploy' does it")
     if seen.owner is not None:
@@ -134,6 +140,38 @@ def _store_troubles(seen: Observation) -> list[str]:
             f"{seen.live} was never promoted: a deployment ended early; deploy again, or roll back"
         )
     return troubles
+
+
+def _guard_json(guard: Guard) -> dict[str, Any]:
+    return {
+        "state": guard.state.value,
+        "deployment": guard.deployment,
+        "release": guard.release,
+        "from": guard.source,
+        "seconds_left": guard.left_s,
+        "stuck": guard.stuck,
+        "fired": guard.time,
+    }
+
+
+def _expired(guard: Guard) -> str:
+    said = f"{guard.release} was not confirmed in time and is not taken back to {guard.source} yet"
+    if guard.stuck:
+        return f"{said}: {guard.stuck} It is tried again every 10 s"
+    if guard.carried:
+        return f"{said}: its guard is at it"
+    return f"{said}, and nothing carries its guard (a reboot without systemd?): 'deployer rollback' does it"
+
+
+def _guard_note(guard: Guard) -> str:
+    if guard.state is GuardState.ARMED:
+        goes = f"{guard.release} goes back to {guard.source} by itself in {guard.left_s:.0f} s"
+        return f"{goes}, unless confirmed"
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(guard.time or 0))
+    return (
+        f"its guard took {guard.release} of {guard.deployment} back to {guard.source} at {at} UTC: "
+        "nobody had confirmed it; see 'deployer show', then deploy again, or 'deployer rollback' the rest"
+    )
 
 
 def _health(context: Context, contact: Contact) -> Health:

@@ -126,6 +126,7 @@ def plan(inventory: Inventory, *, rev: Rev = None, common: Common) -> None:
     from deployer.cli.plans import plan_json
     from deployer.proposal import Wishes
     from deployer.propose import propose, would_refuse
+    from deployer.rollout.plan import without_boot_unit
     from deployer.rollout.survey import Survey
 
     setup.not_empty("--rev", rev)
@@ -137,6 +138,8 @@ def plan(inventory: Inventory, *, rev: Rev = None, common: Common) -> None:
     ):
         audience = _lines(signals, common, diff=True)
         proposal = propose(context, Wishes(rev), survey, audience).proposal
+        if warning := without_boot_unit(survey.answered):
+            audience.warns(warning)
     code = 3 if would_refuse(proposal) else 0
     if common.json:
         _document(plan_json(proposal) | {"exit_code": code})
@@ -213,6 +216,7 @@ def deploy(
         setup.journal_of(context) as journal,
         _audience(signals, common, diff=not yes) as audience,
     ):
+        signals.guard_s = context.playbook.rollout.confirm_within_s
         result = case(context, wishes, journal, audience, signals.stop)
     _end(result, inventory, "deploy", common)
 

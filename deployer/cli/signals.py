@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -22,6 +23,7 @@ class Signals:
     def __init__(self) -> None:
         self.stop = threading.Event()
         self.working = False  #: hosts may have been touched: unwind instead of leaving
+        self.guard_s = 0.0  #: how long a host that is left alone stays on what nobody confirmed
         self._count = 0
         self._before: dict[signal.Signals, Any] = {}
 
@@ -44,10 +46,16 @@ class Signals:
             sys.unraisablehook = lambda _what: None
             raise Interrupted(f"{name}: ended before anything was changed")
         if self._count >= PATIENCE:
-            _say(f"{name} again: leaving now; look at the hosts with 'deployer status'")
+            _say(f"{name} again: leaving now;{self._guarded()} look at the hosts with 'deployer status'")
             os._exit(Interrupted.exit_code)
         left = PATIENCE - self._count
         _say(f"{name}: finishing what was begun and taking changed hosts back; {left} more to leave at once")
+
+    def _guarded(self) -> str:
+        if not self.guard_s:
+            return ""
+        by = time.strftime("%H:%M:%S", time.gmtime(time.time() + self.guard_s))
+        return f" a host that was activated and not confirmed goes back by itself by {by} UTC (its guard);"
 
 
 def _say(what: str) -> None:

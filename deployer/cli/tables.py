@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deployer.model import GuardState
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deployer.model import Observation
+    from deployer.model import Guard, Observation
     from deployer.status import FleetStatus, HostStatus
 
 
 def status_table(found: FleetStatus) -> str:
     """A row per host, then what is wrong, a line each, then one sentence about the fleet."""
-    rows = [("HOST", "LIVE", "MEMORY", "GOOD", "DRIFT", "HEALTH"), *map(_row, found.hosts.values())]
+    rows = [("HOST", "LIVE", "MEMORY", "GOOD", "GUARD", "DRIFT", "HEALTH"), *map(_row, found.hosts.values())]
     lines = _aligned(rows)
     for host in found.hosts.values():
         lines += [f"! {host.host}: {trouble}" for trouble in host.troubles]
@@ -57,16 +59,25 @@ def _marks(seen: Observation, release: str) -> list[str]:
 def _row(host: HostStatus) -> tuple[str, ...]:
     seen = host.seen
     if seen is None:
-        return (host.host, "?", "?", "?", "?", "unreachable")
+        return (host.host, "?", "?", "?", "?", "?", "unreachable")
     health = {True: "ok", False: "FAILING", None: "not asked"}[host.healthy] if seen.running else "NGINX DOWN"
     return (
         host.host,
         seen.live or "not adopted",
         "the same" if seen.live and seen.memory == seen.live else seen.memory or "not proved",
         "yes" if seen.promoted else "no",
+        _guard(seen.guard),
         "DRIFTED" if seen.drifted else "none",
         health,
     )
+
+
+def _guard(guard: Guard | None) -> str:
+    if guard is None:
+        return "none"
+    if guard.state is GuardState.ARMED:
+        return f"armed, {guard.left_s:.0f} s"
+    return "EXPIRED" if guard.state is GuardState.EXPIRED else "fired"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

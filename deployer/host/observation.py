@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployer.host.reply import Answer, VerbAnswer
-from deployer.model import Good, Observation, TargetKind
+from deployer.model import Good, Guard, GuardState, Observation, TargetKind
 
 
 def observation(answer: Answer, facts: VerbAnswer, *, host: str, installed: bool) -> Observation:
@@ -39,6 +39,7 @@ def observation(answer: Answer, facts: VerbAnswer, *, host: str, installed: bool
         promoted=facts.yes("promoted"),
         checks=facts.all("check"),
         clock=facts.number("clock"),
+        guard=_guard(facts),
         facts=dict(facts.fields),
     )
 
@@ -48,6 +49,24 @@ def _target_kind(text: str) -> TargetKind:
         return TargetKind(text)
     except ValueError:
         return TargetKind.FOREIGN
+
+
+def _guard(facts: VerbAnswer) -> Guard | None:
+    try:
+        state = GuardState(facts.one("guard"))
+    except ValueError:
+        return None
+    return Guard(
+        state=state,
+        deployment=facts.one("guard_deployment"),
+        release=facts.one("guard_release"),
+        source=facts.one("guard_from"),
+        left_s=facts.number("guard_left"),
+        carried=facts.yes("guard_carried"),
+        stuck=facts.one("guard_stuck") or None,
+        time=facts.number("guard_time") or None,
+        elsewhere=facts.one("guard_elsewhere") or None,
+    )
 
 
 def _good(line: str) -> Good | None:

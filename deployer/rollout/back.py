@@ -9,7 +9,7 @@ from enum import StrEnum
 from shlex import quote
 
 from deployer.errors import Refused
-from deployer.model import RELEASE_ID, Observation, State
+from deployer.model import RELEASE_ID, Guard, Observation, State
 from deployer.rollout.saga import Goal, HostLog, Step
 from deployer.rollout.waves import Cause, Fleet, Member
 
@@ -75,12 +75,13 @@ def to_release(seen: Mapping[str, Observation], wanted: str) -> BackPlan:
 
 def _undo(seen: Observation, latest: str | None) -> HostBack:
     if not seen.adopted:
-        if seen.running:
-            return HostBack(seen.host, Way.STAY, None, None, "nothing was deployed here yet")
-        why = "nginx is not running and no release is known to go back to; start it by hand"
-        return HostBack(seen.host, Way.HELPLESS, None, None, why)
-    if seen.live == seen.last_from or (seen.live or "").startswith("drift-"):
-        # Taken back already, or made by hand: nothing a deployment brought, though it was never promoted.
+        return _nothing_known(seen)
+    guard = _guard(seen)
+    if guard is not None and guard.pending and seen.live == guard.release:
+        return _back(seen, guard.source, f"undoes {guard.deployment}, which is not confirmed")
+    by_hand = (seen.live or "").startswith("drift-")
+    if seen.live == seen.last_from or by_hand or (guard is not None and seen.live == guard.source):
+        # Taken back already, not switched yet, or made by hand: nothing that a deployment brought.
         return _stay(seen)
     on_target = seen.live == seen.last_target
     good = any(g.release == seen.live for g in seen.good)
@@ -89,6 +90,18 @@ def _undo(seen: Observation, latest: str | None) -> HostBack:
     if not good and seen.lkg and seen.lkg != seen.last_target:
         return _back(seen, seen.lkg, "what is live was never promoted")
     return _stay(seen)
+
+
+def _nothing_known(seen: Observation) -> HostBack:
+    if seen.running:
+        return HostBack(seen.host, Way.STAY, None, None, "nothing was deployed here yet")
+    why = "nginx is not running and no release is known to go back to; start it by hand"
+    return HostBack(seen.host, Way.HELPLESS, None, None, why)
+
+
+def _guard(seen: Observation) -> Guard | None:
+    """The guard, if it is for this target and not for another playbook's on the same nginx."""
+    return seen.guard if seen.guard is not None and not seen.guard.elsewhere else None
 
 
 def _to(seen: Observation, wanted: str) -> HostBack:
@@ -110,11 +123,24 @@ def _back(seen: Observation, target: str, reason: str) -> HostBack:
 
 
 def _stay(seen: Observation) -> HostBack:
+    reason = _unsettled(seen)
+    way = Way.SETTLE if reason else Way.STAY
+    return HostBack(seen.host, way, seen.live, seen.live, reason or "is where it should be")
+
+
+def _unsettled(seen: Observation) -> str | None:
+    """Why something is to be done on a host whose release is the right one."""
     if not seen.running:
-        return HostBack(seen.host, Way.SETTLE, seen.live, seen.live, "nginx is not running")
+        return "nginx is not running"
     if seen.memory != seen.live:
-        return HostBack(seen.host, Way.SETTLE, seen.live, seen.live, "memory does not hold what is on disk")
-    return HostBack(seen.host, Way.STAY, seen.live, seen.live, "is where it should be")
+        return "memory does not hold what is on disk"
+    if (guard := _guard(seen)) is not None:
+        what = "is armed: taken over from it" if guard.pending else f"took {guard.release} back: proved"
+        return f"the guard of {guard.deployment} {what}"
+    if seen.owner is not None and seen.guard is None:
+        # Whoever has it, dead or alive, must not go on; and the next deployment must not wait for its ghost.
+        return f"taken over from {seen.owner}"
+    return None
 
 
 def fleet_of(plan: BackPlan, lost: tuple[str, ...]) -> Fleet:

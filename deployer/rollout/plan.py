@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from deployer.model import Changes, Manifest, Observation, Release, TargetKind
+from deployer.model import Changes, Guard, GuardState, Manifest, Observation, Release, TargetKind
 from deployer.rollout.waves import Policy, split
 
 
@@ -98,6 +98,18 @@ def plan_host(seen: Observation, release: Release, live: Manifest | None, allowe
     return plan(Action.CHANGE)
 
 
+def without_boot_unit(seen: Mapping[str, Observation]) -> str | None:
+    """A warning that names the hosts on which nothing takes an unconfirmed release back at boot."""
+    hosts = [name for name, o in seen.items() if not o.systemd]
+    if not hosts:
+        return None
+    named = ", ".join(hosts[:5]) + (f" and {len(hosts) - 5} more" if len(hosts) > 5 else "")
+    return (
+        f"{named}: no systemd there, so after a reboot in the middle of a deployment the new release stays "
+        "live until deployer comes by (rollback, or the deployment that goes on)"
+    )
+
+
 def unreachable(host: str, reason: str) -> HostPlan:
     """The plan of a host that could not be asked."""
     return HostPlan(host, Action.UNREACHABLE, reason=reason)
@@ -151,6 +163,8 @@ def _return_release(seen: Observation, allowed: Permissions) -> str | None:
 def _cannot(seen: Observation) -> str | None:
     if seen.problems:
         return seen.problems[0]
+    if seen.guard is not None and seen.guard.pending:
+        return _guarded(seen.guard)
     match seen.target_kind:
         case TargetKind.ABSENT:
             return "the target directory is not there; restore it, or name another target.directory"
@@ -160,6 +174,18 @@ def _cannot(seen: Observation) -> str | None:
             return "the target is a symbolic link of somebody else; make it a plain directory first"
         case _:
             return None
+
+
+def _guarded(guard: Guard) -> str:
+    if guard.state is GuardState.ARMED:
+        return (
+            f"{guard.release} of {guard.deployment} is not confirmed yet and goes back by itself in "
+            f"{guard.left_s:.0f} s; wait for it, or run 'deployer rollback', which takes the host over"
+        )
+    return (
+        f"{guard.release} of {guard.deployment} was never confirmed and is not back on {guard.source} yet; "
+        "'deployer rollback' takes it back"
+    )
 
 
 def _ill(seen: Observation) -> str | None:

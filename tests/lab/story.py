@@ -157,6 +157,7 @@ class Story:
         base.mkdir(exist_ok=True)
         return {
             "PATH": os.environ.get("PATH", os.defpath),
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
             "LANG": "C.UTF-8",
             "HOME": str(base),
             "XDG_STATE_HOME": str(base / "state"),

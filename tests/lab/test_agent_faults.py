@@ -95,7 +95,7 @@ def test_killed_anywhere_in_the_first_switch(host: LabHost, agent: AgentOn, kind
         assert seen.one("drifted") == "no", (at, seen.fields)
         assert seen.one("live") in {baseline, release.id}
         if at % 2:
-            assert agent.activate(release.id, seen.one("live")).one("memory") == release.id
+            assert agent.activate(release.id, baseline, leaves=seen.one("live")).one("memory") == release.id
         assert agent.restore(baseline).one("memory") == baseline, at
         assert listing(host, "/etc/nginx/", times=False) == before, at
         agent.ok("unadopt")

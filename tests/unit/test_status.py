@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from deployer.errors import Unreachable
-from deployer.model import Observation
+from deployer.model import Guard, GuardState, Observation
 from deployer.status import FleetStatus, HostStatus, judge
 from tests.unit.seen import fresh, good, seen
 
@@ -98,6 +99,32 @@ def test_the_exit_code_is_6_when_anything_is_wrong(hosts: list[Observation], cod
     assert fleet.as_json()["exit_code"] == code
 
 
+ARMED = Guard(GuardState.ARMED, "d9", BAD, "baseline-000000000000", left_s=90.0, carried=True)
+
+
+@pytest.mark.parametrize(
+    ("guard", "trouble", "words"),
+    [
+        (ARMED, False, "by itself in 90 s"),
+        (
+            replace(ARMED, state=GuardState.FIRED, time=0.0),
+            False,
+            "at 1970-01-01 00:00:00 UTC",
+        ),
+        (replace(ARMED, state=GuardState.EXPIRED), True, "its guard is at it"),
+        (replace(ARMED, state=GuardState.EXPIRED, carried=False), True, "'deployer rollback' does it"),
+        (replace(ARMED, state=GuardState.EXPIRED, stuck="No such name."), True, "No such name. It is tried"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_a_guard_is_at_is_said(guard: Guard, trouble: bool, words: str) -> None:
+    status = judged(seen(guard=guard))
+    (said,) = status.troubles if trouble else status.notes
+    assert words in said
+    document = json.loads(json.dumps(status.as_json()))["guard"]
+    assert (document["state"], document["from"]) == (guard.state.value, guard.source)
+
+
 def test_the_document_says_all_that_is_known() -> None:
     drifted = seen(
         "web1", live=BAD, drifted=True, facts={"drift": ("a.conf",)}, owner="d9", last_deployment="d8"
@@ -120,6 +147,7 @@ def test_the_document_says_all_that_is_known() -> None:
         "running": True,
         "drifted": True,
         "drift": ["a.conf"],
+        "guard": None,
         "owner": "d9",
         "last_deployment": "d8",
         "healthy": True,

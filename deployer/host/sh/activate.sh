@@ -83,8 +83,9 @@ do_restore() {
   restore_release
   # What is proved needs no guard, whoever armed it; one for another target stays.
   read_guard
-  [ "$guard_target $guard_state" != "$target $state" ] || guard_off
-  rm -f "$instance/reverted"
+  [ "$guard_target" != "$target" ] || guard_off
+  read_reverted
+  [ "$fired_target" != "$target" ] || rm -f "$instance/reverted"
 }
 
 # Put $release back and prove it.

@@ -9,7 +9,7 @@ boot_unit=/etc/systemd/system/deployer-guard.service
 
 # Sets guard to none, armed or expired; of an armed one guard_left, in 1/100 s; guard_rest: its lines but the deadline.
 read_guard() {
-  guard=none guard_left=0 guard_rest='' guard_due='' guard_boot='' guard_init='' guard_deployment='' guard_release='' guard_from='' guard_target='' guard_state=''
+  guard=none guard_left=0 guard_rest='' guard_due='' guard_boot='' guard_init='' guard_deployment='' guard_release='' guard_from='' guard_target=''
   [ -f "$instance/guard" ] || return 0
   while IFS= read -r line && [ -n "$line" ]; do
     value=${line#*=}
@@ -24,7 +24,6 @@ read_guard() {
       release) guard_release=$value ;;
       from) guard_from=$value ;;
       target) guard_target=$value ;;
-      state) guard_state=$value ;;
     esac
     guard_rest=$guard_rest$line$nl
   done <"$instance/guard"
@@ -43,9 +42,9 @@ this_boot() {
 
 # Sets fired to the deployment whose release the guard took back, empty when there is none.
 read_reverted() {
-  fired='' fired_release='' fired_from='' fired_how='' fired_time=''
-  [ ! -f "$instance/reverted" ] || { read -r fired fired_release fired_from fired_how fired_time <"$instance/reverted"; } 2>/dev/null
-  [ -n "$fired_time" ] || fired=''
+  fired='' fired_release='' fired_from='' fired_how='' fired_time='' fired_target=''
+  [ ! -f "$instance/reverted" ] || { read -r fired fired_release fired_from fired_how fired_time fired_target <"$instance/reverted"; } 2>/dev/null
+  [ -n "$fired_target" ] || fired=''
 }
 
 # The deadline is moved to that many milliseconds from now, whatever the clock does.
@@ -104,7 +103,7 @@ do_arm() {
   read_guard
   if [ "$guard" != none ]; then
     # What it was armed for and is not live can be given up for something else; what is live cannot.
-    [ "$guard_deployment" = "$deployment" ] && [ "$guard_target $guard_state" = "$target $state" ] &&
+    [ "$guard_deployment" = "$deployment" ] && [ "$guard_target" = "$target" ] &&
       { [ "$guard_release" != "$live" ] || [ "$guard_release $guard_from" = "$release $from" ]; } ||
       busy "The guard of deployment $guard_deployment is armed on this host for another $((guard_left / 100)) s; wait for it, or roll back."
   fi
@@ -240,7 +239,7 @@ note_stuck() { replace_file "$instance/guard.stuck" "$1$nl"; } 2>/dev/null
 write_reverted() {
   read_guard
   read_time
-  text="$guard_deployment $guard_release $guard_from $1 ${clock%.*}"
+  text="$guard_deployment $guard_release $guard_from $1 ${clock%.*} $guard_target"
   replace_file "$instance/reverted" "$text$nl" || say problem "What the guard did could not be recorded."
   deployment=$guard_deployment release=$guard_release
   note "reverted to $guard_from ($1): nobody confirmed it in time"
@@ -262,6 +261,7 @@ say_guard() {
     say guard_deployment "$guard_deployment"
     say guard_release "$guard_release"
     say guard_from "$guard_from"
+    [ "$guard_target" = "$target" ] || say guard_elsewhere "$guard_target"
     if guardian_lives; then say guard_carried yes; else say guard_carried no; fi
     if [ -f "$instance/guard.stuck" ]; then
       { IFS= read -r line <"$instance/guard.stuck"; } 2>/dev/null
@@ -272,6 +272,7 @@ say_guard() {
     say guard_deployment "$fired"
     say guard_release "$fired_release"
     say guard_from "$fired_from"
+    [ "$fired_target" = "$target" ] || say guard_elsewhere "$fired_target"
     say guard_how "$fired_how"
     say guard_time "$fired_time"
   fi

@@ -16,7 +16,7 @@ from deployer.cli.signals import Signals
 from deployer.cli.tables import releases_table, status_table
 from deployer.context import Context
 from deployer.errors import Unreachable
-from deployer.model import Changes, Event, State
+from deployer.model import Changes, Event, Guard, GuardState, State
 from deployer.proposal import Proposal
 from deployer.rollout.back import undo_latest
 from deployer.rollout.diffs import Diff
@@ -299,9 +299,9 @@ def fleet(*hosts: Any) -> FleetStatus:
 
 def test_a_table_of_a_fleet_that_is_well() -> None:
     assert status_table(fleet(seen("web1", live=NEW), seen("web10", live=NEW))).splitlines() == [
-        "HOST   LIVE                       MEMORY    GOOD  DRIFT  HEALTH",
-        f"web1   {NEW}  the same  yes   none   ok",
-        f"web10  {NEW}  the same  yes   none   ok",
+        "HOST   LIVE                       MEMORY    GOOD  GUARD  DRIFT  HEALTH",
+        f"web1   {NEW}  the same  yes   none   none   ok",
+        f"web10  {NEW}  the same  yes   none   none   ok",
         "All 2 hosts are as they should be.",
     ]
 
@@ -318,12 +318,12 @@ def test_a_table_of_trouble() -> None:
         "web5": ill,
     }
     assert status_table(FleetStatus("lab", hosts)).splitlines() == [
-        "HOST  LIVE                       MEMORY                     GOOD  DRIFT    HEALTH",
-        "web1  not adopted                not proved                 no    none     ok",
-        f"web2  {NEW}  {OLD}  yes   DRIFTED  ok",
-        f"web3  {NEW}  not proved                 no    none     NGINX DOWN",
-        "web4  ?                          ?                          ?     ?        unreachable",
-        f"web5  {NEW}  the same                   yes   none     FAILING",
+        "HOST  LIVE                       MEMORY                     GOOD  GUARD  DRIFT    HEALTH",
+        "web1  not adopted                not proved                 no    none   none     ok",
+        f"web2  {NEW}  {OLD}  yes   none   DRIFTED  ok",
+        f"web3  {NEW}  not proved                 no    none   none     NGINX DOWN",
+        "web4  ?                          ?                          ?     ?      ?        unreachable",
+        f"web5  {NEW}  the same                   yes   none   none     FAILING",
         "  web1: not adopted yet: 'deployer adopt' or the first 'deployer deploy' does it",
         "! web2: edited since it was deployed: a.conf",
         f"! web2: {NEW} is on disk, but memory holds {OLD} (master and workers hold it open)",
@@ -333,6 +333,18 @@ def test_a_table_of_trouble() -> None:
         "! web5: shop: 503",
         "4 of 5 hosts need attention.",
     ]
+
+
+def test_a_table_of_guards() -> None:
+    armed = Guard(GuardState.ARMED, "d9", NEW, OLD, left_s=93.0, carried=True)
+    found = fleet(
+        seen("web1", live=NEW, guard=armed),
+        seen("web2", live=NEW, guard=replace(armed, state=GuardState.EXPIRED, left_s=0.0)),
+        seen("web3", live=OLD, guard=replace(armed, state=GuardState.FIRED, time=0.0)),
+    )
+    lines = status_table(found).splitlines()
+    assert ["armed, 93 s" in lines[1], "EXPIRED" in lines[2], "fired" in lines[3]] == [True] * 3
+    assert f"  web1: {NEW} goes back to {OLD} by itself in 93 s, unless confirmed" in lines
 
 
 def test_the_releases_of_a_fleet() -> None:

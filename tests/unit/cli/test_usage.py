@@ -244,6 +244,7 @@ RAISED: list[tuple[DeployerError, int]] = [
     (errors.ConfigRefused("x", host=HOST), 3),
     (errors.Drifted("x", host=HOST), 3),
     (errors.NotProved("x", host=HOST), 3),
+    (errors.Reverted("x", host=HOST), 3),
     (errors.RolledBack("x"), 4),
     (errors.OperatorNeeded("x"), 5),
     (errors.Unhealthy("x"), 6),

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.errors import AgentError, Busy, ConfigRefused, DeployerError, Drifted, Fenced, NotProved
+from deployer.errors import (
+    AgentError,
+    Busy,
+    ConfigRefused,
+    DeployerError,
+    Drifted,
+    Fenced,
+    NotProved,
+    Reverted,
+)
 from deployer.host.reply import Answer, VerbAnswer, failure, no_answer, parse
 
 HEAD = b"protocol=1\nagent=0123456789ab\n"
@@ -69,7 +78,15 @@ def test_text_that_is_not_utf8_survives() -> None:
 
 @pytest.mark.parametrize(
     ("code", "kind"),
-    [(65, ConfigRefused), (66, Drifted), (68, NotProved), (75, Busy), (76, Fenced), (67, AgentError)]
+    [
+        (65, ConfigRefused),
+        (66, Drifted),
+        (68, NotProved),
+        (75, Busy),
+        (76, Fenced),
+        (74, Reverted),
+        (67, AgentError),
+    ]
     + [(code, AgentError) for code in (69, 70, 77, 1, 99)],
 )
 def test_a_refusal_keeps_the_agents_sentence(code: int, kind: type[AgentError]) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployer.errors import Refused
-from deployer.model import Observation, State
+from deployer.model import Guard, GuardState, Observation, State
 from deployer.rollout.back import BackPlan, HostBack, Way, fleet_of, orders, to_release, undo_latest
 from deployer.rollout.saga import Do, Step, next_action
 from deployer.rollout.waves import Cause, Fleet, Member
@@ -42,15 +42,50 @@ def after(host: Observation, back: HostBack) -> Observation:
     left = None if back.leaves == back.target else back.leaves  # restore takes it out of what is good
     kept = tuple(g for g in host.good if g.release != left)
     promoted = any(g.release == back.target for g in kept)
-    return replace(host, live=back.target, memory=back.target, running=True, good=kept, promoted=promoted)
+    now = replace(host, live=back.target, memory=back.target, running=True, guard=None, owner=None)
+    return replace(now, good=kept, promoted=promoted)
 
 
 def settled(hosts: Mapping[str, Observation], plan: BackPlan) -> dict[str, Observation]:
     return {name: after(host, plan.hosts[name]) for name, host in hosts.items()}
 
 
+def guard(state: GuardState, release: str = R3, source: str = R2, **more: Any) -> Guard:
+    return Guard(state, "20240613-1", release, source, **more)
+
+
 def one(host: Observation) -> HostBack:
     return undo_latest({host.host: host}).hosts[host.host]
+
+
+@pytest.mark.parametrize("state", [GuardState.ARMED, GuardState.EXPIRED])
+def test_what_is_not_confirmed_goes_to_where_its_guard_would_take_it(state: GuardState) -> None:
+    host = deployed(live=R3, guard=guard(state), last_deployment="20240613-1", last_target=R3, last_from=R2)
+    assert (one(host).way, one(host).target) == (Way.BACK, R2)
+
+
+@pytest.mark.parametrize("state", list(GuardState))
+def test_a_guard_that_fired_or_is_armed_before_the_switch_is_taken_over_and_not_gone_past(
+    state: GuardState,
+) -> None:
+    """R2 is live, promoted, and the latest that was activated: without the guard, R1 would come next."""
+    host = deployed(guard=guard(state))
+    found = one(host)
+    assert (found.way, found.target) == (Way.SETTLE, R2)
+    assert "guard" in found.reason
+    assert one(replace(host, guard=None)).target == R1
+    assert to_release({"web1": host}, R2).hosts["web1"].way is Way.SETTLE
+
+
+def test_a_host_that_somebody_owns_is_taken_over_though_its_release_is_right() -> None:
+    host = deployed(live=R1, good=good(BASE, R1), owner="20240613-1")
+    assert (one(host).way, one(host).target) == (Way.SETTLE, R1)
+    assert one(replace(host, owner=None)).way is Way.STAY
+
+
+def test_the_guard_of_another_playbook_on_the_same_nginx_is_left_alone() -> None:
+    host = deployed(guard=guard(GuardState.ARMED, elsewhere="/srv/sites"))
+    assert one(host).target == R1
 
 
 def test_a_fleet_that_was_never_deployed_to_stays() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deployer.model import Amount, Observation, TargetKind
+from deployer.model import Amount, Guard, GuardState, Observation, TargetKind
 from deployer.rollout.plan import (
     Action,
     HostPlan,
@@ -82,6 +82,8 @@ def test_the_right_bytes_alone_are_not_unchanged(differs: dict[str, Any], action
         (on_old(running=False, memory=None), "nginx is not running"),
         (on_old(memory="cccccccccccc-333333333333", memory_note=""), "they differ"),
         (on_old(memory=None, memory_note="two masters run"), "two masters run"),
+        (on_old(guard=Guard(GuardState.ARMED, "d9", LIVE.id, "x", left_s=9.0)), "goes back by itself in 9 s"),
+        (on_old(guard=Guard(GuardState.EXPIRED, "d9", LIVE.id, "x")), "'deployer rollback' takes it back"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

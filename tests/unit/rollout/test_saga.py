@@ -76,6 +76,27 @@ def test_a_step_that_never_answered_is_repeated_or_taken_back(last: Step) -> Non
         assert next_action(log, Goal.UNWOUND) == TakeBack(last, undo)
 
 
+def test_no_step_changes_anything_unguarded() -> None:
+    for row in TABLE:
+        assert (row.guarded_until is not None) == row.changes
+        assert row.guarded_until is None or STEPS.index(row.guarded_until) > STEPS.index(row.step)
+
+
+@pytest.mark.parametrize("last", STEPS)
+@pytest.mark.parametrize("ending", [State.SUCCEEDED, State.FAILED])
+def test_a_host_is_guarded_from_its_activation_to_its_confirmation_or_return(
+    last: Step, ending: State
+) -> None:
+    log = through(last, ending=ending)
+    confirmed = STEPS.index(last) > STEPS.index(Step.CONFIRM) or log.done(Step.CONFIRM)
+    assert log.guarded == (Step.ACTIVATE in log.states and not confirmed)
+    if log.guarded:
+        undone = log.after(Step.ACTIVATE, State.UNDO_STARTED)
+        assert undone.guarded
+        assert undone.after(Step.ACTIVATE, State.UNDO_FAILED).guarded
+        assert not undone.after(Step.ACTIVATE, State.UNDO_SUCCEEDED).guarded
+
+
 def test_ownership_is_given_up_even_when_the_release_could_not_be_put_back() -> None:
     log = through(Step.VERIFY, ending=State.FAILED)
     log = log.after(Step.ACTIVATE, State.UNDO_STARTED).after(Step.ACTIVATE, State.UNDO_FAILED)

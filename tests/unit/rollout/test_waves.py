@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployer.model import Amount, HostOutcome, Outcome, State
-from deployer.rollout.saga import Do, HostLog, Step, next_action
+from deployer.rollout.saga import Do, Goal, HostLog, Step, next_action
 from deployer.rollout.waves import (
     Cause,
     Fleet,
@@ -20,6 +20,7 @@ from deployer.rollout.waves import (
     orders,
     phase,
     split,
+    undecided,
     verdict,
 )
 
@@ -99,6 +100,44 @@ def test_all_well() -> None:
     end = run(fleet(5, CANARY), {})
     assert verdict(end) is Outcome.DEPLOYED
     assert {host_outcome(end, h) for h in end.members} == {HostOutcome.DEPLOYED}
+
+
+def test_guards_are_renewed_while_their_wave_is_undecided_and_not_after() -> None:
+    now, renewed = fleet(5, CANARY), set()
+    for _ in range(200):
+        todo = asked(now)
+        if not todo:
+            break
+        assert all(now.members[h].log.guarded for h in undecided(now))
+        decided = any(orders(now)[h] >= Goal.CONFIRMED for h in todo)
+        assert not (decided and undecided(now))
+        renewed.add(undecided(now))
+        now = step_forward(now, todo[0])
+    assert () in renewed
+    assert ("web01",) in renewed
+    assert ("web02", "web03", "web04", "web05") in renewed
+
+
+@pytest.mark.parametrize("why", ["interrupted", "failed"])
+def test_once_everybody_goes_back_no_guard_is_renewed(why: str) -> None:
+    now = fleet(2, Policy())
+    while not now.members["web01"].log.done(Step.ACTIVATE):
+        now = step_forward(now, asked(now)[0])
+    assert undecided(now) == ("web01",)
+    if why == "interrupted":
+        assert undecided(replace(now, interrupted=True)) == ()
+    else:
+        assert undecided(step_forward(now, "web02", Cause.FAILED)) == ()
+
+
+def test_a_host_whose_guard_was_faster_than_the_confirmation_has_failed() -> None:
+    end = run(fleet(3, CANARY), {("web03", Step.CONFIRM): Cause.FAILED})
+    assert verdict(end) is Outcome.ROLLED_BACK
+    assert {host_outcome(end, h) for h in end.members} == {HostOutcome.ROLLED_BACK}
+    within = replace(CANARY, max_failures=Amount(1))
+    end = run(fleet(3, within), {("web03", Step.CONFIRM): Cause.FAILED})
+    assert verdict(end) is Outcome.PARTIAL
+    assert [host_outcome(end, h).value for h in end.members] == ["deployed", "deployed", "rolled_back"]
 
 
 def test_one_busy_host_releases_all() -> None:
