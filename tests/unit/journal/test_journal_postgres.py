@@ -325,6 +325,20 @@ def test_a_server_that_stops_answering(
         assert time.monotonic() - began < SOON_S
 
 
+@pytest.mark.slow
+def test_reading_ends_too_when_it_stops_answering(
+    postgres: Server, server_url: str, store_there: Store
+) -> None:
+    with Store.open(server_url, read_only=True) as reader:
+        assert len(reader.deployments()) == 1
+        with postgres.frozen():
+            with pytest.raises(StoreUnavailable, match="has not answered for 15 s"):
+                reader.deployments()
+            began = time.monotonic()
+            reader.close()
+            assert time.monotonic() - began < SOON_S
+
+
 # --- an emergency
 
 
