@@ -5,6 +5,7 @@ Imports SQLAlchemy and psycopg: import this only where a server's journal is abo
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -72,6 +73,7 @@ class PostgresDatabase(Database):
 
     def __init__(self, place: Place, *, busy_s: float, read_only: bool = False) -> None:
         self.shown = place.shown
+        logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # every failure is told by an exception
         self._settings = {"busy": f"{busy_s * 1000:.0f}ms", "read_only": read_only}
         try:
             url = make_url(place.url or "")

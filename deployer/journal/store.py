@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -19,7 +20,7 @@ from deployer.model import DeploymentRecord, Event, Result
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from deployer.journal.database import Database, Session
+    from deployer.journal.database import Database, Parameters, Row, Session
     from deployer.journal.fallback import BestEffortStore
 
 BUSY_S = 10.0  #: how long another program's lock is waited for
@@ -72,10 +73,9 @@ class Store:
         if read_only:
             place = place_of(url)
             place.need_driver()
-            database: Future[Database] = Future()
-            database.set_result(open_readable(place, busy_s=busy_s))
-            return cls(place.shown, database, None)
-        store = cls.open_in_background(url, busy_s=busy_s)
+            store = cls(place.shown, _aside(lambda: open_readable(place, busy_s=busy_s)), None)
+        else:
+            store = cls.open_in_background(url, busy_s=busy_s)
         try:
             store._opened()
         except BaseException:
@@ -165,9 +165,7 @@ class Store:
 
     def events(self, deployment: str) -> tuple[Event, ...]:
         """All events of a deployment, in the order they were appended."""
-        with self._opened().reading() as session:
-            found = session.rows(statements.EVENTS, {"deployment": deployment})
-        return tuple(map(statements.event_of, found))
+        return tuple(map(statements.event_of, self._rows(statements.EVENTS, {"deployment": deployment})))
 
     def deployments(
         self, inventory: str | None = None, *, limit: int = 50, unfinished: bool = False
@@ -200,7 +198,7 @@ class Store:
         """Write what is queued and let go of the database. Harmless when said twice."""
         if self._writer is not None:
             self._writer.close(0.0 if self._silent else within_s)
-        elif self._database.exception() is None:
+        elif self._database.done() and self._database.exception() is None:
             self._database.result().close()
 
     def __enter__(self) -> Self:
@@ -220,9 +218,16 @@ class Store:
         return self.wait(self._database)
 
     def _deployments(self, *conditions: str, **parameters: object) -> tuple[DeploymentRecord, ...]:
-        with self._opened().reading() as session:
-            found = session.rows(statements.deployments(*conditions), parameters)
-        return tuple(map(statements.record_of, found))
+        return tuple(map(statements.record_of, self._rows(statements.deployments(*conditions), parameters)))
+
+    def _rows(self, statement: str, parameters: Parameters) -> list[Row]:
+        database = self._opened()
+
+        def read() -> list[Row]:
+            with database.reading() as session:
+                return session.rows(statement, parameters)
+
+        return self.wait(_aside(read))
 
     def _no_such(self, name: str, found: list[str]) -> str:
         if found:
@@ -233,3 +238,17 @@ class Store:
             return f"there is no deployment {name!r}: the journal is empty"
         near = get_close_matches(name, known, n=NEAR, cutoff=0.5) or known[:NEAR]
         return f"there is no deployment {name!r} in the journal; near it: {', '.join(near)}"
+
+
+def _aside(work: Callable[[], T]) -> Future[T]:
+    """Begin something in a thread of its own: whoever waits for it can stop waiting."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # raised again in who waits
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="journal, reading", daemon=True).start()
+    return future

@@ -51,6 +51,7 @@ class Writer:
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = threading.Event()
+        self._patient = True  #: a server that is gone has not been waited for yet
         # A daemon: a caller that returned has its event on disk, so nothing is lost when the program ends.
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -127,19 +128,22 @@ class Writer:
                 job.done.set_result(answer)
 
     def _lasting(self, batch: list[_Job[Any]]) -> list[Any]:
-        """Carry a batch out, and once more when the connection broke: it may have been idle for an hour."""
+        """Carry a batch out, and again when the connection broke: the server may have been restarted."""
         from deployer.journal.database import ServerGone
 
         database = self.database.result()
-        until: float | None = None
+        until = time.monotonic() + AGAIN_S
         while True:
             try:
                 with database.writing() as session:
-                    return _carry_out(batch, session)
+                    answers = _carry_out(batch, session)
             except ServerGone:
-                until = until or time.monotonic() + AGAIN_S
-                if time.monotonic() > until or self._closed.wait(PAUSE_S):
+                if not self._patient or time.monotonic() > until or self._closed.wait(PAUSE_S):
+                    self._patient = False
                     raise
+            else:
+                self._patient = True
+                return answers
 
 
 def _carry_out(batch: list[_Job[Any]], session: Session) -> list[Any]:

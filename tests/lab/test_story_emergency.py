@@ -98,7 +98,7 @@ def test_without_a_journal_rollback_works(story: Story, how: str) -> None:
     else:
         break_version(journals[0])
     refused = story.run("deploy", "lab", "--yes", **state)
-    assert refused.code == 3, refused
+    assert refused.code == (2 if how == "of a newer program" else 3), refused
     assert "journal" in refused.err
     story.assert_serving("shop 2")
     back = story.rollback("--state", state["DEPLOYER_STATE"]) if state else story.rollback()
