@@ -111,7 +111,7 @@ def _print_hardening(context: Context, key: Path, common: Common) -> None:
     if common.json:
         _document({"hosts": [host.name for host in context.hosts], "script": text})
     else:
-        _tell(text.removesuffix("\n"))
+        tell(text.removesuffix("\n"))
         typer.echo("Read it, then run it as root on each host: ssh root@HOST sh < harden.sh", err=True)
 
 
