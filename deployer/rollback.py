@@ -9,12 +9,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from deployer.context import Context
 from deployer.errors import HostError
 from deployer.journal.ids import who
 from deployer.model import HostOutcome, HostResult, Outcome, Ownership, Result, State
+from deployer.report.words import names
 from deployer.rollout import back
 from deployer.rollout.back import Way
 from deployer.rollout.effects import BACK_S, persist, put_back, release, told_back
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from deployer.audience import Audience
     from deployer.journal.store import Journal
     from deployer.rollout.back import BackPlan, HostBack
+    from deployer.rollout.split import Split
     from deployer.rollout.waves import Fleet
 
 LOOK_S = 3.0  #: how long the checks are asked after a rollback: they inform, the proof is in memory
@@ -77,10 +80,19 @@ class Rollback:
                 fleet, run = self._carry_out(survey, plan)
                 self._look(survey, plan)
         result = self._result(plan, survey.silent, fleet=fleet, run=run)
+        if plan.split is not None and result.outcome is not Outcome.PARTIAL:
+            self._audience.warns(self._said(plan.split))
         self._own.finish(result)
         if run.bugs:
             raise run.bugs[0]
         return result
+
+    def _said(self, split: Split) -> str:
+        serve = "serves" if len(split.stayed) == 1 else "serve"
+        return (
+            f"{names(split.stayed)} still {serve} what was taken back on {names(split.back)}; "
+            f"back there, too: deployer rollback {self._context.name} --limit {quote(split.pattern)}"
+        )
 
     @contextmanager
     def _record(self, plan: BackPlan) -> Iterator[None]:
@@ -135,6 +147,8 @@ class Rollback:
         elif bad:
             outcome, code = Outcome.STUCK, 5
             reason = "; ".join(f"{name}: {host.reason}" for name, host in bad.items())
+        elif plan.split is not None and plan.moving:
+            outcome, code, reason = Outcome.PARTIAL, 6, self._said(plan.split)
         else:
             outcome, code, reason = (Outcome.ROLLED_BACK if plan.moving else Outcome.UNCHANGED), 0, ""
         return Result(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from deployer.errors import HostError
 from deployer.model import Guard, GuardState, Observation
+from deployer.report.words import names
+from deployer.rollout.split import split_of
 from deployer.rollout.survey import Contact, Survey
 
 if TYPE_CHECKING:
@@ -64,15 +67,29 @@ class FleetStatus:
     hosts: Mapping[str, HostStatus]
 
     @property
+    def split(self) -> str | None:
+        """A sentence, when some hosts serve what was taken back on others."""
+        found = split_of(host.seen for host in self.hosts.values() if host.seen is not None)
+        if found is None:
+            return None
+        still = "serves" if len(found.stayed) == 1 else "serve"
+        return (
+            f"the fleet is split: {names(found.stayed)} {still} what was taken back on {names(found.back)}; "
+            f"take it back there, too (deployer rollback {self.inventory} --limit {quote(found.pattern)}), "
+            "or deploy again"
+        )
+
+    @property
     def exit_code(self) -> int:
         """0, or 6 when something is not as it should be."""
-        return 6 if any(host.troubles for host in self.hosts.values()) else 0
+        return 6 if self.split or any(host.troubles for host in self.hosts.values()) else 0
 
     def as_json(self) -> dict[str, Any]:
         """The document of ``status --json``."""
         return {
             "inventory": self.inventory,
             "exit_code": self.exit_code,
+            "split": self.split,
             "hosts": {name: host.as_json() for name, host in self.hosts.items()},
         }
 

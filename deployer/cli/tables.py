@@ -20,11 +20,14 @@ def status_table(found: FleetStatus) -> str:
     for host in found.hosts.values():
         lines += [f"! {host.host}: {trouble}" for trouble in host.troubles]
         lines += [f"  {host.host}: {note}" for note in host.notes]
+    if found.split:
+        lines.append(f"! {found.split}")
     bad = sum(bool(h.troubles) for h in found.hosts.values())
     total = len(found.hosts)
-    lines.append(
-        f"{bad} of {total} hosts need attention." if bad else f"All {total} hosts are as they should be."
-    )
+    if bad or not found.split:
+        lines.append(
+            f"{bad} of {total} hosts need attention." if bad else f"All {total} hosts are as they should be."
+        )
     return "\n".join(lines)
 
 

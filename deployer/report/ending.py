@@ -47,6 +47,10 @@ ROLLBACK_HOSTS: Mapping[HostOutcome, tuple[str, str]] = {
     ),
     HostOutcome.UNCHANGED: ("was there already", "were there already"),
 }
+SPLIT_HOSTS: Mapping[HostOutcome, tuple[str, str]] = {
+    **ROLLBACK_HOSTS,
+    HostOutcome.UNCHANGED: ("was left as it was", "were left as they were"),
+}
 
 ADOPT_HOSTS: Mapping[HostOutcome, tuple[str, str]] = {
     **DEPLOY_HOSTS,
@@ -100,7 +104,7 @@ def ended(host: HostResult, kind: str) -> str:
 
 def _host_phrases(result: Result, kind: str) -> Mapping[HostOutcome, tuple[str, str]]:
     if kind == "rollback":
-        return ROLLBACK_HOSTS
+        return SPLIT_HOSTS if result.outcome is Outcome.PARTIAL else ROLLBACK_HOSTS
     if kind != "adopt":
         return DEPLOY_HOSTS
     undone = any(result.hosts[name].release is None for name in ending_so(result, HostOutcome.PREPARED))

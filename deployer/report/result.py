@@ -26,7 +26,8 @@ NEXT_AFTER_DEPLOY: Mapping[Outcome, str] = {
 NEXT_AFTER_ROLLBACK: Mapping[Outcome, str] = {
     Outcome.DEPLOYED: "mend the configuration in git, or the next deploy brings the bad one again",
     Outcome.UNCHANGED: "to go further back: deployer rollback {inventory} --list, then --to RELEASE",
-    Outcome.PARTIAL: "deployer status {inventory}; then once more: deployer rollback {inventory}",
+    Outcome.PARTIAL: "take it back on the others, too, if it is bad there; "
+    "what each host serves: deployer status {inventory}",
     Outcome.REFUSED: "mend that, then once more: deployer rollback {inventory}; "
     "the whole story: deployer show {id}",
     Outcome.ROLLED_BACK: "mend the configuration in git, or the next deploy brings the bad one again",

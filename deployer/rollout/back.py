@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from shlex import quote
 
 from deployer.errors import Refused
 from deployer.model import RELEASE_ID, Guard, Observation, State
 from deployer.rollout.saga import Goal, HostLog, Step
+from deployer.rollout.split import Split, split_of
 from deployer.rollout.waves import Cause, Fleet, Member
 
 _LONG_COMMIT = re.compile(r"[0-9a-f]{13,40}")  # longer than the part of it that a release's id holds
@@ -45,10 +46,12 @@ class BackPlan:
     """The whole rollback.
 
     :ivar deployment: the one it undoes, ``None`` when hosts are only settled or a release was named.
+    :ivar split: the hosts that will go on serving what it takes back on others.
     """
 
     hosts: Mapping[str, HostBack]
     deployment: str | None = None
+    split: Split | None = None
 
     @property
     def moving(self) -> tuple[HostBack, ...]:
@@ -62,7 +65,13 @@ def undo_latest(seen: Mapping[str, Observation]) -> BackPlan:
     A host that is not promoted goes to the release it came from, whichever deployment left it so.
     """
     latest = max((o.last_deployment for o in seen.values() if o.last_deployment), default=None)
-    return BackPlan({name: _undo(o, latest) for name, o in seen.items()}, latest)
+    hosts = {name: _undo(o, latest) for name, o in seen.items()}
+    split = split_of(replace(o, live=hosts[name].target) for name, o in seen.items())
+    for name in split.stayed if split is not None else ():
+        if hosts[name].way is Way.STAY:
+            reason = f"stays on {seen[name].live}, which deployment {seen[name].last_deployment} brought"
+            hosts[name] = replace(hosts[name], reason=reason)
+    return BackPlan(hosts, latest, split)
 
 
 def to_release(seen: Mapping[str, Observation], wanted: str) -> BackPlan:

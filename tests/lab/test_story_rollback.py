@@ -166,3 +166,29 @@ def test_deploying_again_what_was_rolled_back_works(story: Story) -> None:
     assert sample.git(story.lab.repo, "rev-parse", "HEAD")
     assert story.deploy().outcome == "deployed"
     story.assert_serving("shop 2")
+
+
+def test_what_came_in_two_deployments_is_not_taken_back_in_silence(story: Story) -> None:
+    story.playbook(rollout={"max_failures": 1})
+    story.shop("shop 2")
+    story.deploy()
+    away = story.lab.host("web3")
+    away.kill()
+    story.shop("shop 3")
+    story.deploy(expect=6)
+    away.start()
+    story.deploy()
+    back = story.rollback(expect=6)
+    assert back.outcome == "partial"
+    assert back.outcomes == {"web1": "unchanged", "web2": "unchanged", "web3": "rolled_back"}
+    assert "web1, web2 still serve" in back.reason
+    assert "--limit 'all:!web3'" in back.reason
+    told = story.run("status", "lab", "--json")
+    assert (told.code, told.document["exit_code"]) == (6, 6)
+    assert "web1, web2 serve what was taken back on web3" in told.document["split"]
+    assert all(host["troubles"] == [] for host in told.document["hosts"].values())
+    again = story.run("rollback", "lab", "--yes")
+    assert again.code == 0, again
+    assert "web1, web2 still serve" in again.err
+    story.rollback("--limit", "all:!web3")
+    story.assert_serving("shop 2")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from deployer.cli.tables import status_table
 from deployer.errors import Unreachable
 from deployer.model import Guard, GuardState, Observation
 from deployer.status import FleetStatus, HostStatus, judge
@@ -123,6 +124,22 @@ def test_what_a_guard_is_at_is_said(guard: Guard, trouble: bool, words: str) -> 
     assert words in said
     document = json.loads(json.dumps(status.as_json()))["guard"]
     assert (document["state"], document["from"]) == (guard.state.value, guard.source)
+
+
+def test_a_fleet_of_which_a_part_was_taken_back_is_split_though_each_host_is_well() -> None:
+    old, new = "aaaaaaaaaaaa-111111111111", "bbbbbbbbbbbb-222222222222"
+    last = {"last_deployment": "d2", "last_target": new, "last_from": old}
+    there = [seen(f"web{n}", live=new, **last) for n in (1, 2)]
+    fleet = FleetStatus("lab", {h.host: judged(h) for h in (*there, seen("web3", live=old, **last))})
+    assert fleet.exit_code == 6
+    assert fleet.split == (
+        "the fleet is split: web1, web2 serve what was taken back on web3; "
+        "take it back there, too (deployer rollback lab --limit 'all:!web3'), or deploy again"
+    )
+    assert fleet.as_json()["split"] == fleet.split
+    assert status_table(fleet).splitlines()[-1] == f"! {fleet.split}"
+    whole = FleetStatus("lab", {h.host: judged(h) for h in there})
+    assert (whole.exit_code, whole.split) == (0, None)
 
 
 def test_the_document_says_all_that_is_known() -> None:
