@@ -16,6 +16,7 @@ protocol=1
 base=/var/lib/deployer
 lock_wait_s=20    # for the instance lock
 owner_silent_s=600 # an owner unheard for so long has lost the host
+payload_limit=4294967296 # bytes
 test_limit_s=60   # for the validator
 reload_limit_s=20 # for nginx to show what it holds after a reload: bind() alone is retried for 2.5 s
 start_limit_s=30  # for systemctl or nginx to return

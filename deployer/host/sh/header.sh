@@ -114,7 +114,7 @@ check_header() {
   [ -z "$lines" ] || is_digits "$lines" || usage "lines"
   [ -z "$limit" ] || is_digits "$limit" || usage "limit"
   [ -z "$clock_offset" ] || is_digits "$clock_offset" || usage "clock_offset"
-  [ -z "$payload" ] || is_digits "$payload" || usage "payload"
+  [ -z "$payload" ] || { is_digits "$payload" && [ "$payload" -le "$payload_limit" ]; } || usage "payload"
 }
 
 check_target() {

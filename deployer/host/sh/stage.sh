@@ -20,7 +20,7 @@ do_stage() {
   # Files become copies of their own: a hard link inside the base would tie two paths together.
   errors=$(cp -a --no-preserve=links --reflink=auto "$releases/$base_release" "$work/tree" 2>&1) || cannot_write "$private" "$errors"
   errors=$(read_payload | tar -x -f - -C "$work" --no-same-owner --no-same-permissions -m 2>&1) || cannot_write "$private" "$errors"
-  [ -f "$work/manifest" ] || usage "the payload has no manifest"
+  check_unpacked
   stage_removals
   stage_files
   stage_bits
@@ -44,6 +44,18 @@ check_pid() {
   case $main_pid in /var/run/*) [ ! -L /var/run ] || main_pid=/run/${main_pid#/var/run/} ;; esac
   [ -z "$main_pid" ] || [ "$main_pid" = "$pid_path" ] ||
     fail 65 "Release $release changes the pid path from $pid_path to $main_pid, which nginx cannot do by a reload; change it by hand, with a restart."
+}
+
+# Refuses an archive that holds anything but the parts of a payload: what tar made of a name that climbs, or a link in the place of a list.
+check_unpacked() {
+  for part in "$work"/* "$work"/.[!.]* "$work/modes"/*; do
+    case ${part#"$work/"} in
+      manifest | remove | exec | noexec | modes/[0-9] | modes/[0-9][0-9] | modes/[0-9][0-9][0-9]) [ -f "$part" ] && [ ! -L "$part" ] && continue ;;
+      tree | new | meta | modes) [ -d "$part" ] && [ ! -L "$part" ] && continue ;;
+    esac
+    [ ! -e "$part" ] && [ ! -L "$part" ] || fail 64 "The payload holds something that is no part of a release." "${part#"$work/"}"
+  done
+  [ -f "$work/manifest" ] || usage "the payload has no manifest"
 }
 
 # Of the NUL-ended list $1, what the find expression $2… does not name in the tree (such a path could lead out of it).
@@ -109,7 +121,7 @@ stage_bits() {
     set -- $entry
     IFS=$blanks
     is_digits "${1-}" || usage "mode"
-    case ${2-} in [0-7][0-7][0-7] | [0-7][0-7][0-7][0-7]) ;; *) usage "mode" ;; esac
+    case ${2-} in [0-7][0-7][0-7] | 0[0-7][0-7][0-7]) ;; *) usage "mode" ;; esac
     case ${3-} in *[!A-Za-z0-9_.:-]* | -*) usage "mode" ;; esac
     [ -s "$work/modes/$1" ] || continue
     if [ -n "${3-}" ]; then
