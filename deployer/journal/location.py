@@ -111,7 +111,9 @@ def _postgresql(rest: str) -> Place:
 
 
 def make_private(path: Path) -> None:
-    """Create the file 0600, and the directories that are missing 0700. What exists keeps its mode.
+    """Create the file 0600, and the directories that are missing 0700.
+
+    What exists keeps its mode, but for the program's own directory: that is nobody else's to look into.
 
     :raises StoreUnavailable: when that cannot be done.
     """
@@ -119,6 +121,8 @@ def make_private(path: Path) -> None:
         missing = [p for p in path.parents if not p.exists()]
         for directory in reversed(missing):
             directory.mkdir(mode=0o700, exist_ok=True)
+        if path == default_path() and path.parent.stat().st_mode & 0o077:
+            path.parent.chmod(0o700)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise StoreUnavailable(

@@ -104,6 +104,15 @@ def test_the_file_and_its_directory_are_private(tmp_path: Path, file_url: str) -
     assert set(modes.values()) == {0o600}, modes
 
 
+def test_the_default_place_is_private_though_somebody_else_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    (tmp_path / "deployer").mkdir(mode=0o755)
+    Store.open().close()
+    assert stat.S_IMODE((tmp_path / "deployer").stat().st_mode) == 0o700
+
+
 def test_the_default_place_follows_xdg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     Store.open().close()
