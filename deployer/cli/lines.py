@@ -138,6 +138,8 @@ def _phase(event: Event) -> str | None:
         text = PHASES.get(str(event.detail.get("decision")))
         hosts = ", ".join(event.detail.get("scope", ()))
         return text.format(wave=event.detail.get("wave"), hosts=hosts) if text else None
+    if event.step == "guard":
+        return f"{', '.join(event.detail.get('hosts', ()))}: guard not renewed: {event.detail.get('error')}"
     if event.step == "precheck" and event.state is State.FAILED:
         return f"precheck: {', '.join(event.detail.get('hosts', ()))}: {event.detail.get('error')}"
     return None

@@ -56,6 +56,7 @@ DECISIONS: Mapping[str, str] = {
 FLEET: Mapping[tuple[str, State], str] = {
     ("precheck", State.SUCCEEDED): "What is live passed the checks",
     ("precheck", State.FAILED): "What is live on {hosts} does not pass the checks",
+    ("guard", State.FAILED): "The guard on {hosts} could not be renewed",
     ("wave", State.STARTED): "Wave {wave} began: {hosts}",
     ("wave", State.SUCCEEDED): "Wave {wave} is good: {hosts}",
     ("wave", State.FAILED): "Wave {wave} failed: {hosts}",

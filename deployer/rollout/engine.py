@@ -217,7 +217,7 @@ class Run:
             self.recorder.note(action.step, State.UNDO_FAILED, host=host, **_story(error, began))
             return Member(log.after(action.step, State.UNDO_FAILED), Cause.FENCED)
         except HostError as error:
-            self.undo_failures[host] = error
+            self.undo_failures.setdefault(host, error)  # that it could not be given up either is less
             self.recorder.note(action.step, State.UNDO_FAILED, host=host, **_story(error, began))
             return replace(member, log=log.after(action.step, State.UNDO_FAILED))
         detail = {"undo": action.undo.value, "seconds": round(time.monotonic() - began, 3), **kept}

@@ -71,7 +71,7 @@ start_guardian() {
     read_uptime
     # A service that sleeps: a timer would start anew at every daemon-reload. Nothing that it starts ends with it.
     if systemd-run --quiet --collect --no-block --unit="deployer-guard-$4-$uptime_cs" -p KillMode=process sh "$@" \
-      </dev/null >/dev/null 2>&1 9>&- 8>&- 7>&-; then
+      </dev/null >/dev/null 2>&1 9>&- 8>&- 7>&- 6>&-; then
       tries=0
       until guardian_lives; do
         tries=$((tries + 1))
