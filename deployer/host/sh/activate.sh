@@ -35,6 +35,9 @@ do_activate() {
   write_last "$release" "$from"
   switch_to "$release"
   prove "$release" "Release $release stands on disk but is not what nginx holds in memory; it must be rolled back."
+  # A slow activation must not use up the time that there is to confirm it.
+  read_guard
+  [ -z "$within" ] || [ "$guard_left" -ge $((within / 15)) ] || write_guard
 }
 
 # The outgoing tree's preserved paths go into release $1; it is validated unless this deployment has done so and nothing was carried since.

@@ -124,6 +124,16 @@ def test_a_renewal_moves_the_deadline_and_starts_nothing(box: Box) -> None:
     assert 0.5 < took < 3.0
 
 
+def test_a_slow_activation_does_not_use_up_the_time_to_confirm_it(box: Box) -> None:
+    base, release = two(box)
+    box.program("loader", "sleep 1.2")
+    box.activated(release, base, 1.5)
+    assert box.observe().one("guard") == "armed"
+    time.sleep(0.8)  # past the deadline that it was armed with
+    assert box.page == "two"
+    until(lambda: box.page == "one", "back")
+
+
 def test_a_renewal_without_a_guard_says_so(box: Box) -> None:
     two(box)
     assert box.ok("renew", within="1000").one("guard") == "none"
