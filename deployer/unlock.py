@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from deployer.journal.store import Store
 
 HOSTS = (
-    "This frees the lease alone. Hosts that the deployment took stay its own while it lives; once it has "
-    "been silent for 10 minutes they are free again, and 'deployer rollback' takes them over at once."
+    "This frees the lease alone. Hosts that the deployment took stay its own while it lives. They are free "
+    "when it was silent for 10 minutes or its guard has fired; 'deployer rollback' takes them at once."
 )
 
 

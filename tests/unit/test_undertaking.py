@@ -19,6 +19,8 @@ from deployer.undertaking import Undertaking
 from tests.postgres import Server
 from tests.unit.project import Project
 
+pytestmark = pytest.mark.slow  # each waits until it is sure that the server is gone
+
 
 @pytest.fixture
 def context(tmp_path: Path) -> Context:

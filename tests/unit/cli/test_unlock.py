@@ -7,7 +7,6 @@ import os
 import pty
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -216,40 +215,3 @@ def test_at_a_terminal_it_asks(project: Project, take: Take, answer: str, code: 
     assert "Release the lease of lab? [y/N]" in said
     assert ("released" in out) is (code == 0)
     assert (now_of(project) is None) is (code == 0)
-
-
-# --- a password in --state
-
-
-def test_a_password_that_was_typed_is_warned_of(project: Project) -> None:
-    url = "postgresql://ann:wr0ng@127.0.0.1:1/journal"
-    argv = [*PROGRAM, "unlock", "lab", *SSH]
-    for typed in (True, False):
-        env = dict(os.environ) if typed else {**os.environ, "DEPLOYER_STATE": url}
-        ran = subprocess.run(
-            [*argv, "--state", url] if typed else argv,
-            env=env,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            stdin=subprocess.DEVNULL,
-        )
-        assert ran.returncode == 3
-        assert ("whoever may list processes" in ran.stderr) is typed
-        assert "wr0ng" not in ran.stderr + ran.stdout
-
-
-def test_programs_that_it_starts_are_not_told_the_password(project: Project, tmp_path: Path) -> None:
-    """A dynamic inventory, which is a program like git and ssh, sees its own environment."""
-    seen = tmp_path / "seen"
-    program = (
-        f"#!{sys.executable}\nimport json, os\n"
-        f"open({str(seen)!r}, 'w').write(str(dict(os.environ)))\n"
-        "print(json.dumps({'web': {'hosts': ['web1']}}))\n"
-    )
-    project.write("inventories/lab.yml", program).chmod(0o755)
-    env = {**os.environ, "DEPLOYER_STATE": "postgresql://ann:wr0ng@127.0.0.1:1/journal"}
-    subprocess.run([*PROGRAM, "unlock", "lab", *SSH], env=env, capture_output=True, check=False, timeout=60)
-    assert "HOME" in seen.read_text()
-    assert "wr0ng" not in seen.read_text()
