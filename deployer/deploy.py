@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from deployer.rollout.effects import DeployEffects, HostRun
 from deployer.rollout.engine import Recorder, Run
 from deployer.rollout.guards import Deadlines, Renewals
 from deployer.rollout.health import Physician
-from deployer.rollout.plan import Action, HostPlan
+from deployer.rollout.plan import Action, HostPlan, Plan
 from deployer.rollout.summing import told, wave_results
 from deployer.rollout.survey import Survey
 from deployer.rollout.waves import Fleet, Member
@@ -175,7 +175,7 @@ class Deployment:
             outcome=outcome,
             exit_code=EXIT_CODE[outcome],
             revision=prepared.proposal.commit.sha,
-            reason=reason or _reason(run, self._recorder, fleet, outcome),
+            reason=reason or _reason(run, self._recorder, fleet, outcome) or _lost(plan, fleet.lost),
             hosts=hosts,
             waves=wave_results(fleet, run, time.monotonic()),
             seconds=self._own.seconds,
@@ -220,12 +220,18 @@ def _reason(run: Run | None, recorder: Recorder, fleet: Fleet, outcome: Outcome)
     if recorder.lost is not None:
         return f"the journal was lost on the way: {recorder.lost}"
     if run is None:
-        if fleet.lost:
-            return f"{', '.join(fleet.lost)} could not be reached"
         return None
     stuck = {name: error for name, error in run.undo_failures.items() if fleet.members[name].log.stuck}
     for name, error in {**stuck, **run.first_failures}.items():
         return f"{name}: {told(error)}"
     if outcome is Outcome.INTERRUPTED:
         return "interrupted by a signal"
-    return f"{', '.join(fleet.lost)} could not be reached" if fleet.lost else None
+    return None
+
+
+def _lost(plan: Plan, lost: Sequence[str]) -> str | None:
+    """Who could not be reached, and why the first of them: its key may be wrong, its name unknown."""
+    if not lost:
+        return None
+    why = f"{lost[0]}: {plan.hosts[lost[0]].reason}"
+    return why if len(lost) == 1 else f"{', '.join(lost)} could not be reached; {why}"

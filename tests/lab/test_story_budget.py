@@ -27,7 +27,7 @@ def test_a_host_that_is_down_at_the_start(story: Story) -> None:
     done = story.deploy(expect=6)
     assert done.outcome == "partial"
     assert done.outcomes == {"web1": "deployed", "web2": "deployed", "web3": "unreachable"}
-    assert "web3" in done.reason
+    assert done.reason == f"web3: {done.hosts['web3']['reason']}"
     story.assert_serving("shop 2", up)
 
     story.lab.host("web3").start()

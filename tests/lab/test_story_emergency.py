@@ -71,9 +71,12 @@ def test_a_site_that_is_down_is_cured_by_fixing_forward(story: Story) -> None:
         reload(host)
         story.until_served_status(host, 503)
     story.shop("shop 2")
-    refused = story.deploy(expect=3)
+    story.playbook(health={"deadline": "10s"})
+    refused = story.deploy("--overwrite-drift", expect=3)
     assert set(refused.outcomes.values()) <= {"refused", "untouched"}
-    story.deploy("--fix-forward", "--overwrite-drift")
+    assert refused.ran.document["seconds"] > 10, "what is live is given time to pass"
+    cured = story.deploy("--fix-forward", "--overwrite-drift")
+    assert cured.ran.document["seconds"] < 10, "but the cure does not wait for it"
     story.assert_serving("shop 2")
 
 
