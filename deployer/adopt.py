@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deployer.context import Context
-from deployer.errors import HostError, TransportError, UsageError
+from deployer.errors import HostError, Refused, TransportError, UsageError
 from deployer.journal.ids import who
-from deployer.leasing import leased
+from deployer.leasing import lease_name, leased
 from deployer.model import (
     Entry,
     HostOutcome,
@@ -27,6 +27,7 @@ from deployer.rollout.plan import without_boot_unit
 from deployer.rollout.summing import told
 from deployer.rollout.survey import Contact, Survey
 from deployer.undertaking import Undertaking
+from deployer.unfinished import in_the_way
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +64,10 @@ def adopt(context: Context, wishes: Wishes, journal: Store, audience: Audience) 
         audience.saying(f"asking {len(context.hosts)} host(s) what is live")
         survey.observe()
         tenure.granted()
-        with own.recorded(options={"undo": True} if wishes.undo else {}):
+        if unfinished := in_the_way(context, journal, survey.answered):
+            raise Refused(unfinished)
+        options = {"undo": True} if wishes.undo else {}
+        with own.recorded(options=options, story={"lease": lease_name(context)}):
             deed = _unadopt if wishes.undo else _adopt(wishes.accept_unproven)
             if not wishes.undo and (warning := without_boot_unit(survey.answered)):
                 audience.warns(warning)

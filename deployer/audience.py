@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from deployer.model import Event
     from deployer.proposal import Proposal
     from deployer.rollout.back import BackPlan
+    from deployer.rollout.resume import Recovery
 
 
 class Audience(Protocol):
@@ -34,6 +35,12 @@ class Audience(Protocol):
 
     def agrees_to_go_back(self, plan: BackPlan, /) -> bool:
         """Whether to roll back. Only asked without ``--yes``."""
+
+    def shows_recovery(self, recovery: Recovery, silent: Mapping[str, HostError]) -> None:
+        """What a recovery found and will do, and who does not answer."""
+
+    def agrees_to_recover(self, recovery: Recovery, /) -> bool:
+        """Whether to recover. Only asked without ``--yes``."""
 
     def hears(self, event: Event) -> None:
         """Something was journalled. Called from many threads."""

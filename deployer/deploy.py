@@ -6,25 +6,30 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 from deployer.context import Context
 from deployer.errors import HostError
 from deployer.journal.ids import who
-from deployer.leasing import Tenure, leased
+from deployer.leasing import Tenure, lease_name, leased
 from deployer.model import EXIT_CODE, HostOutcome, HostResult, Outcome, Result, State
 from deployer.proposal import Prepared, Proposal, Wishes
 from deployer.propose import policy, propose
+from deployer.recover import Wishes as Recovering
+from deployer.recover import recovered
 from deployer.rollout import waves
 from deployer.rollout.effects import DeployEffects, HostRun
 from deployer.rollout.engine import Recorder, Run
 from deployer.rollout.guards import Deadlines, Renewals
 from deployer.rollout.health import Physician
 from deployer.rollout.plan import Action, HostPlan, Plan
+from deployer.rollout.resume import policy_note
 from deployer.rollout.summing import told, wave_results
 from deployer.rollout.survey import Survey
 from deployer.rollout.waves import Fleet, Member
 from deployer.undertaking import Undertaking
+from deployer.unfinished import in_the_way
 
 if TYPE_CHECKING:
     from deployer.audience import Audience
@@ -42,26 +47,51 @@ def deploy(
     """
     own = Undertaking("deploy", context, journal, audience)
     with leased(own, journal, wait_s=wishes.lock_wait_s) as tenure:
-        return Deployment(own, wishes, stop, tenure).run()
+        return Deployment(own, wishes, journal, stop, tenure).run()
 
 
 class Deployment:
     """One deployment, from the proposal to the result."""
 
     def __init__(
-        self, undertaking: Undertaking, wishes: Wishes, stop: threading.Event, tenure: Tenure
+        self,
+        undertaking: Undertaking,
+        wishes: Wishes,
+        journal: Store,
+        stop: threading.Event,
+        tenure: Tenure,
     ) -> None:
         self._own, self._wishes, self._stop, self._tenure = undertaking, wishes, stop, tenure
+        self._journal = journal
+        self._in_the_way: str | None = None
         self._context, self._audience = undertaking.context, undertaking.audience
         self._recorder, self._hide = undertaking.recorder, undertaking.context.veil.hide
 
     def run(self) -> Result:
-        """Tell the story."""
+        """Tell the story, after the end of another where that was asked for."""
+        result = self._attempt()
+        if result is None:
+            ended = recovered(self._whole(), Recovering(confirmed=True), self._journal, self._audience)
+            if ended.exit_code:
+                return ended
+            self._wishes = replace(self._wishes, recover=False)
+            result = self._attempt()
+        return cast("Result", result)
+
+    def _whole(self) -> Context:
+        """All hosts of the inventory: what is recovered was not limited as this is."""
+        return replace(self._context, hosts=self._context.inventory.hosts)
+
+    def _attempt(self) -> Result | None:
+        """``None``: something unfinished is in the way, and may be recovered first."""
         context = self._context
         target, parallel = context.playbook.target_spec(), context.playbook.rollout.parallel
         with Survey(context.hosts, target, context.ssh, parallel=parallel, hide=self._hide) as survey:
             prepared = propose(context, self._wishes, survey, self._audience)
             self._tenure.granted()
+            self._in_the_way = in_the_way(context, self._journal, survey.answered)
+            if self._in_the_way is not None and self._wishes.recover:
+                return None
             self._audience.proposes(prepared.proposal)
             with self._record(prepared.proposal):
                 result = self._decide(survey, prepared)
@@ -76,10 +106,11 @@ class Deployment:
             p.host: {"action": p.action.value, "from": p.source, "to": p.target, "reason": p.reason}
             for p in plan.hosts.values()
         }
-        story = {"revision": asked, "commit": commit.sha}
+        story = {"revision": asked, "commit": commit.sha, "lease": lease_name(self._context)}
         with self._own.recorded(revision=asked, commit=commit, options=_options(self._wishes), story=story):
             waves_of = [list(wave) for wave in plan.waves]
-            self._recorder.note("plan", State.SUCCEEDED, hosts=hosts, waves=waves_of)
+            rules = policy_note(policy(self._context))
+            self._recorder.note("plan", State.SUCCEEDED, hosts=hosts, waves=waves_of, policy=rules)
             yield
 
     def _decide(self, survey: Survey, prepared: Prepared) -> Result:
@@ -93,11 +124,9 @@ class Deployment:
             prepare_only=self._wishes.prepare_only,
             total=len(plan.hosts),
         )
-        if plan.refusal is not None:
-            reason = f"{plan.refusal.host}: {plan.refusal.reason}"
-            return self._result(prepared, fleet, None, outcome=Outcome.REFUSED, reason=reason)
-        if waves.ending(fleet) is not None and lost:
-            reason = f"{lost[0].host}: {lost[0].reason}"
+        refused = plan.refusal or (lost[0] if waves.ending(fleet) is not None and lost else None)
+        if self._in_the_way is not None or refused is not None:
+            reason = self._in_the_way or (f"{refused.host}: {refused.reason}" if refused else None)
             return self._result(prepared, fleet, None, outcome=Outcome.REFUSED, reason=reason)
         if not fleet.members:
             return self._result(prepared, fleet, None)

@@ -176,6 +176,16 @@ class Observation:
     facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: every key the agent sent
 
     @property
+    def owner_silent_s(self) -> float:
+        """For how long the owner was not heard on the host."""
+        return float(self.facts.get("owner_silent", ("0",))[-1] or 0)
+
+    @property
+    def owner_controller(self) -> str:
+        """``user@host`` of the owner, as it called itself."""
+        return self.facts.get("owner_controller", ("",))[-1] or "somebody"
+
+    @property
     def lkg(self) -> str | None:
         """The newest good release."""
         return self.good[-1].release if self.good else None
@@ -281,7 +291,7 @@ class WaveResult:
 class Result:
     """What ``deploy --json`` and ``rollback --json`` print."""
 
-    id: str
+    id: str  #: empty where there was nothing to do, and so nothing recorded
     outcome: Outcome
     exit_code: int
     revision: str | None
@@ -293,7 +303,7 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         """The document of ``--json``; also what the journal keeps."""
         return {
-            "id": self.id,
+            "id": self.id or None,
             "outcome": str(self.outcome),
             "exit_code": self.exit_code,
             "revision": self.revision,

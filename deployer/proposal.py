@@ -26,6 +26,7 @@ class Wishes:
     prepare_only: bool = False
     confirmed: bool = False  #: ``--yes``
     lock_wait_s: float = 0.0  #: how long somebody else's lease is waited for
+    recover: bool = False  #: ``--recover``: what an interrupted deployment left is seen to first
 
 
 @dataclass(frozen=True)

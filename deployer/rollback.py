@@ -15,16 +15,19 @@ from typing import TYPE_CHECKING, Any
 from deployer.context import Context
 from deployer.errors import HostError
 from deployer.journal.ids import who
+from deployer.leasing import lease_name
 from deployer.model import HostOutcome, HostResult, Outcome, Ownership, Result, State
 from deployer.report.words import names
 from deployer.rollout import back
 from deployer.rollout.back import Way
 from deployer.rollout.effects import BACK_S, persist, put_back, release, told_back
 from deployer.rollout.engine import Run
+from deployer.rollout.looking import failing_checks
 from deployer.rollout.saga import Step
 from deployer.rollout.summing import told
 from deployer.rollout.survey import Contact, Survey
 from deployer.undertaking import Undertaking
+from deployer.unfinished import settle
 
 if TYPE_CHECKING:
     from deployer.audience import Audience
@@ -32,8 +35,6 @@ if TYPE_CHECKING:
     from deployer.rollout.back import BackPlan, HostBack
     from deployer.rollout.split import Split
     from deployer.rollout.waves import Fleet
-
-LOOK_S = 3.0  #: how long the checks are asked after a rollback: they inform, the proof is in memory
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,11 @@ def rollback(
     :param stop: a signal; what was begun is finished all the same, for half a rollback helps nobody.
     :raises Refused: when a named release is not on some host; then nothing was touched.
     """
-    return Rollback(Undertaking("rollback", context, journal, audience), wishes, stop).run()
+    own = Undertaking("rollback", context, journal, audience)
+    result = Rollback(own, wishes, stop).run()
+    if result.outcome is not Outcome.REFUSED:
+        settle(context, journal, result, before=own.began)
+    return result
 
 
 class Rollback:
@@ -101,7 +106,8 @@ class Rollback:
             b.host: {"action": b.way.value, "from": b.leaves, "to": b.target, "reason": b.reason}
             for b in plan.hosts.values()
         }
-        with self._own.recorded(revision=self._wishes.to, options=options, story={"undoes": plan.deployment}):
+        story = {"undoes": plan.deployment, "lease": lease_name(self._context)}
+        with self._own.recorded(revision=self._wishes.to, options=options, story=story):
             moving = [[b.host for b in plan.moving]]
             self._own.recorder.note("plan", State.SUCCEEDED, hosts=hosts, waves=moving)
             yield
@@ -112,22 +118,11 @@ class Rollback:
         return run.drive(back.fleet_of(plan, tuple(survey.silent))), run
 
     def _look(self, survey: Survey, plan: BackPlan) -> None:
-        """Ask the checks once more, to inform: one of a site that the older release lacks fails rightly."""
-        playbook = self._context.playbook
-        if not playbook.checks or not plan.moving:
-            return
-        from deployer.checks.health import Once, until_healthy
-
-        pace = Once(LOOK_S, playbook.health.interval_s)
-
-        def look(contact: Contact) -> tuple[str, ...]:
-            address = contact.host.address
-            return until_healthy(playbook.checks, contact.connection, pace, address=address).reasons
-
-        for name, found in survey.each(look, [b.host for b in plan.moving]).items():
-            for reason in (str(found),) if isinstance(found, HostError) else found:
-                said = f"{name}: after the rollback a check does not pass: {reason}"
-                self._audience.warns(self._hide(said))
+        """Ask the checks once more, to inform."""
+        moved = [b.host for b in plan.moving]
+        for name, reason in failing_checks(survey, self._context.playbook, moved):
+            said = f"{name}: after the rollback a check does not pass: {reason}"
+            self._audience.warns(self._hide(said))
 
     def _result(
         self,

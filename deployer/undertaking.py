@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from deployer.errors import DeployerError, Interrupted, StoreUnavailable
 from deployer.journal.ids import new_deployment_id, who
+from deployer.journal.process import this_process
 from deployer.model import DeploymentRecord, HostOutcome, HostResult, Outcome, Result, State
 from deployer.rollout.engine import Recorder
 
@@ -65,7 +67,7 @@ class Undertaking:
         )
         self._journal.start(record)
         first = {"kind": self.kind, "inventory": self.context.name, **(options or {}), **(story or {})}
-        self.recorder.note("deployment", State.STARTED, **first)
+        self.recorder.note("deployment", State.STARTED, **first, process=asdict(this_process()))
         try:
             yield
         except Interrupted as error:

@@ -11,6 +11,7 @@ import typer
 
 from deployer.cli.common import HERE, Common, errors_told, with_common
 from deployer.cli.lab import lab
+from deployer.cli.recover import recover
 from deployer.cli.schema import schema
 from deployer.cli.streams import err, out, tell
 from deployer.cli.typed import Command
@@ -45,7 +46,7 @@ AcceptUnproven = Annotated[
 def register(app: typer.Typer) -> None:
     """Put every command on the program, in the order of a first day."""
     app.command(cls=Command)(init)
-    for command in (adopt, plan, deploy, rollback, status, unlock):
+    for command in (adopt, plan, deploy, rollback, recover, status, unlock):
         app.command(cls=Command)(with_common(command))
     for plain in (history, show, schema):
         app.command(cls=Command)(plain)
@@ -102,7 +103,7 @@ def adopt(
     wishes = case.Wishes(accept_unproven, undo, export)
     with _signals() as signals, setup.journal_of(context) as journal:
         result = case.adopt(context, wishes, journal, _lines(signals, common))
-    return _end(result, inventory, "adopt", common)
+    return end(result, inventory, "adopt", common)
 
 
 def _print_hardening(context: Context, key: Path, common: Common) -> None:
@@ -187,6 +188,14 @@ def deploy(
         ),
     ] = False,
     accept_unproven: AcceptUnproven = False,
+    recover: Annotated[
+        bool,
+        typer.Option(
+            "--recover",
+            envvar="DEPLOYER_RECOVER",
+            help="First finish or unwind what an interrupted deployment left.",
+        ),
+    ] = False,
     lock_wait: Annotated[
         str,
         typer.Option(
@@ -210,15 +219,15 @@ def deploy(
     setup.not_empty("--rev", rev)
     context = setup.load(inventory, common)
     allowed = Permissions(fix_forward, overwrite_drift, accept_deletions, accept_unproven)
-    wishes = Wishes(rev, allowed, prepare_only, yes, setup.seconds("--lock-wait", lock_wait))
+    wishes = Wishes(rev, allowed, prepare_only, yes, setup.seconds("--lock-wait", lock_wait), recover)
     with (
         _signals() as signals,
         setup.journal_of(context) as journal,
-        _audience(signals, common, diff=not yes) as audience,
+        audience_of(signals, common, diff=not yes) as audience,
     ):
         signals.guard_s = context.playbook.rollout.confirm_within_s
         result = case(context, wishes, journal, audience, signals.stop)
-    _end(result, inventory, "deploy", common)
+    end(result, inventory, "deploy", common)
 
 
 def rollback(
@@ -252,11 +261,11 @@ def rollback(
         return _list_releases(context, common)
     with (
         _signals() as signals,
-        _audience(signals, common) as audience,
+        audience_of(signals, common) as audience,
         setup.emergency_journal(context, audience.warns) as journal,
     ):
         result = case(context, Wishes(to, yes), journal, audience, signals.stop)
-    return _end(result, inventory, "rollback", common)
+    return end(result, inventory, "rollback", common)
 
 
 def status(inventory: Inventory, *, common: Common) -> None:
@@ -343,7 +352,7 @@ def _lines(signals: Signals, common: Common, *, diff: bool = False) -> Audience:
     return Lines(signals, quiet=common.quiet, verbose=common.verbose, diff=diff)
 
 
-def _audience(signals: Signals, common: Common, *, diff: bool = False) -> AbstractContextManager[Audience]:
+def audience_of(signals: Signals, common: Common, *, diff: bool = False) -> AbstractContextManager[Audience]:
     """A live table on a terminal, lines elsewhere."""
     if sys.stderr.isatty() and not common.json and not common.quiet:
         from deployer.cli.live import Live
@@ -369,7 +378,8 @@ def _document(document: Any) -> None:
     tell(dumps(document, indent=2, ensure_ascii=False))
 
 
-def _end(result: Result, inventory: str, kind: str, common: Common) -> None:
+def end(result: Result, inventory: str, kind: str, common: Common) -> None:
+    """Show the result, and end with its code."""
     from deployer.report import result_json, result_summary
 
     if common.json:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from deployer.errors import HostError
     from deployer.proposal import Proposal
     from deployer.rollout.back import BackPlan
+    from deployer.rollout.resume import Recovery
 
 DONE = {
     "begin": "taken",
@@ -80,6 +81,18 @@ class Lines:
                 self._write(line)
 
     def agrees_to_go_back(self, _plan: BackPlan, /) -> bool:
+        """Nobody can be asked here."""
+        return False
+
+    def shows_recovery(self, recovery: Recovery, silent: Mapping[str, HostError]) -> None:
+        """What a recovery will do."""
+        from deployer.cli.plans import recovery_lines
+
+        if not self._quiet:
+            for line in recovery_lines(recovery, silent):
+                self._write(line)
+
+    def agrees_to_recover(self, _recovery: Recovery, /) -> bool:
         """Nobody can be asked here."""
         return False
 

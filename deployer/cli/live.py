@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from deployer.model import Event
     from deployer.proposal import Proposal
     from deployer.rollout.back import BackPlan
+    from deployer.rollout.resume import Recovery
 
 DOING = {
     "begin": "taking …",
@@ -88,6 +89,18 @@ class Live:
     def agrees_to_go_back(self, plan: BackPlan, /) -> bool:
         """Ask."""
         return self._ask(f"Roll back {len(plan.moving)} host(s)?")
+
+    def shows_recovery(self, recovery: Recovery, silent: Mapping[str, HostError]) -> None:
+        """What a recovery will do."""
+        from deployer.cli.colour import styled
+        from deployer.cli.plans import recovery_lines
+
+        for line in recovery_lines(recovery, silent):
+            self._console.print(styled(line))
+
+    def agrees_to_recover(self, recovery: Recovery, /) -> bool:
+        """Ask."""
+        return self._ask(f"Recover {len(recovery.deeds)} host(s)?")
 
     def _ask(self, question: str) -> bool:
         sys.stderr.write(f"{question} [y/N] ")

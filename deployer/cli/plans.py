@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from deployer.report.words import count, names
 from deployer.rollout.back import Way
 from deployer.rollout.plan import Action
+from deployer.rollout.saga import Do, Undo
 
 if TYPE_CHECKING:
     from deployer.errors import HostError
     from deployer.proposal import Proposal
     from deployer.rollout.back import BackPlan
     from deployer.rollout.diffs import Diff
+    from deployer.rollout.resume import Recovery
     from deployer.source.changes import Between
 
 
@@ -107,3 +109,28 @@ def back_lines(plan: BackPlan, silent: Mapping[str, HostError]) -> Iterator[str]
             yield f"  {names(hosts)}: {reason}"
     for name, error in silent.items():
         yield f"  {name}: DOES NOT ANSWER: {error}"
+
+
+def recovery_lines(recovery: Recovery, silent: Mapping[str, HostError]) -> Iterator[str]:
+    """What a recovery found and will do, folded."""
+    yield f"recovery of {recovery.deployment}: {recovery.reason}"
+    alike: dict[str, list[str]] = {}
+    for name in recovery.fleet.members:
+        if name not in silent:
+            alike.setdefault(_deed(recovery, name), []).append(name)
+    for deed, hosts in alike.items():
+        yield f"  {names(hosts)}: {deed}"
+    for name, error in silent.items():
+        yield f"  {name}: DOES NOT ANSWER: {error}"
+
+
+def _deed(recovery: Recovery, name: str) -> str:
+    deed, pin = recovery.deeds.get(name), recovery.unfinished.pins.get(name)
+    source, target = (pin.source, pin.target) if pin is not None else (None, None)
+    if deed is None:
+        return recovery.notes.get(name) or "nothing to do"
+    if isinstance(deed, Do):
+        return f"{target}: {deed.step.value}"
+    if deed.undo is Undo.RESTORE:
+        return f"{target} → {source}  (back, and proved)"
+    return recovery.notes.get(name) or "given up; nothing is changed there"

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
+from typing import TypeVar
 
 from deployer.journal.location import place_of
 from deployer.journal.store import Store
 from deployer.model import DeploymentRecord, Event, Result
+
+T = TypeVar("T")
 
 CLOSE_S = 3.0  #: how long an emergency's end waits for the journal
 
@@ -35,6 +38,14 @@ class NullStore:
     def make_up(self, _missed: Iterable[Event], _deployment: str, _result: Result, /) -> bool:
         """Nothing is missed where nothing is recorded."""
         return True
+
+    def unfinished(self, _inventory: str, /) -> tuple[DeploymentRecord, ...]:
+        """Nothing is known of others."""
+        return ()
+
+    def events(self, deployment: str, /) -> tuple[Event, ...]:
+        """What was kept of it."""
+        return tuple(event for event in self.kept if event.deployment == deployment)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -85,6 +96,23 @@ class BestEffortStore(NullStore):
             except TimeoutError:
                 self._late = True
                 self._say(f"it has not answered for {CLOSE_S:.0f} s")
+
+    def unfinished(self, inventory: str, /) -> tuple[DeploymentRecord, ...]:
+        """As a journal, if it has answered so far; otherwise nothing is known."""
+        return self._asked(lambda: self._store.unfinished(inventory))
+
+    def events(self, deployment: str, /) -> tuple[Event, ...]:
+        """As a journal, likewise."""
+        return self._asked(lambda: self._store.events(deployment))
+
+    def _asked(self, ask: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
+        if self._late or not self._warn or self._last is None or not self._last.done():
+            return ()
+        try:
+            return ask()
+        except Exception as error:  # the hosts are helped by now, and history alone is at stake
+            self._say(str(error))
+            return ()
 
     def close(self) -> None:
         """Let go of the journal."""

@@ -46,6 +46,12 @@ class Journal(Protocol):
     def make_up(self, missed: Iterable[Event], deployment: str, result: Result, /) -> bool:
         """Record what could not be recorded in time, if that can be done now; whether it was done."""
 
+    def unfinished(self, inventory: str) -> tuple[DeploymentRecord, ...]:
+        """Deployments of an inventory that run, or whose controller was lost, newest first."""
+
+    def events(self, deployment: str) -> tuple[Event, ...]:
+        """All events of a deployment, in the order they were appended."""
+
     def close(self) -> None:
         """Write what is left."""
 
@@ -178,6 +184,14 @@ class Store:
         conditions = ["inventory = :inventory"] if inventory is not None else []
         conditions += ["finished IS NULL"] if unfinished else []
         return self._deployments(*conditions, inventory=inventory, limit=limit)
+
+    def unfinished(self, inventory: str) -> tuple[DeploymentRecord, ...]:
+        """Deployments of an inventory that run, or whose controller was lost, newest first."""
+        return self.deployments(inventory, unfinished=True)
+
+    def known(self, deployment: str) -> DeploymentRecord | None:
+        """One deployment by its whole id; ``None``: this journal has never heard of it."""
+        return next(iter(self._deployments("id = :id", id=deployment, limit=1)), None)
 
     def deployment(self, name: str) -> DeploymentRecord:
         """One deployment by its id, by any beginning or end of it that fits only one, or "last".

@@ -52,6 +52,13 @@ SPLIT_HOSTS: Mapping[HostOutcome, tuple[str, str]] = {
     HostOutcome.UNCHANGED: ("was left as it was", "were left as they were"),
 }
 
+RECOVER_HOSTS: Mapping[HostOutcome, tuple[str, str]] = {
+    **DEPLOY_HOSTS,
+    HostOutcome.UNREACHABLE: (
+        "could not be reached and is NOT proved to be safe",
+        "could not be reached and are NOT proved to be safe",
+    ),
+}
 ADOPT_HOSTS: Mapping[HostOutcome, tuple[str, str]] = {
     **DEPLOY_HOSTS,
     HostOutcome.PREPARED: ("keeps {release} as its baseline", "keep {release} as their baseline"),
@@ -105,6 +112,8 @@ def ended(host: HostResult, kind: str) -> str:
 def _host_phrases(result: Result, kind: str) -> Mapping[HostOutcome, tuple[str, str]]:
     if kind == "rollback":
         return SPLIT_HOSTS if result.outcome is Outcome.PARTIAL else ROLLBACK_HOSTS
+    if kind == "recover":
+        return RECOVER_HOSTS
     if kind != "adopt":
         return DEPLOY_HOSTS
     undone = any(result.hosts[name].release is None for name in ending_so(result, HostOutcome.PREPARED))
@@ -118,7 +127,7 @@ def unproved(result: Result, kind: str) -> list[str]:
 
 def _doubtful(kind: str) -> frozenset[HostOutcome]:
     # A deployment leaves a host it cannot reach as it found it; a rollback owed it the way back.
-    rollback = kind == "rollback"
+    rollback = kind in ("rollback", "recover")
     return frozenset({HostOutcome.STUCK, HostOutcome.UNREACHABLE} if rollback else {HostOutcome.STUCK})
 
 
@@ -175,6 +184,19 @@ ROLLBACK: Mapping[Outcome, Callable[[Result], str]] = {
     Outcome.STUCK: _said("OPERATOR NEEDED:"),
     Outcome.INTERRUPTED: _interrupted_rollback,
 }
+RECOVER: Mapping[Outcome, Callable[[Result], str]] = {
+    Outcome.DEPLOYED: _said("Recovered and promoted: the fleet is safe."),
+    Outcome.UNCHANGED: lambda result: (
+        "Recovered: nothing had been changed, and the hosts are free again."
+        if result.id
+        else "Nothing to recover."
+    ),
+    Outcome.PARTIAL: _said("Recovered: every host is proved, but they do not all serve the same."),
+    Outcome.REFUSED: _said(REFUSED),
+    Outcome.ROLLED_BACK: _said("Recovered and rolled back: the fleet is safe."),
+    Outcome.STUCK: _said("OPERATOR NEEDED:"),
+    Outcome.INTERRUPTED: _said("Interrupted: the recovery is not finished."),
+}
 ADOPT: Mapping[Outcome, Callable[[Result], str]] = {
     **DEPLOY,
     Outcome.UNCHANGED: _said("Done: nothing that users see was changed."),
@@ -183,5 +205,6 @@ ADOPT: Mapping[Outcome, Callable[[Result], str]] = {
 OPENINGS: Mapping[str, Mapping[Outcome, Callable[[Result], str]]] = {
     "deploy": DEPLOY,
     "rollback": ROLLBACK,
+    "recover": RECOVER,
     "adopt": ADOPT,
 }

@@ -63,6 +63,9 @@ FLEET: Mapping[tuple[str, State], str] = {
     ("deployment", State.SUCCEEDED): "The deployment is over, {outcome}",
     ("deployment", State.FAILED): "The deployment is over, {outcome}",
     ("deployment", State.STARTED): "The {kind} began",
+    ("recovery", State.STARTED): "A recovery began",
+    ("recovery", State.SUCCEEDED): "The recovery is over, {outcome}",
+    ("recovery", State.FAILED): "The recovery is over, {outcome}",
 }
 PLAN: Mapping[str, str] = {
     "change": "change {hosts}",

@@ -35,9 +35,20 @@ NEXT_AFTER_ROLLBACK: Mapping[Outcome, str] = {
     "then once more: deployer rollback {inventory}",
     Outcome.INTERRUPTED: "once more: deployer rollback {inventory}",
 }
+NEXT_AFTER_RECOVERY: Mapping[Outcome, str] = {
+    Outcome.DEPLOYED: "nothing to do; to undo it: deployer rollback {inventory}",
+    Outcome.UNCHANGED: "nothing to do",
+    Outcome.PARTIAL: "deployer status {inventory}; then deploy again, or: deployer rollback {inventory}",
+    Outcome.REFUSED: "once more: deployer recover {inventory}",
+    Outcome.ROLLED_BACK: "deploy again: deployer deploy {inventory}; the whole story: deployer show {id}",
+    Outcome.STUCK: "look at {doubtful} (deployer status {inventory}), "
+    "then once more: deployer recover {inventory}",
+    Outcome.INTERRUPTED: "deployer status {inventory}; then once more: deployer recover {inventory}",
+}
 NEXT: Mapping[str, Mapping[Outcome, str]] = {
     "deploy": NEXT_AFTER_DEPLOY,
     "rollback": NEXT_AFTER_ROLLBACK,
+    "recover": NEXT_AFTER_RECOVERY,
     "adopt": {
         **NEXT_AFTER_DEPLOY,
         Outcome.UNCHANGED: "deployer status {inventory}",
@@ -54,7 +65,7 @@ def result_json(result: Result) -> dict[str, Any]:
 def result_summary(result: Result, *, kind: str = "deploy", inventory: str = "INVENTORY") -> str:
     """What happened and whether the fleet is safe; why; what to do next. Two or three lines.
 
-    :param kind: "deploy", "rollback" or "adopt".
+    :param kind: "deploy", "rollback", "recover" or "adopt".
     :param inventory: as it was typed, for the commands that are proposed.
     """
     lines = [f"{headline(result, kind=kind)} ({duration(result.seconds)})"]

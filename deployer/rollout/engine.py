@@ -186,8 +186,11 @@ class Run:
             kept = self._guarded(self.effects.do, host, action.step)
         except HostError as error:
             self.first_failures.setdefault(host, error)
-            self.recorder.note(action.step, State.FAILED, host=host, **_story(error, began))
-            return Member(log.after(action.step, State.FAILED), _cause(error, action.step))
+            cause = _cause(error, action.step)
+            self.recorder.note(
+                action.step, State.FAILED, host=host, cause=cause.value, **_story(error, began)
+            )
+            return Member(log.after(action.step, State.FAILED), cause)
         seconds = round(time.monotonic() - began, 3)
         self.recorder.note(action.step, State.SUCCEEDED, host=host, **{"seconds": seconds, **kept})
         return replace(member, log=log.after(action.step, State.SUCCEEDED))

@@ -157,6 +157,29 @@ class HostLog:
             if self.states.get(earlier) is not State.SUCCEEDED:
                 raise IllegalEvent(f"{step} cannot start before {earlier} has succeeded")
 
+    def again(self) -> HostLog:
+        """What a recovery begins with: an undo, or a promotion, that failed is tried once more."""
+        states = {
+            step: State.UNDO_STARTED
+            if state is State.UNDO_FAILED
+            else State.STARTED
+            if (step, state) == (Step.PROMOTE, State.FAILED)
+            else state
+            for step, state in self.states.items()
+        }
+        return HostLog(states, None if self.failed is Step.PROMOTE else self.failed)
+
+    def before(self, step: Step) -> HostLog:
+        """The log without that step and those after it: they never had, or no longer have, any effect."""
+        kept = STEPS[: STEPS.index(step)]
+        failed = self.failed if self.failed in kept else None
+        return HostLog({s: state for s, state in self.states.items() if s in kept}, failed)
+
+    def upto(self, step: Step) -> HostLog:
+        """The log in which that step and those before it have succeeded."""
+        whole = dict.fromkeys(STEPS[: STEPS.index(step) + 1], State.SUCCEEDED)
+        return HostLog({**self.states, **whole}, None)
+
     def done(self, step: Step) -> bool:
         """The step succeeded and was not taken back."""
         return self.states.get(step) is State.SUCCEEDED

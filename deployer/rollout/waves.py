@@ -59,6 +59,7 @@ class Fleet:
 
     :ivar waves: host names, wave by wave; every member is in exactly one.
     :ivar lost: hosts that were unreachable before the deployment began. They count against the budget.
+    :ivar abandoned: its controller was lost before every wave was confirmed: a recovery unwinds it.
     """
 
     waves: tuple[tuple[str, ...], ...]
@@ -66,6 +67,7 @@ class Fleet:
     policy: Policy = Policy()
     lost: tuple[str, ...] = ()
     interrupted: bool = False
+    abandoned: bool = False
     prepare_only: bool = False
     total: int = field(default=0)  #: hosts that a percentage of failures is taken of; 0: members and lost
 
@@ -92,6 +94,7 @@ class Ending(StrEnum):
     INTERRUPTED = "interrupted"
     REFUSED = "refused"
     BUDGET = "budget"
+    ABANDONED = "abandoned"  #: what was decided stays, as ``on_failure`` says
 
 
 def split(hosts: Sequence[tuple[str, tuple[str, ...]]], policy: Policy) -> tuple[tuple[str, ...], ...]:
@@ -124,6 +127,8 @@ def ending(fleet: Fleet) -> Ending | None:
         return Ending.REFUSED
     if fleet.failures > fleet.budget:
         return Ending.BUDGET
+    if fleet.abandoned:
+        return Ending.ABANDONED
     return Ending.INTERRUPTED if fleet.interrupted else None
 
 
@@ -168,7 +173,8 @@ def _missing(members: Mapping[str, Member], step: Step) -> bool:
 
 def _goal_at_end(fleet: Fleet, end: Ending, name: str) -> Goal:
     member = fleet.members[name]
-    if end is not Ending.BUDGET or member.cause is not None or fleet.policy.on_failure is Scope.ALL:
+    by_scope = end in (Ending.BUDGET, Ending.ABANDONED)
+    if not by_scope or member.cause is not None or fleet.policy.on_failure is Scope.ALL:
         return Goal.UNWOUND
     stays = member.log.done(Step.VERIFY)
     if fleet.policy.on_failure is Scope.WAVE:
@@ -237,7 +243,7 @@ def verdict(fleet: Fleet) -> Outcome:
     # A host with a newer owner is that one's to prove: this deployment was interrupted, it is not stuck.
     if any(m.log.stuck for m in fleet.members.values() if m.cause is not Cause.FENCED):
         return Outcome.STUCK
-    if end is Ending.INTERRUPTED:
+    if end in (Ending.INTERRUPTED, Ending.ABANDONED):
         return Outcome.INTERRUPTED
     if end is not None:
         return _verdict_at_end(end, logs)

@@ -34,10 +34,11 @@ do_begin() {
   if [ -n "$owner" ] && [ "$owner" != "$deployment" ] && [ "$preempt" != yes ] && [ "$silent" -lt "$owner_silent_s" ]; then
     busy "Deployment $owner of ${owner_controller:-somebody} owns this host and was heard $silent s ago; wait for it, or roll back, which pre-empts it."
   fi
-  if [ "$owner" != "$deployment" ]; then
+  # Also its own deployment is pre-empted: a recovery fences the controller that was believed dead.
+  if [ "$owner" != "$deployment" ] || [ "$preempt" = yes ]; then
+    [ "$owner" = "$deployment" ] || rm -f "$instance/reverted"
     owner_epoch=$((owner_epoch + 1))
     write_owner "$owner_epoch" "$deployment" "$controller"
-    rm -f "$instance/reverted"
   fi
   epoch=$owner_epoch owner=$deployment
   make_store

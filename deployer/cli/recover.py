@@ -1,0 +1,41 @@
+"""``deployer recover``: what an interrupted controller left, finished or taken back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deployer.cli.common import Common
+
+
+def recover(
+    inventory: Annotated[
+        str, typer.Argument(metavar="INVENTORY", help="Name (inventories/NAME.yml) or path of an inventory.")
+    ],
+    *,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", envvar="DEPLOYER_YES", help="Do not ask. Needed without a terminal."),
+    ] = False,
+    common: Common,
+) -> None:
+    """Finish or unwind what an interrupted deployment left.
+
+    Every wave was confirmed: promoted. Else taken back. By the journal and the hosts, or the hosts alone.
+    """
+    from deployer.cli import setup
+    from deployer.cli.commands import audience_of, end
+    from deployer.cli.signals import Signals
+    from deployer.recover import Wishes
+    from deployer.recover import recover as case
+
+    setup.need_yes(yes, "recover")
+    context = setup.load(inventory, common)
+    with (
+        Signals() as signals,
+        setup.journal_of(context) as journal,
+        audience_of(signals, common) as audience,
+    ):
+        result = case(context, Wishes(yes), journal, audience)
+    end(result, inventory, "recover", common)
