@@ -1,0 +1,1 @@
+"""The fault matrix: every step of the saga's table under every fault, on real hosts."""
