@@ -183,8 +183,10 @@ class Box:
     @property
     def guardians(self) -> list[int]:
         """Processes that carry a guard, as the box numbers them."""
-        found = self.run("pgrep", "-f", "agent.sh carry").stdout.split()
-        return [int(pid) for pid in found]
+        # A child that was forked this moment still has its parent's arguments, but no session of its own.
+        listed = self.run("ps", "-eo", "pid=,sid=,args=").stdout.decode().splitlines()
+        found = [line.split(maxsplit=2) for line in listed if "agent.sh carry" in line]
+        return [int(pid) for pid, session, _ in found if pid == session]
 
     def log(self) -> list[str]:
         """The host's own log."""
