@@ -44,7 +44,7 @@ def server_url(postgres: Server, database: str) -> str:
     return postgres.url(database)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest) -> str:
     """A new journal, once in a file and once on a server."""
     wanted: str = request.getfixturevalue("file_url" if request.param == "sqlite" else "server_url")

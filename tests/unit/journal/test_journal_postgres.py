@@ -25,6 +25,8 @@ from tests.postgres import PASSWORD, QUOTED, Server, silence
 
 Make = Callable[..., DeploymentRecord]
 MakeEvent = Callable[..., Event]
+pytestmark = pytest.mark.slow  # a server that is gone is waited for
+
 ROOT = Path(__file__).parents[3]
 SOON_S = 2.0  #: more than anything takes that does not wait
 DEPLOYMENT = "20240612-141500-aaaa"
