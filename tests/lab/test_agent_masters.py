@@ -60,6 +60,24 @@ def test_an_nginx_with_files_of_its_own_is_refused(host: LabHost, agent: AgentOn
     assert agent.observe().one("live") == baseline
 
 
+def test_one_whose_target_is_a_link_already_is_refused_too(host: LabHost, agent: AgentOn) -> None:
+    baseline = agent.adopted()
+    release = release_of(agent.manifest(baseline), {"conf.d/a.conf": site(9181)})
+    agent.deployed(baseline, release)
+    host.stop_nginx()
+    # Its own copy of the store, at the same path.
+    host.run(
+        [
+            "unshare",
+            "--mount",
+            "sh",
+            "-ec",
+            "cp -a /var/lib/deployer /tmp/d; mount --bind /tmp/d /var/lib/deployer; exec nginx",
+        ]
+    )
+    assert "container or a chroot" in "".join(agent.observe().all("problem"))
+
+
 def test_an_nginx_in_a_container_is_not_adopted(host: LabHost, agent: AgentOn) -> None:
     contain(host, "mounts")
     agent.begin()

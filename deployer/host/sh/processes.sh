@@ -95,8 +95,16 @@ find_master() {
   [ -z "$master" ] || [ -n "$nginx_problem" ] || running=yes
 }
 
-# Whether the target looks the same from process $1 (units with PrivateTmp have a mount namespace of their own).
-same_view() { [ ! -e "$target" ] || [ "/proc/$1/root$target/." -ef "$target/." ]; }
+# Whether the target looks the same from process $1 (units with PrivateTmp have a mount namespace of their own). A link would be followed
+# in our own root, so what holds it and what it leads to are looked at.
+same_view() {
+  [ "/proc/$1/root${target%/*}/." -ef "${target%/*}/." ] || return 1
+  if [ -L "$target" ]; then
+    [ "/proc/$1/root$state/." -ef "$state/." ]
+  else
+    [ ! -e "$target" ] || [ "/proc/$1/root$target/." -ef "$target/." ]
+  fi
+}
 
 # Other masters with another configuration, prefix or pid file are other instances and no business of ours.
 second_master() {
