@@ -52,7 +52,7 @@ BY_WORDS = (
     ("Connection refused", "nothing answers there; is the server running?"),
     ("No such file or directory", "nothing answers there; is the server running?"),
     ("the database system is", "the server is starting or stopping; try again"),
-    ("timeout", f"the server has not answered within {CONNECT_S:.0f} s; is the network there?"),
+    ("timeout", "the server has not answered within {seconds} s; is the network there?"),
     ("resolve", "the name of its server cannot be resolved"),
     ("closed the connection", "the server went away in the middle"),
     ("connection is lost", "the server went away in the middle"),
@@ -79,11 +79,12 @@ class PostgresDatabase(Database):
             url = make_url(place.url or "")
         except (ArgumentError, ValueError):  # whose text may hold the password
             raise StoreUnusable("--state is no URL of a PostgreSQL database that can be read") from None
-        self._secrets = _secrets(url)
+        self._secrets, patience = _secrets(url), _patience(url, busy_s)
+        self._connect_s = {**url.query, **patience}["connect_timeout"]
         # No wait without an end: not for a server that lets nobody in, nor for one whose host has died.
         self._engine = create_engine(
             url,
-            connect_args=_patience(url, busy_s),
+            connect_args=patience,
             hide_parameters=True,
             pool_timeout=busy_s,
         )
@@ -161,7 +162,8 @@ class PostgresDatabase(Database):
             raise self._sentence(error, error) from error
 
     def _sentence(self, error: Exception, original: BaseException | None) -> DeployerError:
-        said = f"the journal {self.shown}: {_advice(original, self._secrets)}"
+        advice = _advice(original, self._secrets).replace("{seconds}", str(self._connect_s))
+        said = f"the journal {self.shown}: {advice}"
         if isinstance(original, psycopg.IntegrityError | psycopg.DataError):
             return BadRow(said)
         if isinstance(original, psycopg.ProgrammingError) and original.sqlstate is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -200,7 +201,7 @@ def test_a_rollback_needs_no_server(story: Story, state: str, how: str) -> None:
         back = story.rollback(DEPLOYER_STATE=state.replace(QUOTED, "wr0ng"))
     assert set(back.outcomes.values()) == {"rolled_back"}
     assert time.monotonic() - began < 15
-    assert "this is not journalled, and goes on all the same: the journal postgresql://" in back.ran.err
+    assert "this is not journalled, and goes on all the same" in back.ran.err
     assert not any(secret in str(back) for secret in SECRETS)
     story.assert_serving("shop 1")
 
@@ -265,7 +266,7 @@ def test_who_was_killed_holds_nobody_up_but_on_the_hosts(
 
 def test_unlocked_while_it_works_the_hosts_still_refuse(story: Story, state: str) -> None:
     story.deploy(DEPLOYER_STATE=state)
-    story.playbook(health={"bake": "5s"}, rollout=ONE_WAVE)
+    story.playbook(health={"bake": "60s"}, rollout=ONE_WAVE)
     story.shop("shop 2")
     process = story.start("deploy", "lab", "--yes", "--json", DEPLOYER_STATE=state)
     story.until_said(process, "web1: activated")
@@ -274,8 +275,9 @@ def test_unlocked_while_it_works_the_hosts_still_refuse(story: Story, state: str
     assert "That process lives" in unlocked.err
     busy = story.deploy(expect=3, DEPLOYER_STATE=state)
     assert re.search(r"roll ?back", busy.reason), "the host's own word"
-    assert story.end(process).code == 0
-    story.assert_serving("shop 2")
+    process.send_signal(signal.SIGINT)
+    assert story.end(process).code == 130
+    story.assert_serving("shop 1")
 
 
 # --- secrets
