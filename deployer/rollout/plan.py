@@ -179,8 +179,8 @@ def _cannot(seen: Observation) -> str | None:
 def _guarded(guard: Guard) -> str:
     if guard.state is GuardState.ARMED:
         return (
-            f"{guard.release} of {guard.deployment} is not confirmed yet and goes back by itself in "
-            f"{guard.left_s:.0f} s; wait for it, or run 'deployer rollback', which takes the host over"
+            f"deployment {guard.deployment} owns this host: {guard.release} is not confirmed yet, and goes "
+            f"back by itself in {guard.left_s:.0f} s; wait for it, or run 'deployer rollback', which takes it over"
         )
     return (
         f"{guard.release} of {guard.deployment} was never confirmed and is not back on {guard.source} yet; "
