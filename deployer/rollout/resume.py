@@ -300,14 +300,15 @@ def traces(seen: Mapping[str, Observation]) -> dict[str, list[str]]:
     """The deployments that hosts still belong to, or wait for, newest first, each with its hosts.
 
     A guard that fired leaves its host to its owner. An owner that lapsed on a host where nothing is unproven
-    is only a name.
+    is only a name. One whose guard is for another playbook's target on the same nginx is not ours to end.
     """
     named: dict[str, list[str]] = {}
     for name, host in seen.items():
         guard = guard_of(host)
         waits = guard is not None and guard.state is not GuardState.FIRED
         lapsed = host.owner_silent_s >= LAPSES_S and host.promoted and not waits
-        owner = host.owner if not lapsed else None
+        others = host.guard is not None and host.guard.elsewhere and host.guard.deployment == host.owner
+        owner = None if lapsed or others else host.owner
         for deployment in dict.fromkeys((guard.deployment if waits and guard else None, owner)):
             if deployment is not None:
                 named.setdefault(deployment, []).append(name)

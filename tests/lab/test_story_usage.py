@@ -116,7 +116,7 @@ def test_help_lists_what_is_there_and_nothing_else(story: Story) -> None:
     for command in ("init", "adopt", "plan", "deploy", "rollback", "status", "history", "show", "lab"):
         assert f"\n  {command} " in ran.out, command
         assert story.run(command, "--help").code == 0
-    for later in ("watch", "schedule", "quarantine", "recover", "staging", "drill", "check"):
+    for later in ("watch", "schedule", "quarantine", "staging", "drill", "check"):
         assert f"\n  {later} " not in ran.out
 
 
