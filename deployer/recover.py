@@ -40,7 +40,7 @@ from deployer.rollout.summing import wave_results
 from deployer.rollout.survey import Contact, Survey
 from deployer.rollout.waves import Fleet
 from deployer.undertaking import Undertaking
-from deployer.unfinished import Open, close, decisive, open_records
+from deployer.unfinished import Open, close, cure, decisive, open_records
 
 if TYPE_CHECKING:
     from deployer.audience import Audience
@@ -152,9 +152,10 @@ class Recoverer:
 
     def _read(self, deployment: str) -> Unfinished:
         record, rules = self._journal.known(deployment), policy(self._context)
-        if record is not None and record.kind == "rollback":
-            name = self._context.name
-            raise Refused(f"rollback {deployment} was interrupted; say it again: deployer rollback {name}")
+        command = cure(self._context, record)
+        if command != cure(self._context, None):
+            kind = record.kind if record is not None else "deployment"
+            raise Refused(f"what was interrupted is the {kind} {deployment}; this ends it: {command}")
         events = self._journal.events(deployment) if record is not None else ()
         if record is not None and decisive(events):
             prepare_only = bool(record.options.get("prepare_only"))

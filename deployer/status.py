@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from deployer.errors import HostError
 from deployer.model import Guard, GuardState, Observation
-from deployer.report.words import names
+from deployer.report.words import clean, duration, names
+from deployer.rollout.resume import traces
 from deployer.rollout.split import split_of
 from deployer.rollout.survey import Contact, Survey
 
@@ -60,6 +61,48 @@ class HostStatus:
 
 
 @dataclass(frozen=True)
+class Unended:
+    """A deployment that hosts still belong to, or wait for.
+
+    :ivar on_target: those of its hosts that serve what it brought.
+    :ivar elsewhere: the others.
+    """
+
+    deployment: str
+    owner: Observation
+    on_target: tuple[str, ...]
+    elsewhere: tuple[str, ...]
+
+    @property
+    def split(self) -> bool:
+        """Its hosts do not all serve the same."""
+        return bool(self.on_target and self.elsewhere)
+
+    def told(self, inventory: str) -> str:
+        """One sentence, with what to do."""
+        heard = f" of {clean(self.owner.owner_controller)}, heard {duration(self.owner.owner_silent_s)} ago,"
+        where = f"{names(self.on_target)} on its target" if self.on_target else ""
+        others = f"{names(self.elsewhere)} not" if self.elsewhere else ""
+        stand = ", ".join(filter(None, (where, others)))
+        begin = "the fleet is split: " if self.split else ""
+        return (
+            f"{begin}deployment {clean(self.deployment)}{heard if self.owner.owner else ''} has not ended "
+            f"({stand}); should its controller be dead: deployer recover {inventory}"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """One of ``unfinished`` in ``status --json``."""
+        return {
+            "deployment": self.deployment,
+            "controller": self.owner.owner_controller if self.owner.owner else None,
+            "silent_seconds": self.owner.owner_silent_s if self.owner.owner else None,
+            "on_target": list(self.on_target),
+            "elsewhere": list(self.elsewhere),
+            "split": self.split,
+        }
+
+
+@dataclass(frozen=True)
 class FleetStatus:
     """All hosts, in inventory order."""
 
@@ -68,7 +111,10 @@ class FleetStatus:
 
     @property
     def split(self) -> str | None:
-        """A sentence, when some hosts serve what was taken back on others."""
+        """A sentence, when a deployment was left half-way, or its hosts were taken back only in part."""
+        for each in self.unfinished:
+            if each.split:
+                return each.told(self.inventory)
         found = split_of(host.seen for host in self.hosts.values() if host.seen is not None)
         if found is None:
             return None
@@ -84,14 +130,34 @@ class FleetStatus:
         """0, or 6 when something is not as it should be."""
         return 6 if self.split or any(host.troubles for host in self.hosts.values()) else 0
 
+    @property
+    def unfinished(self) -> tuple[Unended, ...]:
+        """Deployments that are at work, or were left."""
+        seen = {name: host.seen for name, host in self.hosts.items() if host.seen is not None}
+        return tuple(unended(seen, deployment, hosts) for deployment, hosts in traces(seen).items())
+
     def as_json(self) -> dict[str, Any]:
         """The document of ``status --json``."""
         return {
             "inventory": self.inventory,
             "exit_code": self.exit_code,
             "split": self.split,
+            "unfinished": [each.as_json() for each in self.unfinished],
             "hosts": {name: host.as_json() for name, host in self.hosts.items()},
         }
+
+
+def unended(seen: Mapping[str, Observation], deployment: str, hosts: Sequence[str]) -> Unended:
+    """What became of the hosts of a deployment so far. Pure."""
+    there = [n for n, o in seen.items() if n in hosts or o.last_deployment == deployment]
+    brought = {
+        n
+        for n in there
+        if (o := seen[n]).last_deployment == deployment and o.live == o.last_target != o.last_from
+    }
+    owner = min((seen[n] for n in hosts), key=lambda o: (o.owner != deployment, o.owner_silent_s))
+    on_target = tuple(n for n in there if n in brought)
+    return Unended(deployment, owner, on_target, tuple(n for n in there if n not in brought))
 
 
 def status(context: Context, *, checks: bool = True) -> FleetStatus:
@@ -153,9 +219,10 @@ def _store_troubles(seen: Observation) -> list[str]:
         held = seen.memory or "nothing that can be proved"
         troubles.append(f"{seen.live} is on disk, but memory holds {held} ({seen.memory_note})")
     if not seen.promoted:
-        troubles.append(
-            f"{seen.live} was never promoted: a deployment ended early; deploy again, or roll back"
-        )
+        ended = seen.owner is None or seen.owner != seen.last_deployment
+        early = "a deployment ended early; deploy again, or roll back"
+        why = early if ended else "its deployment has not ended"
+        troubles.append(f"{seen.live} was never promoted: {why}")
     return troubles
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from deployer.journal.process import Process
@@ -14,7 +15,7 @@ from deployer.rollout.resume import traces
 
 if TYPE_CHECKING:
     from deployer.context import Context
-    from deployer.journal.store import Journal
+    from deployer.journal.store import Journal, Store
     from deployer.model import DeploymentRecord, Event, Observation
 
 
@@ -69,7 +70,7 @@ def _is_of(found: Open, context: Context) -> bool:
     return found.record.playbook in (None, context.playbook.name)
 
 
-def in_the_way(context: Context, journal: Journal, seen: Mapping[str, Observation]) -> str | None:
+def in_the_way(context: Context, journal: Store, seen: Mapping[str, Observation]) -> str | None:
     """Why nothing may be begun here: an unfinished deployment, in one sentence. What never began is closed.
 
     :raises StoreUnavailable: when the journal cannot be asked.
@@ -82,11 +83,11 @@ def in_the_way(context: Context, journal: Journal, seen: Mapping[str, Observatio
         if not found.hosts:
             close([found], journal, "its controller was lost before anything was begun")
         elif found.record.kind == "deploy":
-            return f"{found.told}, was never finished; recover it first: {_cure(context)}"
-    return _on_hosts(context, seen)
+            return f"{found.told}, was never finished; recover it first: {cure(context, found.record)}"
+    return _on_hosts(context, journal, seen)
 
 
-def _on_hosts(context: Context, seen: Mapping[str, Observation]) -> str | None:
+def _on_hosts(context: Context, journal: Store, seen: Mapping[str, Observation]) -> str | None:
     for deployment, hosts in traces(seen).items():
         first = seen[hosts[0]]
         heard = ""
@@ -96,13 +97,18 @@ def _on_hosts(context: Context, seen: Mapping[str, Observation]) -> str | None:
         owned = "owns this host" if len(hosts) == 1 else "owns these hosts"
         return (
             f"{names(hosts)}: deployment {clean(deployment)}{heard} {owned} and is not finished; "
-            f"wait for it or, should its controller be dead: {_cure(context)}"
+            f"wait for it or, should its controller be dead: {cure(context, journal.known(deployment))}"
         )
     return None
 
 
-def _cure(context: Context) -> str:
-    return f"deployer recover {context.name}"
+def cure(context: Context, record: DeploymentRecord | None) -> str:
+    """The command that ends it: a rollback is said again, and another playbook on the same nginx has its own."""
+    command = "rollback" if record is not None and record.kind == "rollback" else "recover"
+    said = f"deployer {command} {context.name}"
+    if record is None or record.playbook in (None, context.playbook.name):
+        return said
+    return f"{said} --playbook {quote(record.playbook)}"
 
 
 def close(found: Iterable[Open], journal: Journal, reason: str, result: Result | None = None) -> None:

@@ -20,7 +20,8 @@ def status_table(found: FleetStatus) -> str:
     for host in found.hosts.values():
         lines += [f"! {host.host}: {trouble}" for trouble in host.troubles]
         lines += [f"  {host.host}: {note}" for note in host.notes]
-    if found.split:
+    lines += [f"! {each.told(found.inventory)}" for each in found.unfinished]
+    if found.split and not any(each.split for each in found.unfinished):
         lines.append(f"! {found.split}")
     bad = sum(bool(h.troubles) for h in found.hosts.values())
     total = len(found.hosts)

@@ -35,7 +35,7 @@ class Unfinished:
 
     :ivar lost: hosts that it could not reach in the beginning.
     :ivar total: hosts that were planned for; a percentage of failures is taken of them.
-    :ivar gave_up: an earlier recovery has decided to unwind it already.
+    :ivar gave_up: that it is unwound was decided already, by itself or by an earlier recovery.
     :ivar guessed: no journal knows of it, and not all hosts could be asked: who is concerned is not known.
     """
 
@@ -110,7 +110,8 @@ def from_journal(
             plan = event.detail
         elif event.step == RECOVERY and event.state is State.STARTED:
             logs = {name: log.again() for name, log in logs.items()}
-            gave_up = gave_up or event.detail.get("decision") == BACK
+        if event.host is None and event.detail.get("decision") == BACK:
+            gave_up = True  # decided by the deployment itself, or by a recovery of it
     members = [str(name) for wave in plan.get("waves", ()) for name in wave]
     logs = {name: logs.get(name, HostLog()).again() for name in members}
     hosts = plan.get("hosts", {})
@@ -259,7 +260,8 @@ def resume(unfinished: Unfinished, seen: Mapping[str, Observation]) -> Recovery:
         }
         return Recovery(unfinished, replace(fleet, members={**members, **left_behind}), notes)
     sure = not (unfinished.gave_up or unfinished.guessed or unfinished.prepare_only)
-    confirmed = bool(fleet.alive) and all(m.log.done(Step.CONFIRM) for m in fleet.alive.values())
+    live = (m.log for m in fleet.alive.values())
+    confirmed = bool(fleet.alive) and all(g.done(Step.ACTIVATE) and g.done(Step.CONFIRM) for g in live)
     return Recovery(unfinished, replace(fleet, abandoned=not (sure and confirmed)), notes)
 
 
@@ -271,7 +273,10 @@ def _as_seen(log: HostLog, seen: Observation, deployment: str) -> tuple[HostLog,
     if reached in (None, Step.BEGIN, Step.PREPARE):
         # It was never switched, or others have been there since: not ours to take back.
         since = log.done(Step.ACTIVATE) or reached is Step.PREPARE
-        return log.before(Step.ACTIVATE), f"it has gone on to {seen.live} since" if since else None
+        kept = log.before(Step.ACTIVATE)
+        if seen.owner == deployment and Step.BEGIN not in kept.states:
+            kept = kept.upto(Step.BEGIN)
+        return kept, f"it has gone on to {seen.live} since" if since else None
     if reached is not Step.ACTIVATE:
         return (log if log.failed else log.upto(Step(reached))), None
     log = log if Step.ACTIVATE in log.states else log.upto(Step.ACTIVATE)
@@ -295,14 +300,15 @@ def traces(seen: Mapping[str, Observation]) -> dict[str, list[str]]:
     """The deployments that hosts still belong to, or wait for, newest first, each with its hosts.
 
     A guard that fired leaves its host to its owner. An owner that lapsed on a host where nothing is unproven
-    is only a name.
+    is only a name. One whose guard is for another playbook's target on the same nginx is not ours to end.
     """
     named: dict[str, list[str]] = {}
     for name, host in seen.items():
         guard = guard_of(host)
         waits = guard is not None and guard.state is not GuardState.FIRED
         lapsed = host.owner_silent_s >= LAPSES_S and host.promoted and not waits
-        owner = host.owner if not lapsed else None
+        others = host.guard is not None and host.guard.elsewhere and host.guard.deployment == host.owner
+        owner = None if lapsed or others else host.owner
         for deployment in dict.fromkeys((guard.deployment if waits and guard else None, owner)):
             if deployment is not None:
                 named.setdefault(deployment, []).append(name)

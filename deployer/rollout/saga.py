@@ -117,6 +117,9 @@ _MAY_FOLLOW: Mapping[State | None, frozenset[State]] = {
 }
 
 
+_UNDOING = (State.UNDO_STARTED, State.UNDO_SUCCEEDED, State.UNDO_FAILED)
+
+
 @dataclass(frozen=True)
 class HostLog:
     """What the journal says of one host.
@@ -176,9 +179,10 @@ class HostLog:
         return HostLog({s: state for s, state in self.states.items() if s in kept}, failed)
 
     def upto(self, step: Step) -> HostLog:
-        """The log in which that step and those before it have succeeded."""
+        """The log in which that step and those before it have succeeded; what is being undone, is."""
+        gone = {s: state for s, state in self.states.items() if state in _UNDOING}
         whole = dict.fromkeys(STEPS[: STEPS.index(step) + 1], State.SUCCEEDED)
-        return HostLog({**self.states, **whole}, None)
+        return HostLog({**self.states, **whole, **gone}, None)
 
     def done(self, step: Step) -> bool:
         """The step succeeded and was not taken back."""

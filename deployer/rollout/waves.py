@@ -176,7 +176,7 @@ def _goal_at_end(fleet: Fleet, end: Ending, name: str) -> Goal:
     by_scope = end in (Ending.BUDGET, Ending.ABANDONED)
     if not by_scope or member.cause is not None or fleet.policy.on_failure is Scope.ALL:
         return Goal.UNWOUND
-    stays = member.log.done(Step.VERIFY)
+    stays = member.log.done(Step.ACTIVATE) and member.log.done(Step.VERIFY)
     if fleet.policy.on_failure is Scope.WAVE:
         stays = stays and name not in current_wave(fleet)
     return Goal.LEFT if stays else Goal.UNWOUND

@@ -65,7 +65,7 @@ def test_the_controller_is_killed_and_every_host_goes_back(story: Story) -> None
         assert (seen["guard"]["state"], seen["live"]) == ("fired", seen["memory"])
         assert any("nobody had confirmed it" in note for note in seen["notes"])
     told = story.deploy(expect=3)  # the dead controller still owns the hosts
-    assert "owns this host" in told.reason
+    assert "deployer recover lab" in told.reason
     back = story.rollback()
     assert set(back.outcomes.values()) == {"rolled_back"}
     assert story.rollback().outcome == "unchanged"
@@ -104,7 +104,7 @@ def test_a_rollback_does_not_wait_for_the_guards(story: Story) -> None:
     killed(process)
     assert {s["guard"]["state"] for s in story.status(expect=6).values()} == {"armed"}
     refused = story.deploy(expect=3)
-    assert "not confirmed yet" in refused.reason
+    assert "deployer recover lab" in refused.reason
     story.rollback()
     story.assert_serving("shop 1")
     assert not any(map(carried, story.lab.hosts))

@@ -88,7 +88,7 @@ def test_killed_without_a_word_the_next_one_is_told(story: Story) -> None:
     assert seen["web1"]["promoted"] is False
     story.playbook()
     busy = story.deploy(expect=3)
-    assert "owns this host" in busy.reason
+    assert "was never finished; recover it first: deployer recover lab" in busy.reason
     back = story.rollback()
     assert back.outcomes["web1"] == "rolled_back"
     story.assert_serving("shop 1", story.lab.hosts[:1])

@@ -63,7 +63,7 @@ def test_both_at_once_one_is_told_to_wait(both: Story) -> None:
     both.until_said(slow, "web1: activated")
     busy = both.deploy("--playbook", "extra", expect=3)
     assert set(busy.outcomes.values()) <= {"refused", "untouched"}
-    assert "owns this host" in busy.reason
+    assert "owns th" in busy.reason  # this host, or these
     slow.terminate()
     assert both.end(slow).code == 130
     both.deploy("--playbook", "extra")

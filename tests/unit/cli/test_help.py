@@ -17,7 +17,7 @@ from tests.unit.cli.conftest import Call
 from tests.unit.test_house import HEAVY
 
 PAGE = Path(__file__).parents[3] / "docs/commands.md"
-LATER = ("check", "recover", "watch", "quarantine", "schedule", "staging", "drill")
+LATER = ("check", "watch", "quarantine", "schedule", "staging", "drill")
 
 #: What DESIGN.md promises and is there by now.
 PROMISED = {
@@ -25,8 +25,9 @@ PROMISED = {
     "adopt": "--export --undo --accept-unproven",
     "plan": "--rev --limit",
     "deploy": "--rev --limit --yes --prepare-only --fix-forward --overwrite-drift --accept-deletions"
-    " --lock-wait",
+    " --recover --lock-wait",
     "rollback": "--to --list --limit --yes",
+    "recover": "--limit --yes",
     "status": "--limit",
     "unlock": "--yes",
     "history": "",
@@ -35,7 +36,7 @@ PROMISED = {
     "lab down": "",
     "lab status": "",
 }
-ON_INVENTORY = ("adopt", "plan", "deploy", "rollback", "status", "unlock")
+ON_INVENTORY = ("adopt", "plan", "deploy", "rollback", "recover", "status", "unlock")
 COMMON = "--project --playbook --ssh-config --state --json --verbose --quiet"
 
 
