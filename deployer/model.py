@@ -196,7 +196,7 @@ class Ownership:
     """Who may change a host: granted by the host itself, carried by every changing request."""
 
     deployment: str
-    epoch: int
+    epoch: int | None  #: ``None``: it was asked for and not heard of; it can only be given up
     controller: str  #: ``user@host`` of the controlling machine
 
 

@@ -78,7 +78,7 @@ class Agent(Caller):
         return epoch
 
     def release(self, own: Ownership) -> None:
-        """Give ownership up."""
+        """Give ownership up; without an epoch, whatever this deployment was granted."""
         self._one("release", self._owned(own), timeout_s=QUICK_S)
 
     def adopt(self, own: Ownership, *, accept_unproven: bool = False) -> str:
@@ -241,7 +241,7 @@ class Agent(Caller):
         return [
             *self._common(),
             ("deployment", own.deployment),
-            ("epoch", str(own.epoch)),
+            ("epoch", "" if own.epoch is None else str(own.epoch)),
             ("controller", own.controller),
         ]
 

@@ -131,7 +131,13 @@ class DeployEffects:
     def _begin(self, run: HostRun) -> Outcome:
         agent = run.contact.agent
         agent.ensure_installed()
-        epoch = agent.begin(self._deployment, self._controller)
+        # It may be granted and the answer lost: then it has to be given up all the same.
+        run.own = Ownership(self._deployment, None, self._controller)
+        try:
+            epoch = agent.begin(self._deployment, self._controller)
+        except Busy:
+            run.own = None
+            raise
         run.own = Ownership(self._deployment, epoch, self._controller)
         seen = run.contact.seen
         if seen is not None and epoch != seen.epoch + 1 and seen.owner != self._deployment:
@@ -229,7 +235,7 @@ def told_back(source: str, switched: Switched) -> Outcome:
 
 
 def release(contact: Contact, own: Ownership | None) -> Outcome:
-    """Give the ownership up; a host that was never begun, or has a new owner, needs nothing."""
+    """Give the ownership up; a host that was never asked for it, or has a new owner, needs nothing."""
     if own is None:
         return {}
     try:
@@ -307,6 +313,6 @@ def _is_lost(error: BaseException | None) -> bool:
 
 
 def _owned(run: HostRun) -> Ownership:
-    if run.own is None:
+    if run.own is None or run.own.epoch is None:
         raise TransportError("its ownership was never heard of", host=run.name, fate=Fate.UNKNOWN)
     return run.own

@@ -23,7 +23,6 @@ GUARD_S = 4.0  #: ``confirm_within``
 GRACE_S = 12.0  #: after the deadline, or the controller's end: for the guard's own work
 ENDS_S = 150.0  #: so long the longest way back may be tried
 EVERY_S = 0.2
-RECOVERS = Path("deployer/recover.py").exists()
 BEFORE_ANY = frozenset({"refused", "untouched", "unreachable", "rolled_back", "prepared"})
 
 
@@ -147,7 +146,7 @@ class Cell:
         controller = ground.story.start("deploy", "lab", "--yes", "--json", "-v")
         try:
             self._await(victim, moment, controller, began)
-            strike = Strike(self.fault, victim, controller, target, GUARD_S + 1.5)
+            strike = Strike(self.fault, victim, controller, target, not verbs, GUARD_S + 1.5)
             struck = time.monotonic()
             strike.now()
             safe = self._watch(controller, {source, target}, struck)
@@ -213,16 +212,14 @@ class Cell:
             marks += ["away"] if away else []
         if strike.lift():
             marks.append("nginx")
-        back = recover(ground)
-        need(back == 0, f"recover ended with {back}")
-        if RECOVERS:
-            need(not ground.unfinished(), f"recovered, but the journal leaves {ground.unfinished()} open")
+        need((back := recover(ground)) == 0, f"recover ended with {back}")
+        need(not ground.unfinished(), f"recovered, but the journal leaves {ground.unfinished()} open")
         seen = {host.name: ground.proof.standing(host) for host in ground.hosts}
         for name, stands in seen.items():
             need(stands.number in shops and not stands.guarded, f"recovered, but {name} has {stands}")
         numbers = {stands.number for stands in seen.values()}
         where = {frozenset({source}): "from", frozenset({target}): "target"}.get(frozenset(numbers), "split")  # type: ignore[arg-type]
-        if {s.number for s in before.values()} != numbers:
+        if {s.disk for s in before.values()} != {s.disk for s in seen.values()}:
             marks.append("recovered")
         ground.good_deploy()
         return Outcome("killed" if ran is None else str(ran.code), where, safe_s, tuple(marks))
@@ -279,6 +276,4 @@ def truthful(ran: Ran, seen: Mapping[str, Standing], shops: tuple[int, int], awa
 def recover(ground: Ground) -> int:
     """Finish or unwind what is left; the exit code."""
     ran = ground.story.run("recover", "lab", "--yes", "--json")
-    if ran.code == 2 and "No such command" in ran.err:
-        return ground.story.run("rollback", "lab", "--yes", "--json").code
     return ran.code

@@ -112,7 +112,7 @@ def run_all(keys: Sequence[Key], seed: str, labs: int, until: float, work: Path)
             for number in range(min(labs, queues[kind].qsize()))
         ]
         threads = [
-            threading.Thread(target=work_on, args=(ground, queues[ground.story.lab.init]))
+            threading.Thread(target=work_on, args=(ground, queues[ground.story.lab.init]), daemon=True)
             for ground in grounds
         ]
         for thread in threads:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from deployer.errors import (
+    AgentError,
     Busy,
     ConfigRefused,
     Fate,
@@ -20,7 +21,9 @@ from deployer.errors import (
 )
 from deployer.model import Ownership
 from deployer.rollout import effects
-from deployer.rollout.effects import persist, release
+from deployer.rollout.effects import DeployEffects, HostRun, persist, release
+from deployer.rollout.guards import Deadlines
+from deployer.rollout.saga import Step
 from deployer.rollout.survey import Contact
 
 OWN = Ownership("d1", 4, "me@here")
@@ -32,8 +35,16 @@ class Line:
     :ivar reopened: how often a new connection was asked for.
     """
 
-    def __init__(self, *, dead: bool = False, releases: list[Exception] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        dead: bool = False,
+        releases: list[Exception] | None = None,
+        begins: Exception | None = None,
+    ) -> None:
         self.agent = self
+        self._begins = begins
+        self.released: list[Ownership] = []
         self.reopened, self._dead = 0, dead
         self._releases = releases or []
 
@@ -43,9 +54,17 @@ class Line:
             raise Unreachable("still no route", host="web1")
 
     def release(self, own: Ownership) -> None:
-        assert own is OWN
+        self.released.append(own)
         if self._releases:
             raise self._releases.pop(0)
+
+    def ensure_installed(self) -> None:
+        pass
+
+    def begin(self, *_who: str) -> int:
+        if self._begins:
+            raise self._begins
+        return 4
 
     @property
     def contact(self) -> Contact:
@@ -160,3 +179,24 @@ def test_giving_up_says_when_it_failed() -> None:
     error: Any = HostError("read-only file system", host="web1")
     with pytest.raises(HostError):
         release(Line(releases=[error]).contact, OWN)
+
+
+@pytest.mark.parametrize(
+    ("error", "given_up"),
+    [
+        (lost(), [Ownership("d2", None, "me@here")]),
+        (AgentError("made to fail", host="web1", code=70), [Ownership("d2", None, "me@here")]),
+        (Busy("somebody else is at work", host="web1"), []),
+    ],
+)
+def test_an_ownership_that_was_granted_unheard_is_given_up_too(
+    error: HostError, given_up: list[Ownership], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(effects, "FORWARD_S", 0.1)
+    line = Line(begins=error)
+    run = HostRun(line.contact, cast("Any", None), cast("Any", None), cast("Any", None), cast("Any", None))
+    done = DeployEffects({"web1": run}, ("d2", "me@here"), cast("Any", None), Deadlines(1.0))
+    with pytest.raises(type(error)):
+        done.do("web1", Step.BEGIN)
+    done.undo("web1", Step.BEGIN)
+    assert line.released == given_up
