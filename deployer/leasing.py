@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from deployer.errors import LeaseHeld
+from deployer.errors import LeaseHeld, UsageError
 from deployer.journal.lease import Answer, Held, Lease, Owner
 from deployer.report.words import clean, duration, minute
 
@@ -33,7 +33,11 @@ def lease_name(context: Context) -> str:
     from deployer.source.url import parse_url
 
     book = context.playbook
-    what = (parse_url(context.repo).plain, book.source.path, book.target.directory)
+    try:
+        repo = parse_url(context.repo).plain
+    except (UsageError, RuntimeError):  # deploy says what is wrong with it; a rollback needs no repository
+        repo = book.source.repo
+    what = (repo, book.source.path, book.target.directory)
     return f"{context.name} {sha256(repr(what).encode('utf-8', 'backslashreplace')).hexdigest()[:12]}"
 
 

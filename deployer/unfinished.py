@@ -103,7 +103,7 @@ def _on_hosts(context: Context, journal: Store, seen: Mapping[str, Observation])
 
 
 def cure(context: Context, record: DeploymentRecord | None) -> str:
-    """The command that ends it: a rollback is said again, and another playbook on the same nginx has its own."""
+    """The command that ends it: a rollback is said again; another playbook on the same nginx has its own."""
     command = "rollback" if record is not None and record.kind == "rollback" else "recover"
     said = f"deployer {command} {context.name}"
     if record is None or record.playbook in (None, context.playbook.name):

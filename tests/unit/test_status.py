@@ -173,3 +173,39 @@ def test_the_document_says_all_that_is_known() -> None:
     }
     assert set(web2) == set(web1)
     assert (web2["reachable"], web2["live"], web2["good"]) == (False, None, [])
+
+
+def left(name: str, live: str, **differs: Any) -> HostStatus:
+    heard = {"owner_silent": ("42",), "owner_controller": ("ann@ops1",)}
+    known = {
+        "owner": "20240612-1",
+        "last_deployment": "20240612-1",
+        "last_target": BAD,
+        "last_from": "baseline-000000000000",
+        "good": good("baseline-000000000000"),
+    }
+    return judged(seen(name, live=live, facts=heard, **{**known, **differs}))
+
+
+def test_a_deployment_that_was_left_half_way_is_told_with_the_command() -> None:
+    hosts = {"web1": left("web1", BAD), "web2": left("web2", "baseline-000000000000")}
+    found = FleetStatus("production", hosts)
+    assert found.exit_code == 6
+    told = (
+        "the fleet is split: deployment 20240612-1 of ann@ops1, heard 42 s ago, has not ended "
+        "(web1 on its target, web2 not); should its controller be dead: deployer recover production"
+    )
+    assert [each.told("production") for each in found.unfinished] == [told]
+    assert found.split == told
+    assert found.as_json()["unfinished"][0]["on_target"] == ["web1"]
+    assert "its deployment has not ended" in hosts["web1"].troubles[0]
+
+
+def test_hosts_that_all_went_back_are_only_not_given_up_yet() -> None:
+    found = FleetStatus("production", {"web2": left("web2", "baseline-000000000000")})
+    assert (found.exit_code, found.split) == (0, None)
+    assert "deployer recover production" in found.unfinished[0].told("production")
+
+
+def test_nobodys_hosts_have_nothing_unfinished() -> None:
+    assert FleetStatus("production", {"web1": left("web1", BAD, owner=None)}).unfinished == ()

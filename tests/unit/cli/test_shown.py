@@ -11,7 +11,7 @@ import pytest
 
 from deployer.cli.colour import styled
 from deployer.cli.lines import Lines, line_of
-from deployer.cli.plans import back_lines, plan_json, plan_lines
+from deployer.cli.plans import back_lines, plan_json, plan_lines, recovery_lines
 from deployer.cli.signals import Signals
 from deployer.cli.tables import releases_table, status_table
 from deployer.context import Context
@@ -21,6 +21,8 @@ from deployer.proposal import Proposal
 from deployer.rollout.back import undo_latest
 from deployer.rollout.diffs import Diff
 from deployer.rollout.plan import Action, HostPlan, Plan
+from deployer.rollout.resume import from_hosts, resume
+from deployer.rollout.waves import Policy
 from deployer.source.git import Commit
 from deployer.status import FleetStatus, judge
 from tests.unit.seen import fresh, good, seen
@@ -369,4 +371,28 @@ def test_the_releases_of_a_fleet() -> None:
         "  none: not adopted yet",
         "web3:",
         "  cannot be asked: no route to host",
+    ]
+
+
+def test_a_recovery_is_shown_before_the_question() -> None:
+    mine = {"owner": "d7", "good": good(BASE, OLD)}
+    here = {"last_deployment": "d7", "last_target": NEW, "last_from": OLD}
+    hosts = {
+        "web1": seen("web1", live=NEW, **mine, **here),
+        "web2": seen("web2", live=OLD, **mine, **here),
+        "web3": seen("web3", live=OLD, **mine),
+    }
+    recovery = resume(from_hosts("d7", hosts, {}, Policy(), everybody=False), hosts)
+    lines = list(recovery_lines(recovery, {"web4": Unreachable("no route", host="web4")}))
+    assert lines == [
+        "recovery of d7: not every wave is known to be confirmed, so it is taken back",
+        f"  web1, web2: {NEW} → {OLD}  (back, and proved)",
+        "  web3: given up; nothing is changed there",
+        "  web4: DOES NOT ANSWER: no route",
+    ]
+    whole = {"web1": hosts["web1"]}
+    forward = resume(from_hosts("d7", whole, {}, Policy(), everybody=True), whole)
+    assert list(recovery_lines(forward, {})) == [
+        "recovery of d7: every wave was confirmed, so it is promoted everywhere",
+        f"  web1: {NEW}: promote",
     ]

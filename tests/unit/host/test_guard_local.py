@@ -262,6 +262,33 @@ def test_an_owner_with_an_armed_guard_has_not_lost_the_host(box: Box) -> None:
     assert (box.page, guard_of(box), box.guardians) == ("one", "", [])
 
 
+@every_shell
+def test_a_recovery_fences_the_controller_of_the_same_deployment(box: Box) -> None:
+    base, release = two(box)
+    box.activated(release, base, LONG_S)
+    slept = box.epoch
+    box.begin("d1")
+    assert box.epoch == slept  # said again because an answer was lost
+    box.begin("d1", preempt="yes")
+    assert (box.epoch, guard_of(box)) == (slept + 1, "armed")
+    recovery, box.epoch = box.epoch, slept
+    box.refused(76, "confirm", release=release)
+    box.epoch = recovery
+    box.ok("confirm", release=release)
+    assert guard_of(box) == ""
+
+
+@every_shell
+def test_a_recovery_still_hears_that_the_guard_has_fired(box: Box) -> None:
+    base, release = two(box)
+    box.activated(release, base, 1.0)
+    until(lambda: guard_of(box) == "fired", "fired")
+    box.begin("d1", preempt="yes")
+    assert guard_of(box) == "fired"
+    assert box.ok("restore", "release", release=base).one("changed") in ("no", "")
+    assert guard_of(box) == ""
+
+
 def test_ownership_that_is_given_up_leaves_the_guard(box: Box) -> None:
     base, release = two(box)
     box.activated(release, base, 1.0)
