@@ -60,7 +60,9 @@ class ConfigError(UsageError):
     def __init__(self, problem: str, *, file: str, line: int | None = None, key: str | None = None) -> None:
         self.problem, self.file, self.line, self.key = problem, file, line, key
         where = file if line is None else f"{file}:{line}"
-        super().__init__(f"{where}: {key}: {problem}" if key else f"{where}: {problem}")
+        # Keys and names of files are whatever somebody wrote: a terminal must not obey them.
+        told = f"{where}: {key}: " if key else f"{where}: "
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in told) + problem)
 
 
 class UnknownRevision(UsageError):

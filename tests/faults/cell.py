@@ -35,13 +35,14 @@ class Outcome:
     """What came of a cell.
 
     :ivar ended: how the controller ended: its exit code, or that it was killed.
-    :ivar safe_s: seconds from the fault until every host stood on its target or its ``from`` for good.
+    :ivar safe_s: seconds from the fault until every host stood on its target or its ``from`` for good;
+        ``None`` where that waited for somebody to start nginx.
     :ivar marks: what a reader of the table should know.
     """
 
     ended: str
     where: str
-    safe_s: float
+    safe_s: float | None
     marks: tuple[str, ...] = ()
 
 
@@ -222,7 +223,8 @@ class Cell:
         if {s.disk for s in before.values()} != {s.disk for s in seen.values()}:
             marks.append("recovered")
         ground.good_deploy()
-        return Outcome("killed" if ran is None else str(ran.code), where, safe_s, tuple(marks))
+        ended = "killed" if ran is None else str(ran.code)
+        return Outcome(ended, where, None if "nginx" in marks else safe_s, tuple(marks))
 
     def _journal_is_true(self, events: list[Event], strike: Strike) -> None:
         """It can be read, and nothing was done on a host that it did not announce."""

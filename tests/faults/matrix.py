@@ -136,7 +136,8 @@ def words(entry: Entry | None) -> str:
         return "**broken**"
     done = entry.outcome
     marks = "".join(MARKS[mark] for mark in done.marks)
-    return f"{done.where} ({done.ended}) {done.safe_s:.1f} s{marks}"
+    seconds = "" if done.safe_s is None else f" {done.safe_s:.1f} s"
+    return f"{done.where} ({done.ended}){seconds}{marks}"
 
 
 def table(entries: Mapping[Key, Entry], keys: Iterable[Key]) -> str:
