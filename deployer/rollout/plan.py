@@ -179,8 +179,9 @@ def _cannot(seen: Observation) -> str | None:
 def _guarded(guard: Guard) -> str:
     if guard.state is GuardState.ARMED:
         return (
-            f"deployment {guard.deployment} owns this host: {guard.release} is not confirmed yet, and goes "
-            f"back by itself in {guard.left_s:.0f} s; wait for it, or take the host over by 'deployer rollback'"
+            f"deployment {guard.deployment} owns this host: {guard.release} is not confirmed yet, and "
+            f"goes back by itself in {guard.left_s:.0f} s; wait for it, or take the host over by "
+            "'deployer rollback'"
         )
     return (
         f"{guard.release} of {guard.deployment} was never confirmed and is not back on {guard.source} yet; "
