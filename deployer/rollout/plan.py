@@ -180,7 +180,7 @@ def _guarded(guard: Guard) -> str:
     if guard.state is GuardState.ARMED:
         return (
             f"deployment {guard.deployment} owns this host: {guard.release} is not confirmed yet, and goes "
-            f"back by itself in {guard.left_s:.0f} s; wait for it, or run 'deployer rollback', which takes it over"
+            f"back by itself in {guard.left_s:.0f} s; wait, or take the host over by 'deployer rollback'"
         )
     return (
         f"{guard.release} of {guard.deployment} was never confirmed and is not back on {guard.source} yet; "
