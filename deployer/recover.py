@@ -72,22 +72,30 @@ def recover(context: Context, wishes: Wishes, journal: Store, audience: Audience
 
 def recovered(context: Context, wishes: Wishes, journal: Store, audience: Audience) -> Result:
     """As :func:`recover`, for somebody who has the lease already."""
+    began = time.monotonic()
     target, hide = context.playbook.target_spec(), context.veil.hide
     parallel = context.playbook.rollout.parallel
     with Survey(context.hosts, target, context.ssh, parallel=parallel, any_version=True, hide=hide) as survey:
         audience.saying(f"asking {len(context.hosts)} host(s) where they stand")
         survey.observe(hash_disk=False)
-        return Recoverer(context, wishes, journal, audience, survey).run()
+        return Recoverer(context, wishes, journal, audience, survey, began=began).run()
 
 
 class Recoverer:
     """One recovery, from the first question to the result."""
 
     def __init__(
-        self, context: Context, wishes: Wishes, journal: Store, audience: Audience, survey: Survey
+        self,
+        context: Context,
+        wishes: Wishes,
+        journal: Store,
+        audience: Audience,
+        survey: Survey,
+        *,
+        began: float,
     ) -> None:
         self._context, self._wishes, self._journal = context, wishes, journal
-        self._audience, self._survey, self._began = audience, survey, time.monotonic()
+        self._audience, self._survey, self._began = audience, survey, began
 
     def run(self) -> Result:
         """Tell the story."""

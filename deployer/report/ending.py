@@ -71,12 +71,13 @@ UNADOPT_HOSTS: Mapping[HostOutcome, tuple[str, str]] = {
 }
 
 REFUSED = "Refused: nothing was changed on any host; the fleet serves what it served before."
+NOTHING_TO_RECOVER = "Nothing to recover: no host and no journal knows of a deployment that did not end."
 
 
 def headline(result: Result, *, kind: str = "deploy") -> str:
     """What happened and whether the fleet is safe. ``kind`` is "deploy", "rollback" or "adopt"."""
     opening = OPENINGS.get(kind, DEPLOY)[result.outcome](result)
-    if opening == REFUSED:
+    if opening in (REFUSED, NOTHING_TO_RECOVER):
         return opening
     return " ".join([opening, *host_sentences(result, kind)])
 
@@ -189,7 +190,7 @@ RECOVER: Mapping[Outcome, Callable[[Result], str]] = {
     Outcome.UNCHANGED: lambda result: (
         "Recovered: nothing had been changed, and the hosts are free again."
         if result.id
-        else "Nothing to recover."
+        else NOTHING_TO_RECOVER
     ),
     Outcome.PARTIAL: _said("Recovered: every host is proved, but they do not all serve the same."),
     Outcome.REFUSED: _said(REFUSED),

@@ -69,7 +69,7 @@ def result_summary(result: Result, *, kind: str = "deploy", inventory: str = "IN
     :param inventory: as it was typed, for the commands that are proposed.
     """
     lines = [f"{headline(result, kind=kind)} ({duration(result.seconds)})"]
-    if why := reason(result):
+    if (why := reason(result)) and why.lower() not in lines[0].lower():
         lines.append(f"Why:  {why}")
     lines.append(f"Next: {_next(result, kind, inventory)}")
     return "\n".join(lines)

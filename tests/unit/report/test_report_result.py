@@ -81,3 +81,36 @@ def test_json_has_exactly_the_promised_keys() -> None:
 def test_what_is_no_result_is_said(document: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="not a"):
         Result.from_json(document)
+
+
+RECOVERED = {
+    Outcome.DEPLOYED: (HostOutcome.DEPLOYED, "Recovered and promoted: the fleet is safe. web1 serves"),
+    Outcome.ROLLED_BACK: (
+        HostOutcome.ROLLED_BACK,
+        "Recovered and rolled back: the fleet is safe. web1 is back",
+    ),
+    Outcome.UNCHANGED: (HostOutcome.UNTOUCHED, "Recovered: nothing had been changed, and the hosts are free"),
+    Outcome.STUCK: (HostOutcome.UNREACHABLE, "OPERATOR NEEDED: web1 could not be reached and is NOT proved"),
+    Outcome.PARTIAL: (
+        HostOutcome.DEPLOYED,
+        "Recovered: every host is proved, but they do not all serve the same",
+    ),
+}
+
+
+@pytest.mark.parametrize("outcome", RECOVERED)
+def test_a_recovery_says_first_whether_the_fleet_is_safe(outcome: Outcome) -> None:
+    host, begins = RECOVERED[outcome]
+    hosts = {"web1": HostResult(host, "b", "a", None, 1.0)}
+    ended = Result("d7", outcome, 0, None, "every wave was confirmed", hosts, (), 1.0)
+    assert result_summary(ended, kind="recover", inventory="lab").startswith(begins)
+
+
+def test_nothing_to_recover_is_one_sentence() -> None:
+    hosts = {"web1": HostResult(HostOutcome.UNTOUCHED, None, None, "nothing to recover", 0.0)}
+    ended = Result("", Outcome.UNCHANGED, 0, None, "nothing to recover", hosts, (), 0.1)
+    assert result_summary(ended, kind="recover").splitlines() == [
+        "Nothing to recover: no host and no journal knows of a deployment that did not end. (0.1 s)",
+        "Next: nothing to do",
+    ]
+    assert ended.as_json()["id"] is None
