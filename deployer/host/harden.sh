@@ -1,3 +1,5 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # login, key and ports are assigned by what is put before this
 # What root runs once on a host so that one key can do deployer's work there and nothing else. Written by
 # `deployer adopt INVENTORY --print-hardening KEY.pub`, which puts these before it: login, key, ports, and
 # the functions agent_text and pinned_text. It may be run again, after a new version or a changed playbook.
