@@ -8,14 +8,12 @@ from collections.abc import Iterator
 TRAP = "pwned"  #: the file that appears where one of the names was run
 _PIECES = (
     f"$(touch {TRAP})", f"`touch {TRAP}`", f";touch {TRAP};", f"|touch {TRAP}", f"&touch {TRAP}&",
-    f"\ntouch {TRAP}\n", "-", "--", "-rf", "--upload-pack=touch pwned", "-oProxyCommand=touch pwned",
-    "..", ".", "~", "~root", "!", "@", "@{1}", "'", '"', "\\", "\\n", "$HOME", "${IFS}", "%s%n", "%h",
-    "*", "?", "[a]", "[1:3]",
-    "{a,b}", "#", "=", "a=b", ":", "::1", "\t", " ", "\n", "\r",
-    "\x1b[2J", "\x7f", "\x01", "\u202e", "\u00fc\u00f1", "\U0001f4a5", "{{ 7 * 7 }}", "{% raw %}",
-    "!!python/name:os.system",
-    "&anchor", "*alias", "null", "true", "1e3", "0x10", "web1", "main", "HEAD", "refs/heads/main", "^", "~1",
-    "a..b", "x.lock",
+    f"\ntouch {TRAP}\n", "-", "--", "-rf", "--upload-pack=touch pwned", "-oProxyCommand=touch pwned", "..",
+    ".", "~", "~root", "!", "@", "@{1}", "'", '"', "\\", "\\n", "$HOME", "${IFS}", "%s%n", "%h", "*", "?",
+    "[a]", "[1:3]", "{a,b}", "#", "=", "a=b", ":", "::1", "\t", " ", "\n", "\r", "\x1b[2J", "\x7f", "\x01",
+    "\u202e", "\u00fc\u00f1", "\U0001f4a5", "{{ 7 * 7 }}", "{% raw %}", "!!python/name:os.system",
+    "&anchor", "*alias", "null", "true", "1e3", "0x10", "web1", "main", "HEAD", "refs/heads/main", "^",
+    "~1", "a..b", "x.lock",
 )  # fmt: skip
 
 
