@@ -151,7 +151,7 @@ def test_killed_in_the_middle_of_a_fetch(
     # Half of the pack arrives, then the line is dead.
     said = f'echo $$ >"{tmp_path}/pid"; mv "{tmp_path}/pid" "{tmp_path}/stalled"'
     fake_ssh(f'eval "$last" | {{ dd bs=65536 count=20 status=none; {said}; exec sleep 300; }}')
-    victim = start_resolve(url, cache, timeout_s=2)
+    victim = start_resolve(url, cache, timeout_s=6)  # so long a slow machine finds it in the middle
     wait_for((tmp_path / "stalled").exists)
     wait_for(lambda: bool(list(cache.glob("*/objects/pack/tmp_*"))))
     victim.kill()
