@@ -26,10 +26,10 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="would ask for a passw
 
 def start(*argv: str) -> subprocess.Popen[str]:
     """A script that runs ``argv`` as the project's scripts do, without a terminal."""
-    # Whoever runs the tests may ignore a signal (nohup does), and a shell cannot trap what it was born to ignore.
-    heard = "env --default-signal=INT,TERM,HUP".split()
+    # Whoever runs the tests may ignore a signal (nohup does), and a shell cannot trap what it was born to
+    # ignore.
     return subprocess.Popen(
-        [*heard, "bash", "-c", RUN, "run", *argv],
+        ["env", "--default-signal=INT,TERM,HUP", "bash", "-c", RUN, "run", *argv],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
