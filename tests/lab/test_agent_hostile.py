@@ -157,3 +157,57 @@ def test_values_are_what_they_should_be(agent: AgentOn, key: str, value: str) ->
     answer = agent.call("stage", payload=tar, **{**header, key: value})[-1]
     assert answer.code in {64, 67, 76}, answer
     assert len(answer.all("error")) == 1
+
+
+def test_workers_read_what_is_live_and_nothing_of_the_agents_own(host: LabHost, agent: AgentOn) -> None:
+    baseline = agent.adopted()
+    release = release_of(agent.manifest(baseline), {"conf.d/a.conf": b"# a\n"})
+    agent.deployed(baseline, release)
+
+    def as_worker(command: str) -> bool:
+        drop = ["setpriv", "--reuid=www-data", "--regid=www-data", "--clear-groups"]
+        return host.run([*drop, "sh", "-c", command], check=False).returncode == 0
+
+    assert as_worker("cat /etc/nginx/nginx.conf /etc/nginx/conf.d/a.conf")
+    assert as_worker(f"cat {STATE}/releases/{release.id}/mime.types")
+    for hidden in (
+        STATE,
+        f"{STATE}/releases",
+        f"{STATE}/private",
+        "/var/lib/deployer",
+        "/var/lib/deployer/instance",
+    ):
+        assert not as_worker(f"ls {hidden}"), hidden
+    for secret in (
+        f"{STATE}/private/log",
+        f"{STATE}/private/good",
+        "/var/lib/deployer/instance/run+nginx.pid/owner",
+    ):
+        assert host.run(["test", "-s", secret]).returncode == 0
+        assert not as_worker(f"cat {secret}"), secret
+    for place in (STATE, f"{STATE}/releases", f"{STATE}/id", "/var/lib/deployer", f"{STATE}/live/conf.d"):
+        assert not as_worker(f": >{place}/evil"), place
+
+
+def test_who_may_write_to_tmp_changes_nothing_that_root_runs(host: LabHost, agent: AgentOn) -> None:
+    host.write("/root/secret", PRIVATE)
+    # Whatever appears in /tmp is replaced by a link, as fast as a shell can.
+    host.write(
+        "/usr/local/bin/racer",
+        "#!/bin/sh\ncd /tmp; while [ ! -e /tmp/enough ]; do for at in deployer.*; do\n"
+        'rm -rf "$at" && ln -s /root/secret "$at"; done; done 2>/dev/null\n',
+    )
+    script(
+        host,
+        "chmod 755 /usr/local/bin/racer; setpriv --reuid=www-data --clear-groups racer >/dev/null 2>&1 &",
+    )
+    baseline = agent.adopted()
+    release = release_of(agent.manifest(baseline), {"conf.d/a.conf": b"# a\n"})
+    agent.deployed(baseline, release)
+    for _ in range(5):
+        assert agent.manifest(release.id).hash == release.manifest.hash
+        asked = agent.ok("fetch", own=False, payload=b"conf.d/a.conf\0", release=release.id)
+        assert asked.blob
+    assert host.read("/root/secret") == PRIVATE
+    assert host.run(["stat", "-c", "%a %U", "/root/secret"]).stdout == "644 root\n"
+    script(host, "touch /tmp/enough; find /tmp -name 'deployer.*'")
