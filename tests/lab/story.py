@@ -292,7 +292,7 @@ def get(host: LabHost, name: str = "shop.example.com", path: str = "/", port: in
 
 def reload(host: LabHost) -> None:
     """Reload nginx by hand, and wait until only new workers are left."""
-    time.sleep(0.03)  # a worker's age is known to a hundredth of a second only: what was written has to be older
+    time.sleep(0.03)  # a worker's age is known to a hundredth of a second only: what was written is older
     old = set(host.nginx_pids())
     host.nginx("-s", "reload")
 
