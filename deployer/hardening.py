@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +16,7 @@ from deployer.host.program import bundled
 DEFAULT_LOGIN = "deployer"
 DEFAULT_PORTS = ("127.0.0.1:80", "127.0.0.1:443")  #: where nobody wrote checks: what the comparison asks
 _END = "end-of-deployer-text"
+_LOGIN = re.compile(r"[a-z_][a-z0-9_-]{0,31}")  # useradd(8); it is written into rules of sudo and sshd
 
 
 def script(context: Context, key_file: Path) -> str:
@@ -49,7 +51,10 @@ def _login(context: Context) -> str:
         raise UsageError(
             f"the hosts have several logins ({', '.join(logins)}); print one script for each with --limit"
         )
-    return logins[0] if logins else DEFAULT_LOGIN
+    login = logins[0] if logins else DEFAULT_LOGIN
+    if not _LOGIN.fullmatch(login):
+        raise UsageError(f"ansible_user {login!r} is no name for a login of its own: a-z, 0-9, _ and - only")
+    return login
 
 
 def _key(path: Path) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deployer.cli.common import HERE, Common, errors_told, with_common
+from deployer.cli.common import HERE, Common, Inventory, Yes, errors_told, with_common
 from deployer.cli.lab import lab
 from deployer.cli.recover import recover
 from deployer.cli.schema import schema
@@ -23,15 +23,9 @@ if TYPE_CHECKING:
     from deployer.context import Context
     from deployer.model import Result
 
-Inventory = Annotated[
-    str, typer.Argument(metavar="INVENTORY", help="Name (inventories/NAME.yml) or path of an inventory.")
-]
 Rev = Annotated[
     str | None,
     typer.Option(envvar="DEPLOYER_REV", help="Branch, tag or commit; otherwise source.ref of the playbook."),
-]
-Yes = Annotated[
-    bool, typer.Option("--yes", "-y", envvar="DEPLOYER_YES", help="Do not ask. Needed without a terminal.")
 ]
 AcceptUnproven = Annotated[
     bool,

@@ -18,6 +18,12 @@ from deployer.errors import DeployerError, Interrupted
 from deployer.model import Outcome
 
 HERE = Path()
+Inventory = Annotated[
+    str, typer.Argument(metavar="INVENTORY", help="Name (inventories/NAME.yml) or path of an inventory.")
+]
+Yes = Annotated[
+    bool, typer.Option("--yes", "-y", envvar="DEPLOYER_YES", help="Do not ask. Needed without a terminal.")
+]
 
 
 @dataclass(frozen=True, kw_only=True)

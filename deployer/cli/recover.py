@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from deployer.cli.common import Common
+from deployer.cli.common import Common, Inventory, Yes
 
 
 def recover(
-    inventory: Annotated[
-        str, typer.Argument(metavar="INVENTORY", help="Name (inventories/NAME.yml) or path of an inventory.")
-    ],
+    inventory: Inventory,
     *,
-    yes: Annotated[
-        bool,
-        typer.Option("--yes", "-y", envvar="DEPLOYER_YES", help="Do not ask. Needed without a terminal."),
-    ] = False,
+    yes: Yes = False,
     common: Common,
 ) -> None:
     """Finish or unwind what an interrupted deployment left.

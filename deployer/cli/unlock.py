@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from deployer.cli.common import Common
+from deployer.cli.common import Common, Inventory, Yes
 from deployer.cli.streams import err, out
 
 if TYPE_CHECKING:
@@ -15,14 +15,9 @@ if TYPE_CHECKING:
 
 
 def unlock(
-    inventory: Annotated[
-        str, typer.Argument(metavar="INVENTORY", help="Name (inventories/NAME.yml) or path of an inventory.")
-    ],
+    inventory: Inventory,
     *,
-    yes: Annotated[
-        bool,
-        typer.Option("--yes", "-y", envvar="DEPLOYER_YES", help="Do not ask. Needed without a terminal."),
-    ] = False,
+    yes: Yes = False,
     common: Common,
 ) -> None:
     """Show whose the lease of an inventory is, and release it.

@@ -15,6 +15,14 @@ for tool in sshd sudo visudo useradd getent; do
   PATH=$PATH:/usr/sbin:/sbin command -v "$tool" >/dev/null || die "$tool is not on this host; install it and run this again"
 done
 PATH=$PATH:/usr/sbin:/sbin
+grep -Eqi '^[[:space:]]*include[[:space:]]+/etc/ssh/sshd_config\.d/' /etc/ssh/sshd_config ||
+  die "/etc/ssh/sshd_config does not include /etc/ssh/sshd_config.d/*.conf; add 'Include /etc/ssh/sshd_config.d/*.conf' as its first line and run this again"
+rule=/etc/ssh/sshd_config.d/deployer.conf
+home_of() { getent passwd "$1" | cut -d : -f 6; }
+# Its home is root's from the first run on, so one that did not come to its end can be said again.
+if id "$login" >/dev/null 2>&1 && ! grep -qsx "Match User $login" "$rule" && [ "$(stat -c %u "$(home_of "$login")")" != 0 ]; then
+  die "$login is a login of this host already, and would lose its other keys and its home; give the job one of its own (ansible_user)"
+fi
 
 # The agent, and what it may be asked for. Only root changes them from here on.
 mkdir -p "${agent%/*}"
@@ -28,7 +36,7 @@ mv -f "${agent%/*}/pinned.new" "${agent%/*}/pinned"
 
 # The login: no password, and a home in which it can write nothing that sshd reads.
 id "$login" >/dev/null 2>&1 || useradd --system --create-home --shell /bin/sh "$login"
-home=$(getent passwd "$login" | cut -d : -f 6)
+home=$(home_of "$login")
 [ -d "$home" ] || die "$login has no home directory"
 chown root:root "$home"
 chmod 0755 "$home"
@@ -44,20 +52,15 @@ mv -f /etc/sudoers.d/.deployer.new /etc/sudoers.d/deployer
 sudo -l -U "$login" /bin/sh "$agent" serve >/dev/null ||
   die "sudo does not read /etc/sudoers.d; add '@includedir /etc/sudoers.d' to /etc/sudoers (visudo) and run this again"
 
-# The key runs the agent, whatever it asks for, and reaches the ports that checks need.
+# What sshd lets that login do: the agent, and forwarding to the ports that checks need.
 command="/usr/bin/sudo -n /bin/sh $agent serve"
-options="restrict,port-forwarding,permitlisten=\"127.0.0.1:1\""
-for port in $ports; do options="$options,permitopen=\"$port\""; done
-printf '%s,command="%s" %s\n' "$options" "$command" "$key" >"$home/.ssh/authorized_keys.new"
-chmod 0644 "$home/.ssh/authorized_keys.new"
-mv -f "$home/.ssh/authorized_keys.new" "$home/.ssh/authorized_keys"
-
-# The same once more in sshd's own configuration, which also knows sockets and tunnels.
+forwarding='AllowTcpForwarding no'
+[ -z "$ports" ] || forwarding="AllowTcpForwarding local
+  PermitOpen $ports"
 cat >/etc/ssh/.deployer.conf <<EOF
 Match User $login
   ForceCommand $command
-  AllowTcpForwarding local
-  PermitOpen $ports
+  $forwarding
   PermitListen none
   AllowStreamLocalForwarding no
   AllowAgentForwarding no
@@ -67,16 +70,23 @@ Match User $login
   PermitUserRC no
 EOF
 mkdir -p /etc/ssh/sshd_config.d
-grep -Eqi '^[[:space:]]*include[[:space:]]+/etc/ssh/sshd_config\.d/' /etc/ssh/sshd_config ||
-  die "/etc/ssh/sshd_config does not include /etc/ssh/sshd_config.d/*.conf; add 'Include /etc/ssh/sshd_config.d/*.conf' as its first line and run this again"
-mv -f /etc/ssh/.deployer.conf /etc/ssh/sshd_config.d/deployer.conf
+mv -f /etc/ssh/.deployer.conf "$rule"
 if ! sshd -t; then
-  rm -f /etc/ssh/sshd_config.d/deployer.conf
-  die "sshd does not take /etc/ssh/sshd_config.d/deployer.conf; it was removed again"
+  rm -f "$rule"
+  die "sshd does not take $rule; it was removed again"
 fi
 if [ -d /run/systemd/system ]; then
   systemctl reload ssh 2>/dev/null || systemctl reload sshd
 else
   [ ! -f /run/sshd.pid ] || kill -HUP "$(cat /run/sshd.pid)"
 fi
+
+# The key comes last, when all that holds it is there: it runs the agent, whatever it asks for, and reaches the ports that checks need.
+options=restrict
+[ -z "$ports" ] || options="restrict,port-forwarding,permitlisten=\"127.0.0.1:1\""
+for port in $ports; do options="$options,permitopen=\"$port\""; done
+printf '%s,command="%s" %s\n' "$options" "$command" "$key" >"$home/.ssh/authorized_keys.new"
+chmod 0644 "$home/.ssh/authorized_keys.new"
+mv -f "$home/.ssh/authorized_keys.new" "$home/.ssh/authorized_keys"
+
 say "$(hostname): $login may do deployer's work here, and nothing else"

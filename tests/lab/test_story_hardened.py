@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from collections.abc import Sequence
 
 import pytest
 
 from deployer.host import program
+from deployer.host.reply import PERMISSION, parse
+from deployer.host.request import Request
 from deployer.lab.host import LabHost
-from tests.lab.story import Story
+from tests.lab.story import SHOP_CHECK, Story
 
 pytestmark = pytest.mark.lab
 
@@ -83,6 +86,59 @@ def test_the_key_can_do_nothing_else(hardened: Story) -> None:
         assert done.returncode != 0
     assert ssh(hardened, host, "sftp", options=["-s"]).stdout == ""
     assert not host.path("/tmp/was-here").exists()
+
+
+def test_the_agent_itself_takes_no_other_agent_and_no_other_program(hardened: Story) -> None:
+    host = hardened.lab.hosts[0]
+    evil = b"#!/bin/sh\nid >/tmp/was-here\n"
+    asked = Request(("install",), [("sha256", hashlib.sha256(evil).hexdigest())], evil)
+    widened = [("target", "/etc/nginx"), ("state", "/var/lib/deployer/nginx"), ("argv", "sh"), ("argv", "-c")]
+    begin = Request(("begin",), [*widened, ("argv", "id >/tmp/was-here"), ("deployment", "d")], b"")
+    before = host.read(program.PATH)
+    for request in (asked, begin):
+        command = ["timeout", "10", "ssh", "-F", str(hardened.ssh_config), host.name, "serve"]
+        done = subprocess.run(
+            command, input=b"".join(request.parts("ab12")), capture_output=True, check=False, timeout=20
+        )
+        answer = parse(done.stdout)
+        assert answer, done.stderr
+        assert answer.verbs[-1].code == PERMISSION
+        assert "This host is hardened" in answer.verbs[-1].one("error")
+    assert host.read(program.PATH) == before
+    assert not host.path("/tmp/was-here").exists()
+
+
+def test_somebody_elses_login_is_not_taken(story: Story) -> None:
+    key = story.directory / "key.pub"
+    key.write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVg ops\n")
+    host = story.lab.hosts[0]
+    for user, code, said in (("ops", 0, ""), ("ops.team", 2, "is no name for a login of its own")):
+        story.inventory(
+            f"web:\n  hosts:\n    web1: {{ansible_host: {host.address}, ansible_user: '{user}'}}\n"
+        )
+        printed = story.run("adopt", "lab", "--print-hardening", str(key))
+        assert printed.code == code, printed
+        assert said in printed.err
+        if code == 0:
+            host.write("/root/harden.sh", printed.out)
+    done = host.run(["sh", "/root/harden.sh"], check=False)
+    assert done.returncode == 1
+    assert "ops is a login of this host already" in done.stderr
+    assert not host.path("/var/lib/deployer").exists()
+    assert not host.path("/etc/ssh/sshd_config.d/deployer.conf").exists()
+
+
+def test_without_checks_on_the_host_nothing_is_forwarded_and_it_can_be_taken_back(story: Story) -> None:
+    story.adopt()
+    story.playbook(checks=[{**SHOP_CHECK, "url": "http://{host}/", "from": "controller"}])
+    harden(story)
+    host = story.lab.hosts[0]
+    story.shop("shop 2")
+    story.deploy()
+    assert "prohibited" in ssh(story, host, options=["-W", "127.0.0.1:80"]).stderr
+    rules = "/etc/sudoers.d/deployer /etc/ssh/sshd_config.d/deployer.conf /var/lib/deployer/pinned"
+    host.run(["sh", "-c", f"rm {rules}; userdel -r carrier; kill -HUP $(cat /run/sshd.pid)"])
+    assert ssh(story, host).returncode == 255
 
 
 def test_the_key_forwards_to_the_ports_of_checks_only(hardened: Story) -> None:

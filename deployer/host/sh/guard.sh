@@ -113,14 +113,8 @@ do_arm() {
     write_boot_unit || say problem "$boot_unit could not be written, so a reboot would not take an unconfirmed release back."
     this_boot
     guard_rest="boot=$boot${nl}init=$started${nl}deployment=$deployment${nl}epoch=$epoch${nl}controller=$controller${nl}release=$release${nl}from=$from$nl"
-    guard_rest=$guard_rest"target=$target${nl}state=$state$nl${preserve:+preserve=$preserve$nl}"
-    old_ifs=$IFS
-    IFS=$nl
-    set -f
-    for word in $argv; do guard_rest=${guard_rest}argv=$word$nl; done
-    for word in $reload; do guard_rest=${guard_rest}reload=$word$nl; done
-    set +f
-    IFS=$old_ifs
+    name_programs
+    guard_rest=$guard_rest"target=$target${nl}state=$state$nl${preserve:+preserve=$preserve$nl}$programs"
   fi
   rm -f "$instance/guard.stuck"
   write_guard

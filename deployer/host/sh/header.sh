@@ -72,6 +72,17 @@ read_payload() {
   fi <&6
 }
 
+# Sets programs to validator and reload command, as header lines.
+name_programs() {
+  programs='' old_ifs=$IFS
+  IFS=$nl
+  set -f
+  for word in $argv; do programs=${programs}argv=$word$nl; done
+  for word in $reload; do programs=${programs}reload=$word$nl; done
+  set +f
+  IFS=$old_ifs
+}
+
 is_digits() { case $1 in '' | *[!0-9]*) return 1 ;; esac; [ "${#1}" -le 15 ]; }
 
 is_hex64() { case $1 in *[!0-9a-f]*) return 1 ;; esac; [ "${#1}" -eq 64 ]; }

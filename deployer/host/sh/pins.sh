@@ -7,14 +7,8 @@ is_pinned() { [ -e "$base/pinned" ]; }
 # Refuses a target, validator or reload command that root did not write down.
 check_pins() {
   is_pinned || return 0
-  asked="target=$target${nl}state=$state$nl"
-  old_ifs=$IFS
-  IFS=$nl
-  set -f
-  for word in $argv; do asked=${asked}argv=$word$nl; done
-  for word in $reload; do asked=${asked}reload=$word$nl; done
-  set +f
-  IFS=$old_ifs
+  name_programs
+  asked="target=$target${nl}state=$state$nl$programs"
   block=''
   while IFS= read -r line; do
     if [ -n "$line" ]; then
