@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.errors import StoreUnavailable, StoreUnusable
+from deployer.errors import DeployerError, StoreUnavailable, StoreUnusable
 from deployer.journal import Store
 from deployer.journal.database import open_readable
 from deployer.journal.location import place_of
