@@ -163,6 +163,7 @@ class Connection:
                 talk = idle.pop()
                 if talk.usable:
                     return talk
+                talk.close()  # it ended meanwhile; a session that nobody closes counts against MaxSessions
         return None
 
     def _started(self, link: Link, command: str, deadline: Deadline) -> Conversation:
