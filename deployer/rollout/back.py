@@ -9,7 +9,8 @@ from enum import StrEnum
 from shlex import quote
 
 from deployer.errors import Refused
-from deployer.model import RELEASE_ID, Guard, Observation, State
+from deployer.model import RELEASE_ID, Observation, State
+from deployer.rollout.resume import guard_of
 from deployer.rollout.saga import Goal, HostLog, Step
 from deployer.rollout.split import Split, split_of
 from deployer.rollout.waves import Cause, Fleet, Member
@@ -85,7 +86,7 @@ def to_release(seen: Mapping[str, Observation], wanted: str) -> BackPlan:
 def _undo(seen: Observation, latest: str | None) -> HostBack:
     if not seen.adopted:
         return _nothing_known(seen)
-    guard = _guard(seen)
+    guard = guard_of(seen)
     if guard is not None and guard.pending and seen.live == guard.release:
         return _back(seen, guard.source, f"undoes {guard.deployment}, which is not confirmed")
     by_hand = (seen.live or "").startswith("drift-")
@@ -106,11 +107,6 @@ def _nothing_known(seen: Observation) -> HostBack:
         return HostBack(seen.host, Way.STAY, None, None, "nothing was deployed here yet")
     why = "nginx is not running and no release is known to go back to; start it by hand"
     return HostBack(seen.host, Way.HELPLESS, None, None, why)
-
-
-def _guard(seen: Observation) -> Guard | None:
-    """The guard, if it is for this target and not for another playbook's on the same nginx."""
-    return seen.guard if seen.guard is not None and not seen.guard.elsewhere else None
 
 
 def _to(seen: Observation, wanted: str) -> HostBack:
@@ -143,7 +139,7 @@ def _unsettled(seen: Observation) -> str | None:
         return "nginx is not running"
     if seen.memory != seen.live:
         return "memory does not hold what is on disk"
-    if (guard := _guard(seen)) is not None:
+    if (guard := guard_of(seen)) is not None:
         what = "is armed: taken over from it" if guard.pending else f"took {guard.release} back: proved"
         return f"the guard of {guard.deployment} {what}"
     if seen.owner is not None and seen.guard is None:

@@ -16,6 +16,7 @@ from deployer.rollout.saga import STEPS, Do, HostLog, IllegalEvent, Step, TakeBa
 from deployer.rollout.waves import Cause, Fleet, Member, Policy, Scope
 
 RECOVERY = "recovery"  #: the event with which a recovery begins, or ends
+LAPSES_S = 600.0  #: so long an owner is silent before the host lets anybody have it (agent: owner_silent_s)
 FORWARD, BACK = "promote", "unwind"  #: what it decided, as the journal has it
 
 _NAMES = frozenset(step.value for step in STEPS)
@@ -313,6 +314,3 @@ def traces(seen: Mapping[str, Observation]) -> dict[str, list[str]]:
             if deployment is not None:
                 named.setdefault(deployment, []).append(name)
     return dict(sorted(named.items(), reverse=True))
-
-
-LAPSES_S = 600.0  #: so long an owner is silent before the host lets anybody have it (agent: owner_silent_s)
