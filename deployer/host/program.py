@@ -15,10 +15,10 @@ PARTS = (
     "validate", "memory", "reload", "look", "own", "adopt", "stage", "activate", "promote", "guard", "main",
 )  # fmt: skip
 """The files of sh/ that make the text, in this order; main, which calls the rest, is the last."""
-ARGUMENT_LIMIT = 128 << 10  #: Linux, MAX_ARG_STRLEN: the text is handed over as one argument
 
-# dd takes exactly its bytes off the pipe in a few reads; a shell's own read takes them one by one.
-_LOADER = 'a=$(dd bs={size} count=1 iflag=fullblock 2>/dev/null | gzip -dc) && exec sh -c "$a" deployer-agent'
+# dd takes exactly its bytes off the pipe in a few reads; a shell's own read takes them one by one. The text
+# is evaluated, not handed over as an argument: one may have 128 KiB (Linux, MAX_ARG_STRLEN).
+_LOADER = 'a=$(dd bs={size} count=1 iflag=fullblock 2>/dev/null | gzip -dc) && eval "$a"'
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Program:
 
     def command(self, *, sudo: bool) -> str:
         """Start the agent whose packed text is the beginning of standard input."""
-        return f"{_prefix(sudo)}sh -c '{_LOADER.format(size=len(self.packed))} serve'"
+        return f"{_prefix(sudo)}sh -c '{_LOADER.format(size=len(self.packed))}' deployer-agent serve"
 
 
 def source() -> bytes:
@@ -54,10 +54,7 @@ def bundled() -> Program:
     """The agent that belongs to this program."""
     raw = source()
     ident = hashlib.sha256(raw).hexdigest()[:12]
-    text = raw.replace(ID_MARK, ident.encode(), 1)
-    if len(text) >= ARGUMENT_LIMIT:
-        raise AssertionError(f"the agent has {len(text)} bytes, more than one argument may have")
-    return Program(ident, text)
+    return Program(ident, raw.replace(ID_MARK, ident.encode(), 1))
 
 
 def installed_command(*, sudo: bool) -> str:

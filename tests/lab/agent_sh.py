@@ -17,6 +17,7 @@ from deployer.host.reply import VerbAnswer, parse
 from deployer.lab import boot
 from deployer.lab.host import LabHost
 from deployer.model import Entry, Kind, Manifest, Release
+from tests.agent_text import agent
 
 STATE = "/var/lib/deployer/nginx"
 NO_MODES: Mapping[str, str] = MappingProxyType({})
@@ -57,9 +58,9 @@ class AgentOn:
         ]
         pid = self.host.pid
         enter = ["nsenter", f"--target={pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--root"]
-        command = [*enter, f"--wd=/proc/{pid}/root", *self.shell, "-c", program.bundled().text.decode()]
+        command = [*enter, f"--wd=/proc/{pid}/root", *self.shell, *agent(*verbs)]
         process = subprocess.Popen(
-            [*command, "deployer-agent", *verbs],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

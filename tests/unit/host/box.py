@@ -17,6 +17,7 @@ from typing import Any
 
 from deployer.host import program
 from deployer.host.reply import VerbAnswer, parse
+from tests.agent_text import agent
 from tests.lab.agent_sh import packed_release, release_of
 
 SHELLS = (("dash",), ("busybox", "ash"), ("bash",))
@@ -104,10 +105,7 @@ class Box:
         ]
         done = self.run(
             *self.shell,
-            "-c",
-            program.bundled().text.decode(),
-            "deployer-agent",
-            *verbs,
+            *agent(*verbs),
             stdin="".join(lines).encode() + b"\n" + payload,
         )
         assert not done.stderr, done.stderr.decode()

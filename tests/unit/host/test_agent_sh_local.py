@@ -15,6 +15,7 @@ from deployer.globs import matches, to_ere
 from deployer.host import program
 from deployer.host.reply import Answer, parse
 from deployer.model import Entry, Kind, Manifest
+from tests.agent_text import agent
 
 SHELLS = (("dash",), ("busybox", "ash"), ("bash",))
 
@@ -23,7 +24,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the agent refuses to 
 
 def run(*verbs: str, stdin: bytes, shell: tuple[str, ...] = ("sh",)) -> tuple[Answer, int]:
     done = subprocess.run(
-        [*shell, "-c", program.bundled().text.decode(), "deployer-agent", *verbs],
+        [*shell, *agent(*verbs)],
         input=stdin,
         capture_output=True,
         timeout=60,
@@ -67,9 +68,7 @@ def test_a_text_that_was_cut_off_does_nothing(shell: tuple[str, ...]) -> None:
     text = program.source().decode()
     for share in (0.5, 0.9, 0.999):
         cut = text[: int(len(text) * share)]
-        done = subprocess.run(
-            [*shell, "-c", cut, "deployer-agent", "observe"], capture_output=True, check=False
-        )
+        done = subprocess.run([*shell, *agent("observe", text=cut)], capture_output=True, check=False)
         assert done.stdout == b""
 
 
@@ -120,16 +119,7 @@ def test_there_are_no_other_verbs(verb: str, tmp_path: Path) -> None:
 @needs_root
 def test_only_root_may(tmp_path: Path) -> None:
     done = subprocess.run(
-        [
-            "setpriv",
-            "--reuid=65534",
-            "--clear-groups",
-            "sh",
-            "-c",
-            program.bundled().text.decode(),
-            "deployer-agent",
-            "observe",
-        ],
+        ["setpriv", "--reuid=65534", "--clear-groups", "sh", *agent("observe")],
         input=header(tmp_path),
         capture_output=True,
         check=False,

@@ -11,6 +11,7 @@ import pytest
 
 from deployer.host import program
 from deployer.host.reply import parse
+from tests.agent_text import agent
 from tests.lab.agent_sh import packed_release, release_of
 from tests.unit.host.box import SHELLS, STATE, Box, boxed
 from tests.unit.names import new_seed
@@ -62,7 +63,7 @@ def test_noise_is_answered_in_words_and_moves_nothing(box: Box, shell: tuple[str
     for verb in (*verbs(), "serve", "carry", "", "nonsense"):
         for kind in range(TIMES):
             sent = noise(dice, box, kind)
-            argv = (*shell, "-c", program.bundled().text.decode(), "deployer-agent", verb)
+            argv = (*shell, *agent(verb))
             done = box.run(*argv, stdin=sent)
             assert done.returncode in CODES, (verb, sent, done)
             # A shell may name a NUL that it left out.

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from deployer.host import program
 from deployer.host.reply import parse
 from deployer.host.request import Request
+from tests.agent_text import agent
 
 SHELLS = (("dash",), ("busybox", "ash"), ("bash",))
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the agent refuses to 
 def serve(shell: tuple[str, ...], *requests: bytes) -> tuple[list[bytes], int]:
     """The answers, as the tokens part them, and the exit status."""
     done = subprocess.run(
-        [*shell, "-c", program.bundled().text.decode(), "deployer-agent", "serve"],
+        [*shell, *agent("serve")],
         input=b"".join(requests),
         capture_output=True,
         timeout=60,
