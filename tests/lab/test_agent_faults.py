@@ -23,7 +23,7 @@ tool=$(PATH=/usr/bin:/bin command -v "${0##*/}")
 pid=$PPID
 while [ "$pid" -gt 1 ]; do
   case $(tr '\\0' ' ' </proc/$pid/cmdline) in *deployer-agent*) victims="$pid $victims" ;; esac
-  read -r stat </proc/$pid/stat
+  read -r stat </proc/$pid/stat || break  # an agent that was killed leaves its children behind
   rest=${stat##*) }
   rest=${rest#* }
   pid=${rest%% *}
