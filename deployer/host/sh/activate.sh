@@ -88,7 +88,7 @@ do_restore() {
   read_guard
   [ "$guard_target" != "$target" ] || guard_off
   read_reverted
-  [ "$fired_target" != "$target" ] || rm -f "$instance/reverted"
+  [ "$fired_target" != "$target" ] || gone_file reverted
 }
 
 # Put $release back and prove it.

@@ -65,7 +65,7 @@ guardian_lives() {
 # Start what carries the guard of deployment $1, if it does not run. It outlives this call, the connection and the controller. $2: see carry.
 start_guardian() {
   ! guardian_lives || return 0
-  rm -f "$instance/guardian"
+  gone_file guardian
   set -- "$base/agent.sh" carry "$instance" "$@"
   if [ -d /run/systemd/system ]; then
     read_uptime
@@ -87,11 +87,16 @@ start_guardian() {
 # No guard any more: what was taken back, or confirmed, is durable before it goes.
 guard_off() {
   [ -f "$instance/guard" ] || return 0
-  rm -f "$instance/guard" "$instance/guard.stuck" && sync "$instance" || cannot_write "$instance"
+  lives=no
+  ! guardian_lives || lives=yes
+  rm -f "$instance/guard" "$instance/guard.stuck" "$instance/guardian" && sync "$instance" || cannot_write "$instance"
   # The one that fires must finish; the one that sleeps would only notice later.
-  [ "$verb" = guard ] || ! guardian_lives || kill -TERM "-$guardian" 2>/dev/null
-  rm -f "$instance/guardian"
+  [ "$verb" = guard ] || [ $lives = no ] || kill -TERM "-$guardian" 2>/dev/null
+  return 0
 }
+
+# Removes file $1 of the instance, mostly not there: no process then.
+gone_file() { [ ! -e "$instance/$1" ] || rm -f "$instance/$1"; }
 
 # --- verbs
 
@@ -116,7 +121,7 @@ do_arm() {
     name_programs
     guard_rest=$guard_rest"target=$target${nl}state=$state$nl${preserve:+preserve=$preserve$nl}$programs"
   fi
-  rm -f "$instance/guard.stuck"
+  gone_file guard.stuck
   write_guard
   start_guardian "$deployment" || {
     guard_off

@@ -36,7 +36,7 @@ do_begin() {
   fi
   # Also its own deployment is pre-empted: a recovery fences the controller that was believed dead.
   if [ "$owner" != "$deployment" ] || [ "$preempt" = yes ]; then
-    [ "$owner" = "$deployment" ] || rm -f "$instance/reverted"
+    [ "$owner" = "$deployment" ] || gone_file reverted
     owner_epoch=$((owner_epoch + 1))
     write_owner "$owner_epoch" "$deployment" "$controller"
   fi
