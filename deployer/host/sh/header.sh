@@ -4,7 +4,7 @@
 read_header() {
   target='' state='' preserve='' argv='' reload='' deployment='' epoch='' controller='' release='' from='' leaves='' tree_hash=''
   base_release='' commit='' source_hash='' main_identity='' modes='' checks='' holds='' keep='' lines='' hash='' sha256=''
-  preempt='' accept_unproven='' fix_forward='' start='' limit='' survey='' within='' clock_offset='' verbs='' token='' payload='' malformed=''
+  preempt='' accept_unproven='' fix_forward='' start='' limit='' survey='' within='' clock_offset='' answers='' keeper='' address='' port='' verbs='' token='' payload='' malformed=''
   count=0
   while :; do
     IFS= read -r line <&6 || {
@@ -55,6 +55,10 @@ read_header() {
       survey) survey=$value ;;
       within) within=$value ;;
       clock_offset) clock_offset=$value ;;
+      answers) answers=$value ;;
+      keeper) keeper=$value ;;
+      address) address=$value ;;
+      port) port=$value ;;
       verbs) verbs=$value ;;
       token) token=$value ;;
       payload) payload=$value ;;

@@ -61,9 +61,10 @@ read_logs() {
   fi
 }
 
+# master_logged: the master's pid as it knows it itself, where that is another one (a rehearsal has its own pids).
 judge_line() {
   case $line in
-    *"[emerg] $master#"*)
+    *"[emerg] ${master_logged:-$master}#"*)
       # Both logs may be the same one, or say the same.
       case $nl$reasons in *"$nl$line$nl"*) ;; *) [ "${#reasons}" -gt 20000 ] || reasons=$reasons$line$nl ;; esac
       # A port in use is tried five times; only then does the master say that it could not.

@@ -3,8 +3,9 @@
 # What runs inside the private namespaces. The whole machine is seen through overlays whose upper layers live in one tmpfs, so the validator may
 # create, chown and append wherever its configuration says, and nothing of it remains. The target is made what it will be after the switch:
 # a link to STATE/live, and that a link to the release. Big logs are masked: an overlay copies a file whole when it is appended to.
+# A rehearsal adds mounts and directories of its own (extra_mounts, extra_dirs).
 # shellcheck disable=SC2016 # it is a program for another shell
-inside='
+private_root='
 set -u
 work=$1 target=$2 state=$3 release=$4 masks=$5
 shift 5
@@ -43,8 +44,10 @@ for at in $masks; do
 "
 done
 unset IFS
-mkdir $dirs || cannot "the tmpfs cannot be written"
+binds="$binds${extra_mounts-}"
+mkdir $dirs ${extra_dirs-} || cannot "the tmpfs cannot be written"
 : >"$work/empty"
+echo 0 >"$work/one-cpu"
 printf "%s%s" "$table" "$binds" >"$work/fstab"
 if ! mount -n -a -T "$work/fstab" 2>"$work/errors"; then
   grep -q " $root " /proc/self/mountinfo || { printf "%s" "$table" >"$work/fstab"; mount -n -a -T "$work/fstab"; } ||
@@ -63,7 +66,9 @@ if [ ! -L "$root$target" ]; then
   rm -rf "$root$target" && ln -s "$state/live" "$root$target" || cannot "$target cannot be replaced in the overlay"
 fi
 ln -sfn "$release" "$root$state/live" || cannot "$state/live cannot be replaced in the overlay"
-printf "deployer-ready\n"
+'
+# shellcheck disable=SC2016
+inside=$private_root'printf "deployer-ready\n"
 exec chroot "$root" "$@"
 '
 
