@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import secrets
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from deployer.errors import AgentError, Fate, TransportError
 from deployer.host import program
-from deployer.host.reply import PERMISSION, PROTOCOL, Answer, failure, no_answer, parse
+from deployer.host.reply import PERMISSION, PROTOCOL, Answer, VerbAnswer, failure, no_answer, parse
 from deployer.host.request import Header, Request
 from deployer.host.ssh import Connection
 from deployer.model import Target
+
+if TYPE_CHECKING:
+    from deployer.host.exchange import Conversation
 
 INSTALL_S = 30.0  #: seconds until the agent's text must have arrived
 
@@ -132,6 +136,25 @@ class Caller:
             reply.exit_status, stderr, user=self.connection.user, sudo=self._sudo, host=self.host
         )
         raise known or self._lost(stderr)
+
+    def _held(self, verb: str, header: Header, *, timeout_s: float) -> tuple[VerbAnswer, Conversation, str]:
+        """Run a verb that stays after its answer, on a session of its own. Raises as :meth:`_call` does.
+
+        :returns: the answer, what the verb goes on to listen to, and the token that its end will name.
+        """
+        token = secrets.token_hex(8)
+        command = program.installed_command(sudo=self._sudo)
+        request = Request((verb,), header, b"").parts(token)
+        done = f"done={token}\n".encode()
+        reply, talk = self.connection.hold(command, request, end=done, timeout_s=timeout_s)
+        try:
+            answer = parse(reply.stdout)
+            if answer is None:
+                raise self._lost(reply.stderr.decode("utf-8", "replace"))
+            return self._judged([verb], answer, 0).verbs[-1], talk, token
+        except BaseException:
+            talk.close()
+            raise
 
     def _judged(self, verbs: list[str], answer: Answer, needed: int) -> Answer:
         if not answer.complete:

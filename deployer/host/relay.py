@@ -1,35 +1,137 @@
-"""Streams to a rehearsed nginx: each is one channel on which the agent passes bytes on, and nothing else."""
+"""Streams to a rehearsed nginx: each is one session on which the agent passes bytes on, and nothing else."""
 
 from __future__ import annotations
 
+import contextlib
+import secrets
+import threading
 from typing import TYPE_CHECKING
+
+from deployer.errors import Fate, TransportError
+from deployer.host.deadline import Deadline
+from deployer.host.request import Header, Request
 
 if TYPE_CHECKING:
     from paramiko import Channel
 
     from deployer.host.exchange import Reply
+    from deployer.host.ssh import Connection
+
+AT_ONCE = 4
+"""Streams to one host at a time: sshd's MaxSessions is 10 by default, and each costs it a few processes."""
+
+_FIRST = 1 << 14  #: what the agent may say before it passes bytes on
+
+
+class RelayStream:
+    """A connection to the rehearsed nginx (``checks.stream.Stream``)."""
+
+    def __init__(self, channel: Channel, ahead: bytes, slots: threading.Semaphore) -> None:
+        self._channel, self._ahead, self._slots = channel, ahead, slots
+        self._lock, self._closed = threading.Lock(), False
+
+    def send(self, data: bytes, /) -> int:
+        """Send some of the data; returns how much."""
+        return self._channel.send(data)
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send all of it."""
+        self._channel.sendall(data)
+
+    def recv(self, size: int, /) -> bytes:
+        """Receive some bytes; none at the end."""
+        if self._ahead:
+            first, self._ahead = self._ahead[:size], self._ahead[size:]
+            return first
+        return self._channel.recv(size)
+
+    def settimeout(self, seconds: float | None, /) -> None:
+        """Limit the calls above; they raise ``TimeoutError``."""
+        self._channel.settimeout(seconds)
+
+    def close(self) -> None:
+        """Give it up; another one may be opened in its place."""
+        with self._lock:
+            closed, self._closed = self._closed, True
+        if not closed:
+            with contextlib.suppress(Exception):  # the transport may be gone, and then so is this
+                self._channel.close()
+            self._slots.release()
 
 
 class Relay:
     """What a probe needs of a connection (``checks.reach.Transport``), leading into a rehearsal."""
 
+    def __init__(self, connection: Connection, command: str, header: Header) -> None:
+        """Do nothing yet.
+
+        :param command: what starts the agent.
+        :param header: of the request, without address and port.
+        """
+        self._connection, self._command, self._header = connection, command, header
+        self._slots = threading.Semaphore(AT_ONCE)
+
     @property
     def is_open(self) -> bool:
         """Whether the connection to the host is believed to be alive."""
-        raise NotImplementedError
+        return self._connection.is_open
 
     def open(self) -> None:
         """A rehearsal that is gone cannot be had again: does nothing."""
 
-    def tunnel(self, address: str, port: int, *, timeout_s: float) -> Channel:
-        """A stream to what the rehearsed nginx listens on at this address; a name is ``localhost`` or none.
+    def tunnel(self, address: str, port: int, *, timeout_s: float) -> RelayStream:
+        """A stream to what the rehearsed nginx listens on at this address.
 
+        Of :data:`AT_ONCE` streams, one has to be closed before another is opened.
+
+        :param address: an IP address, or ``localhost``.
         :raises ConnectionRefusedError: it does not listen there.
         :raises TimeoutError: neither yes nor no in time.
         :raises TransportError: the connection to the host, or the rehearsal, is gone.
         """
-        raise NotImplementedError
+        deadline = Deadline.after(timeout_s)
+        if not self._slots.acquire(timeout=timeout_s):
+            raise TimeoutError(f"{AT_ONCE} streams to {self._connection.host.name} are open already")
+        try:
+            return self._opened(address, port, deadline)
+        except BaseException:
+            self._slots.release()
+            raise
 
-    def call(self, command: str, *, timeout_s: float | None = None) -> Reply:
+    def call(self, command: str, *, timeout_s: float | None = None) -> Reply:  # noqa: ARG002
         """No command is run in a rehearsal. Raises ``TransportError``."""
-        raise NotImplementedError
+        raise self._lost("no command can be run in a rehearsal")
+
+    def _opened(self, address: str, port: int, deadline: Deadline) -> RelayStream:
+        token = secrets.token_hex(8)
+        to = {"localhost": "127.0.0.1"}.get(address, address.strip("[]"))
+        asked = Request(("relay",), [*self._header, ("address", to), ("port", str(port))], b"")
+        opening = b"".join(asked.parts(token))
+        channel = self._connection.stream(self._command, opening, timeout_s=max(0.05, deadline.left))
+        try:
+            ahead = self._connected(channel, f"connected={token}\n".encode(), f"{to} port {port}", deadline)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                channel.close()
+            raise
+        return RelayStream(channel, ahead, self._slots)
+
+    def _connected(self, channel: Channel, mark: bytes, place: str, deadline: Deadline) -> bytes:
+        """Read the agent's own words; what follows them is the other side's."""
+        said = b""
+        while len(said) < _FIRST:
+            channel.settimeout(max(0.05, deadline.left))
+            some = channel.recv(_FIRST)
+            said += some
+            _, found, ahead = said.partition(mark)
+            if found:
+                return ahead
+            if not some:
+                break
+        if b"refused=yes\n" in said:
+            raise ConnectionRefusedError(f"the rehearsed nginx does not listen on {place}")
+        lines = [line for line in said.decode("utf-8", "replace").splitlines() if line.startswith("error=")]
+        raise self._lost(lines[-1].removeprefix("error=") if lines else "the rehearsal cannot be reached")
+
+    def _lost(self, text: str) -> TransportError:
+        return TransportError(text, host=self._connection.host.name, fate=Fate.NEVER_SENT)

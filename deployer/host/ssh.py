@@ -149,6 +149,31 @@ class Connection:
                     self._idle.setdefault(command, []).append(talk)
         return reply
 
+    def hold(
+        self, command: str, request: Sequence[bytes], *, end: bytes, timeout_s: float
+    ) -> tuple[Reply, Conversation]:
+        """As :meth:`ask`, on a session that is the caller's alone from then on, and the caller's to close."""
+        deadline = Deadline.after(timeout_s)
+        link = self._live_link()
+        with self._told(link, deadline) as fate:
+            talk = self._started(link, command, deadline)
+            fate.sent = True
+            return talk.ask(request, end, deadline), talk
+
+    def stream(self, command: str, opening: bytes, *, timeout_s: float) -> Channel:
+        """Start a command and speak with it byte by byte: ``recv``, ``sendall``, ``settimeout``, ``close``.
+
+        :param opening: its first input, no more than :data:`exchange.INLINE`.
+        :raises TransportError: there is no connection, or no session to be had.
+        """
+        deadline = Deadline.after(timeout_s)
+        link = self._live_link()
+        with self._told(link, deadline):
+            channel = self._session(link, command, deadline)
+            channel.settimeout(timeout_s)
+            channel.sendall(opening)
+        return channel
+
     def dismiss(self, command: str) -> None:
         """End what is idle of a command, so that the next request starts it anew."""
         with self._lock:
@@ -168,6 +193,11 @@ class Connection:
 
     def _started(self, link: Link, command: str, deadline: Deadline) -> Conversation:
         """Ask for a command on a new session, and wait for no answer yet. Raises ``TransportError``."""
+        from deployer.host import exchange
+
+        return exchange.Conversation(self._session(link, command, deadline))
+
+    def _session(self, link: Link, command: str, deadline: Deadline) -> Channel:
         from paramiko import ChannelException
 
         from deployer.host import exchange
@@ -184,7 +214,7 @@ class Connection:
         except EOFError as error:
             raise self._lost(f"the connection to {self.route.where} was lost", sent=False) from error
         exchange.request(channel, command)
-        return exchange.Conversation(channel)
+        return channel
 
     @contextmanager
     def _told(self, link: Link, deadline: Deadline) -> Iterator[_Fate]:
