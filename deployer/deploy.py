@@ -24,6 +24,7 @@ from deployer.rollout.engine import Recorder, Run
 from deployer.rollout.guards import Deadlines, Renewals
 from deployer.rollout.health import Physician
 from deployer.rollout.plan import Action, HostPlan, Plan
+from deployer.rollout.rehearsing import grouped, rehearsals_of
 from deployer.rollout.resume import policy_note
 from deployer.rollout.summing import told, wave_results
 from deployer.rollout.survey import Survey
@@ -160,7 +161,8 @@ class Deployment:
 
     def _carry_out(self, prepared: Prepared, fleet: Fleet, runs: Mapping[str, HostRun]) -> Result:
         guards = Deadlines(self._context.playbook.rollout.confirm_within_s)
-        effects = DeployEffects(runs, (self._own.id, who()), self._wishes.allowed, guards)
+        rehearsals = rehearsals_of(self._context.playbook.rehearse, fleet.waves, runs)
+        effects = DeployEffects(runs, (self._own.id, who()), self._wishes.allowed, guards, rehearsals)
         with Renewals(effects.renew, guards.within_s, self._not_renewed) as renewals:
             run = Run(
                 effects=effects,
@@ -173,6 +175,8 @@ class Deployment:
                 renewals=renewals,
             )
             end = run.drive(fleet)
+        for note in grouped(rehearsals.notes):
+            self._audience.warns(self._hide(note))
         for host in runs.values():
             for warning in host.physician.warnings:
                 self._audience.warns(f"{host.name}: {self._hide(warning)}")

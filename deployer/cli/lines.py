@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DONE = {
     "begin": "taken",
     "prepare": "prepared",
+    "rehearse": "rehearsed",
     "activate": "activated, new workers proved",
     "verify": "healthy",
     "confirm": "confirmed",
@@ -140,10 +141,17 @@ def line_of(event: Event, *, verbose: bool = False) -> str | None:
         more = [line for line in event.detail.get("details", ())[:20] if line not in said]
         return "\n             ".join([said, *more])
     if event.state is State.SUCCEEDED and (verbose or event.step not in ("begin", "confirm")):
-        return f"{event.host}: {DONE.get(event.step, event.step)}{took}"
+        return _done(event, took, verbose=verbose)
     if event.state is State.UNDO_SUCCEEDED and (verbose or event.step != "begin"):
         return f"{event.host}: {UNDONE.get(event.step, event.step)}{took}"
     return None
+
+
+def _done(event: Event, took: str, *, verbose: bool) -> str | None:
+    if skipped := event.detail.get("skipped"):
+        return f"{event.host}: {event.step} skipped: {skipped}" if verbose else None
+    what = "; ".join(event.detail.get("notes", ())) or DONE.get(event.step, event.step)
+    return f"{event.host}: {what}{took}"
 
 
 def _phase(event: Event) -> str | None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DOING = {
     "begin": "taking …",
     "prepare": "staging and validating …",
+    "rehearse": "rehearsing …",
     "activate": "activating …",
     "verify": "checking …",
     "confirm": "confirming …",

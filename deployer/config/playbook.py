@@ -19,6 +19,7 @@ from pydantic import ConfigDict, Field
 
 from deployer.config import terms
 from deployer.config.locate import find_playbook
+from deployer.config.rehearse import BY_DEFAULT, RehearseSection
 from deployer.model import Amount, Target
 
 if TYPE_CHECKING:
@@ -255,6 +256,7 @@ class PlaybookFile:
         terms.ReloadArgv,
         Field(description="auto (systemctl reload nginx, or nginx -s reload without systemd) or an argv."),
     ] = None
+    rehearse: Annotated[RehearseSection, Field(description="auto, on, off; or with answers.")] = BY_DEFAULT
     checks: Annotated[
         tuple[Check, ...],
         Field(

@@ -8,12 +8,12 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterable, Sequence
 
-from deployer.errors import AgentError, DeployerError, Fenced
+from deployer.errors import AgentError, Fenced
 from deployer.globs import to_ere
 from deployer.host.observation import observation
 from deployer.host.payload import Payloads, contents
-from deployer.host.rehearsal import HOLD_S, REHEARSE_S, Rehearsed, Rehearser
-from deployer.host.reply import CORRUPT, FAILED, Switched, VerbAnswer, failure
+from deployer.host.rehearsal import HOLD_S, Rehearsed, Rehearser
+from deployer.host.reply import CORRUPT, FAILED, Switched, VerbAnswer
 from deployer.host.request import Header
 from deployer.host.ssh import Connection
 from deployer.model import Manifest, Observation, Ownership, Release, Target
@@ -109,26 +109,18 @@ class Agent(Rehearser):
         :param base: manifest of the release ``base_id`` that is on the host: only what differs is sent.
         :param main: the fact ``main`` of the observation.
         """
-        header, tar = self._staging(own, release, base, base_id, main)
-        answer = self._call(["stage", "validate"], header, tar, timeout_s=PREPARE_S)
+        payload = self._payloads.get(base, release, modes=self.target.modes, main=main)
+        header = [
+            *self._owned(own),
+            ("release", release.id),
+            ("tree_hash", release.manifest.hash),
+            ("base", base_id),
+            ("commit", release.commit),
+            ("source_hash", release.source_hash),
+            *(("mode", mode) for mode in payload.modes),
+        ]
+        answer = self._call(["stage", "validate"], header, payload.tar, timeout_s=PREPARE_S)
         return answer.verbs[-1].all("detail")
-
-    def prepare_rehearsed(
-        self,
-        own: Ownership,
-        release: Release,
-        base: Manifest,
-        base_id: str,
-        *,
-        main: str | None = "nginx.conf",
-    ) -> tuple[tuple[str, ...], Rehearsed | DeployerError]:
-        """As :meth:`prepare`, and :meth:`rehearse` in the same call, whose refusal is returned."""
-        header, tar = self._staging(own, release, base, base_id, main)
-        verbs = ["stage", "validate", "rehearse"]
-        answer = self._call(verbs, header, tar, timeout_s=PREPARE_S + REHEARSE_S, needed=2)
-        said = answer.verbs[-1]
-        outcome = failure(said, self.host) if said.code else Rehearsed.of(said, self.host)
-        return answer.verbs[1].all("detail"), outcome
 
     def rehearse(
         self, own: Ownership, release_id: str, *, answers: bool = False, hold_s: float = HOLD_S
@@ -248,21 +240,6 @@ class Agent(Rehearser):
         return self._call(["log"], header, timeout_s=QUICK_S, changes=False).verbs[-1].all("log")
 
     # What a request is made of
-
-    def _staging(
-        self, own: Ownership, release: Release, base: Manifest, base_id: str, main: str | None
-    ) -> tuple[Header, bytes]:
-        payload = self._payloads.get(base, release, modes=self.target.modes, main=main)
-        header = [
-            *self._owned(own),
-            ("release", release.id),
-            ("tree_hash", release.manifest.hash),
-            ("base", base_id),
-            ("commit", release.commit),
-            ("source_hash", release.source_hash),
-            *(("mode", mode) for mode in payload.modes),
-        ]
-        return header, payload.tar
 
     def _common(self) -> Header:
         target = self.target

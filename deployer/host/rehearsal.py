@@ -56,8 +56,9 @@ class Rehearsed:
     """What came of a rehearsal that did not refuse (a refusal is raised as :class:`ConfigRefused`).
 
     :ivar notes: what was not rehearsed, and why. Empty: all that was asked for was.
-    :ivar transition: whether live was seen to become the candidate; ``False``: not rehearsed at all, or only
-        a start of the candidate (the notes say which).
+    :ivar ran: whether the candidate was run at all.
+    :ivar transition: whether live was seen to become the candidate; ``False``: only a start of the candidate
+        was rehearsed, or nothing (the notes say which).
     :ivar answering: whether it stays for questions: then ``transport`` is there, until :meth:`close`.
     :ivar listens: where the candidate listens; only with answers.
     :ivar live_text: what ``nginx -T`` prints of what is live, as nginx on that host reads it; may hold
@@ -69,6 +70,7 @@ class Rehearsed:
 
     host: str
     notes: tuple[str, ...] = ()
+    ran: bool = False
     transition: bool = False
     answering: bool = False
     listens: tuple[Listen, ...] = ()
@@ -84,6 +86,7 @@ class Rehearsed:
         return cls(
             host=host,
             notes=said.all("note"),
+            ran=said.one("transition") in ("yes", "start"),
             transition=said.yes("transition"),
             answering=said.yes("answering"),
             listens=tuple(dict.fromkeys(map(_listen, said.all("listen")))),

@@ -58,7 +58,10 @@ def moments(events: Sequence[Event]) -> list[Moment]:
             seconds = _number(event.detail, "seconds", event.time - start.time if start else None)
             if seconds is not None:
                 took[id(event)] = seconds
-            key = (chapter, event.step, event.state, text_of(event.detail, "error"), _undo(event))
+            if "skipped" in event.detail:
+                continue
+            said = (text_of(event.detail, "error"), _notes(event))
+            key = (chapter, event.step, event.state, said, _undo(event))
         else:
             began[event.host, event.step] = (position, event)
             continue
@@ -111,10 +114,16 @@ def _moment(events: Sequence[Event], took: Mapping[int, float]) -> Moment | None
     return Moment(last.time, text, hosts, failed=last.state in BAD, details=_deciding(events))
 
 
+def _notes(event: Event) -> str:
+    """What a step that succeeded has to say besides."""
+    notes = event.detail.get("notes")
+    return "; ".join(clean(str(note)) for note in notes) if isinstance(notes, (list, tuple)) else ""
+
+
 def _host_text(events: Sequence[Event]) -> str:
     step, state, undo = clean(events[-1].step), events[-1].state, _undo(events[-1])
     if state is State.SUCCEEDED:
-        phrase = phrases.DONE.get(step, f"{step}: done")
+        phrase = _notes(events[-1]) or phrases.DONE.get(step, f"{step}: done")
     elif state is State.UNDO_SUCCEEDED:
         phrase = phrases.UNDONE.get(undo, f"{step}: taken back")
     elif state in (State.UNDO_STARTED, State.UNDO_FAILED):

@@ -17,6 +17,7 @@ from deployer.errors import (
     TransportError,
 )
 from deployer.model import Manifest, Ownership, Release
+from deployer.rollout.rehearsing import Rehearsals
 from deployer.rollout.saga import Step
 
 if TYPE_CHECKING:
@@ -71,12 +72,13 @@ class DeployEffects:
         own: tuple[str, str],
         allowed: Permissions,
         guards: Deadlines,
+        rehearsals: Rehearsals,
     ) -> None:
         """Do nothing yet.
 
         :param own: the deployment, and who controls it.
         """
-        self._runs, self._allowed, self._guards = runs, allowed, guards
+        self._runs, self._allowed, self._guards, self._rehearsals = runs, allowed, guards, rehearsals
         self._deployment, self._controller = own
 
     def do(self, host: str, step: Step) -> Outcome:
@@ -85,6 +87,7 @@ class DeployEffects:
         effects: Mapping[Step, Callable[[HostRun], Outcome]] = {
             Step.BEGIN: self._begin,
             Step.PREPARE: self._prepare,
+            Step.REHEARSE: lambda run: self._rehearsals.rehearse(run, _owned(run)),
             Step.ACTIVATE: self._activate,
             Step.VERIFY: self._verify,
             Step.PROMOTE: self._promote,

@@ -23,7 +23,7 @@ from deployer.errors import (
 )
 from deployer.model import Event, State
 from deployer.rollout.hiding import Hide, hidden
-from deployer.rollout.saga import Action, Do, Goal, Step, TakeBack, next_action
+from deployer.rollout.saga import EARLY, Action, Do, Goal, Step, TakeBack, next_action
 from deployer.rollout.waves import Cause, Fleet, Member, Phase, undecided
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ def _cause(error: HostError, step: Step) -> Cause:
         return Cause.STOPPED
     if isinstance(error, TransportError):
         return Cause.UNREACHABLE
-    return Cause.REFUSED if step in (Step.BEGIN, Step.PREPARE) else Cause.FAILED
+    return Cause.REFUSED if step in EARLY else Cause.FAILED
 
 
 def _story(error: DeployerError, began: float) -> dict[str, Any]:

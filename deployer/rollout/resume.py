@@ -12,7 +12,7 @@ from typing import Any
 
 from deployer.model import Amount, Event, Guard, GuardState, Observation, State
 from deployer.rollout import waves
-from deployer.rollout.saga import STEPS, Do, HostLog, IllegalEvent, Step, TakeBack, next_action
+from deployer.rollout.saga import EARLY, STEPS, Do, HostLog, IllegalEvent, Step, TakeBack, next_action
 from deployer.rollout.waves import Cause, Fleet, Member, Policy, Scope
 
 RECOVERY = "recovery"  #: the event with which a recovery begins, or ends
@@ -143,7 +143,7 @@ def _cause(said: object, step: Step) -> Cause:
     try:
         cause = Cause(str(said))
     except ValueError:
-        return Cause.REFUSED if step in (Step.BEGIN, Step.PREPARE) else Cause.FAILED
+        return Cause.REFUSED if step in EARLY else Cause.FAILED
     # Who owns it now is asked of the host, not of the journal.
     return Cause.FAILED if cause is Cause.FENCED else cause
 

@@ -23,6 +23,7 @@ class Step(StrEnum):
 
     BEGIN = "begin"
     PREPARE = "prepare"
+    REHEARSE = "rehearse"
     ACTIVATE = "activate"
     VERIFY = "verify"
     CONFIRM = "confirm"
@@ -45,17 +46,20 @@ class Row:
     :ivar changes: whether users can notice the step.
     :ivar guarded_until: the host's guard is armed in the same call, before the effect, and takes it back by
         itself unless this step disarms it. Every step that changes has one, and the host refuses it without.
+    :ivar newer: journals of earlier versions lack it; there a later step says that it is over.
     """
 
     step: Step
     undo: Undo | None
     changes: bool = False
     guarded_until: Step | None = None
+    newer: bool = False
 
 
 TABLE: tuple[Row, ...] = (
     Row(Step.BEGIN, Undo.RELEASE),
-    Row(Step.PREPARE, None),  # adopt at first contact, stage, validate; the rehearsal will join here
+    Row(Step.PREPARE, None),  # adopt at first contact, stage, validate
+    Row(Step.REHEARSE, None, newer=True),  # in private namespaces, of which nothing remains
     Row(Step.ACTIVATE, Undo.RESTORE, changes=True, guarded_until=Step.CONFIRM),
     Row(Step.VERIFY, None),
     Row(Step.CONFIRM, None),  # only disarms the guard; a host whose guard was faster says so, and has failed
@@ -93,9 +97,12 @@ class TakeBack:
 Action = Do | TakeBack
 
 STEPS: tuple[Step, ...] = tuple(row.step for row in TABLE)
+EARLY: frozenset[Step] = frozenset(STEPS[: next(i for i, row in enumerate(TABLE) if row.changes)])
+"""The steps before any that changes: who says no in one of them refuses the deployment."""
+_NEWER = frozenset(row.step for row in TABLE if row.newer)
 _LAST: Mapping[Goal, Step] = {
     Goal.BEGUN: Step.BEGIN,
-    Goal.PREPARED: Step.PREPARE,
+    Goal.PREPARED: Step.REHEARSE,
     Goal.VERIFIED: Step.VERIFY,
     Goal.CONFIRMED: Step.CONFIRM,
     Goal.PROMOTED: Step.PROMOTE,
@@ -157,7 +164,7 @@ class HostLog:
 
     def _check_order(self, step: Step) -> None:
         for earlier in STEPS[: STEPS.index(step)]:
-            if self.states.get(earlier) is not State.SUCCEEDED:
+            if self.states.get(earlier) is not State.SUCCEEDED and not self._lacks(earlier):
                 raise IllegalEvent(f"{step} cannot start before {earlier} has succeeded")
 
     def again(self) -> HostLog:
@@ -186,7 +193,13 @@ class HostLog:
 
     def done(self, step: Step) -> bool:
         """The step succeeded and was not taken back."""
+        if self._lacks(step):
+            return any(later in self.states for later in STEPS[STEPS.index(step) + 1 :])
         return self.states.get(step) is State.SUCCEEDED
+
+    def _lacks(self, step: Step) -> bool:
+        """Whether it may be the log of a version that did not know the step."""
+        return step in _NEWER and step not in self.states
 
     @property
     def changed(self) -> bool:
@@ -229,10 +242,11 @@ def next_action(log: HostLog, goal: Goal) -> Action | None:
         return _next_back(log, TABLE[:1])
     for step in STEPS[: STEPS.index(_LAST[goal]) + 1]:
         state = log.states.get(step)
+        if log.done(step):
+            continue
         if state in (None, State.STARTED):
             return Do(step)
-        if state is not State.SUCCEEDED:
-            return None
+        return None
     return None
 
 

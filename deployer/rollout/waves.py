@@ -148,7 +148,7 @@ def _failed(fleet: Fleet) -> list[str]:
 
 def _forward(fleet: Fleet) -> Mapping[str, Goal]:
     alive = fleet.alive
-    if fleet.prepare_only and not _missing(alive, Step.PREPARE):
+    if fleet.prepare_only and not _missing(alive, Step.REHEARSE):
         return dict.fromkeys(alive, Goal.UNWOUND)
     waiting = sorted(name for name, m in alive.items() if not m.log.done(Step.BEGIN))
     if waiting:
@@ -156,7 +156,7 @@ def _forward(fleet: Fleet) -> Mapping[str, Goal]:
         # taken anything, instead of each taking half and both giving up.
         first = len(waiting) == len(alive)
         return dict.fromkeys(waiting[:1] if first else waiting, Goal.BEGUN)
-    if _missing(alive, Step.PREPARE):
+    if _missing(alive, Step.REHEARSE):
         return dict.fromkeys(alive, Goal.PREPARED)
     for wave in fleet.waves:
         here = {name: alive[name] for name in wave if name in alive}
@@ -271,5 +271,5 @@ def host_outcome(fleet: Fleet, name: str) -> HostOutcome:
         return HostOutcome.DEPLOYED
     if member.cause is not None:
         return HostOutcome.UNREACHABLE if member.cause is Cause.UNREACHABLE else HostOutcome.REFUSED
-    prepared = fleet.prepare_only and log.done(Step.PREPARE)
+    prepared = fleet.prepare_only and log.done(Step.REHEARSE)
     return HostOutcome.PREPARED if prepared else HostOutcome.UNTOUCHED

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from deployer.config.playbook import (
     Check,
@@ -19,6 +20,7 @@ from deployer.config.playbook import (
     find_playbook,
     load_playbook,
 )
+from deployer.config.schema import playbook_schema
 from deployer.config.terms import LocalFile, Statuses, duration
 from deployer.errors import ConfigError, UsageError
 from deployer.model import Amount, Target
@@ -108,6 +110,10 @@ def test_it_is_frozen(write: Write) -> None:
 CHECK = "checks: [{name: x, url: 'http://x/', "
 
 BAD = [
+    ("rehearse: maybe", "rehearse.mode", "expected auto, on or off"),
+    ("rehearse: [auto]", "rehearse", "a mapping with mode, answers, not a list"),
+    ("rehearse: {answers: some}", "rehearse.answers", "expected first_wave, all or off"),
+    ("rehearse: {answer: all}", "rehearse.answer", 'did you mean "answers"'),
     ("source: {repo: x, rev: y}", "source.rev", 'did you mean "ref"'),
     ("source: {ref: main}", "source.repo", "is missing"),
     ("source: {repo: --upload-pack=x}", "source.repo", "option"),
@@ -340,7 +346,7 @@ def test_the_documentation_says_every_key() -> None:
     schema = playbook_schema()
     for name in schema["properties"]:
         assert f"`{name}" in text or f"## {name}" in text, name
-    for owner in ("Source", "TargetSpec", "Check", "Expect", "Health", "Rollout"):
+    for owner in ("Source", "TargetSpec", "Check", "Expect", "Health", "Rollout", "Rehearse"):
         for name in schema["$defs"][owner]["properties"]:
             assert f"`{name}`" in text, f"{owner}.{name}"
 
@@ -360,3 +366,21 @@ def test_yaml_of_the_sample_uses_every_key() -> None:
         assert set(content[section]) == set(schema["$defs"][owner]["properties"])
     keys = {key for one in content["checks"] for key in one}
     assert keys >= set(schema["$defs"]["Check"]["properties"]) - {"ca", "server_name"}
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "answers"),
+    [
+        ("", "auto", "first_wave"),
+        ("rehearse: on", "on", "first_wave"),
+        ("rehearse: off", "off", "first_wave"),
+        ("rehearse: {answers: all}", "auto", "all"),
+        ("rehearse: {mode: on, answers: off}", "on", "off"),
+    ],
+)
+def test_a_rehearsal_is_asked_for_by_a_word_or_by_its_keys(
+    write: Write, text: str, mode: str, answers: str
+) -> None:
+    rehearse = load(write, LEAST + text + "\n").rehearse
+    assert (rehearse.mode, rehearse.answers) == (mode, answers)
+    Draft202012Validator(playbook_schema()).validate(yaml.safe_load(LEAST + text))

@@ -345,5 +345,5 @@ def test_the_log_of_a_host_can_be_cut_and_filled() -> None:
     log = HostLog().upto(Step.VERIFY)
     assert log.done(Step.VERIFY)
     assert not log.done(Step.CONFIRM)
-    assert log.before(Step.ACTIVATE) == HostLog().upto(Step.PREPARE)
+    assert log.before(Step.ACTIVATE) == HostLog().upto(Step.REHEARSE)
     assert isinstance(lost("web1"), HostError)

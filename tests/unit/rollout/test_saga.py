@@ -151,3 +151,19 @@ def test_any_prefix_of_a_journal_can_be_read_and_gone_on_from() -> None:
         back = walk(log, Goal.UNWOUND)
         assert back == sorted(back, key=["restore", "release"].index)
         assert ("restore" in back) == log.changed
+
+
+def test_the_log_of_a_version_that_did_not_rehearse_is_read_as_it_was_meant() -> None:
+    log = HostLog()
+    for step in (Step.BEGIN, Step.PREPARE, Step.ACTIVATE):
+        log = log.after(step, State.STARTED).after(step, State.SUCCEEDED)
+    assert log.done(Step.REHEARSE)
+    assert next_action(log, Goal.VERIFIED) == Do(Step.VERIFY)
+    assert next_action(log, Goal.UNWOUND) == TakeBack(Step.ACTIVATE, Undo.RESTORE)
+
+
+def test_what_is_prepared_is_rehearsed_before_anything_changes() -> None:
+    log = HostLog().upto(Step.PREPARE)
+    assert not log.done(Step.REHEARSE)
+    assert next_action(log, Goal.PROMOTED) == Do(Step.REHEARSE)
+    assert not log.after(Step.REHEARSE, State.STARTED).changed
