@@ -8,7 +8,19 @@ from dataclasses import dataclass
 import pytest
 
 from deployer.lab.host import LabHost
-from tests.lab.agent_sh import SHELLS, STATE, AgentOn, Content, get, listing, release_of, reload, script, site
+from tests.lab.agent_sh import (
+    SHELLS,
+    STATE,
+    AgentOn,
+    Content,
+    get,
+    listing,
+    release_of,
+    reload,
+    script,
+    site,
+    wait_for,
+)
 
 pytestmark = pytest.mark.lab
 
@@ -152,3 +164,126 @@ def test_a_good_change_passes_and_leaves_nothing(host: LabHost, shell: tuple[str
     answer = agent.ok("rehearse", release=release)
     assert (answer.one("transition"), answer.all("note")) == ("yes", ())
     assert traces(host) == before
+
+
+def test_the_next_release_is_rehearsed_from_the_one_that_is_live(host: LabHost, agent: AgentOn) -> None:
+    base = agent.adopted()
+    first = release_of(agent.manifest(base), {"conf.d/zone.conf": ZONE.format("$uri").encode()})
+    agent.deployed(base, first)
+    good = staged(agent, first.id, {"conf.d/more.conf": site(9181)})
+    bad = staged(agent, first.id, {"conf.d/zone.conf": ZONE.format("$host").encode()})
+    before = traces(host)
+    assert agent.ok("rehearse", release=good).one("transition") == "yes"
+    assert 'limit_req "mine"' in agent.refused(65, "rehearse", release=bad).one("error")
+    assert traces(host) == before
+
+
+SQUAT = (
+    "import socket, time\ns = socket.create_server(({0!r}, 9190), family=socket.{1}, dualstack_ipv6={2})\n"
+)
+
+
+@dataclass(frozen=True)
+class Squatter:
+    """Who listens on the host already, and where the candidate wants to."""
+
+    address: str
+    listen: str
+    clashes: bool = True
+    dual: bool = False
+
+    def sits(self, host: LabHost) -> None:
+        family = "AF_INET6" if ":" in self.address else "AF_INET"
+        squat = SQUAT.format(self.address, family, self.dual) + "time.sleep(300)\n"
+        host.run(["sh", "-c", 'setsid python3 -c "$1" >/dev/null 2>&1 &', "sh", squat])
+        wait_for(lambda: ":9190 " in host.run(["ss", "-Hltn"]).stdout, "the other one listens")
+
+
+SQUATTERS = (
+    Squatter("0.0.0.0", "9190"),
+    Squatter("127.0.0.1", "9190"),
+    Squatter("127.0.0.1", "127.0.0.1:9190"),
+    Squatter("127.0.0.2", "127.0.0.1:9190", clashes=False),
+    Squatter("::", "9190", dual=True),
+    Squatter("::", "9190", clashes=False),
+    Squatter("::1", "[::]:9190"),
+)
+
+
+@pytest.mark.parametrize("squatter", SQUATTERS, ids=str)
+def test_a_port_of_another_process_is_refused_and_its_owner_named(
+    host: LabHost, agent: AgentOn, squatter: Squatter
+) -> None:
+    squatter.sits(host)
+    base = agent.adopted()
+    release = staged(agent, base, {"conf.d/x.conf": f"server {{ listen {squatter.listen}; }}\n".encode()})
+    if not squatter.clashes:
+        assert agent.ok("rehearse", release=release).one("transition") == "yes"
+        return
+    error = agent.refused(65, "rehearse", release=release).one("error")
+    assert re.search(r"listens on port 9190 \(tcp\), where python3 \(pid \d+\) listens already", error), error
+
+
+def test_without_ss_the_kernel_is_asked(host: LabHost, agent: AgentOn) -> None:
+    Squatter("127.0.0.1", "9190").sits(host)
+    base = agent.adopted()
+    bad = staged(agent, base, {"conf.d/x.conf": b"server { listen 9190; listen [::]:9191; }\n"})
+    good = staged(agent, base, {"conf.d/x.conf": b"server { listen 127.0.0.9:9190; listen [::]:9191; }\n"})
+    script(host, "mv /usr/bin/ss /usr/bin/ss.away; hash -r; ! command -v ss || rm $(command -v ss)")
+    assert "port 9190 (tcp), where python3" in agent.refused(65, "rehearse", release=bad).one("error")
+    assert agent.ok("rehearse", release=good).one("transition") == "yes"
+
+
+DNS = """
+import socket, struct
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.53", 53))
+while True:
+    asked, who = s.recvfrom(512)
+    end = asked.index(b"\\0", 12) + 5
+    kind = struct.unpack(">H", asked[end - 4 : end - 2])[0]
+    found = b"\\xc0\\x0c" + struct.pack(">HHIH4B", 1, 1, 60, 4, 127, 0, 0, 1) if kind == 1 else b""
+    s.sendto(asked[:2] + struct.pack(">HHHHH", 0x8180, 1, bool(found), 0, 0) + asked[12:end] + found, who)
+"""
+NAMED = "server {{ listen 9180; location / {{ proxy_pass http://{}:8081; }} }}\n"
+
+
+def test_names_that_only_the_host_can_resolve_are_looked_up_there(host: LabHost, agent: AgentOn) -> None:
+    host.run(["sh", "-c", 'setsid python3 -c "$1" >/dev/null 2>&1 &', "sh", DNS])
+    script(host, "echo 'nameserver 127.0.0.53' >/etc/resolv.conf")
+    wait_for(lambda: host.run(["getent", "hosts", "a.example"], check=False).returncode == 0, "names resolve")
+    script(host, f"echo '{NAMED.format('one.example')}' >conf.d/mine.conf")
+    reload(host)
+    base = agent.adopted()
+    release = staged(agent, base, {"conf.d/mine.conf": NAMED.format("two.example").encode()})
+    before = traces(host)
+    answer = agent.ok("rehearse", release=release)
+    assert (answer.one("transition"), answer.all("note")) == ("yes", ())
+    assert traces(host) == before
+
+
+def test_where_live_could_not_be_started_anew_only_a_start_is_rehearsed(
+    host: LabHost, agent: AgentOn
+) -> None:
+    script(host, "cp /etc/hosts /etc/hosts.kept", "echo '127.0.0.1 gone.example' >>/etc/hosts")
+    script(host, f"echo '{NAMED.format('gone.example')}' >conf.d/mine.conf")
+    reload(host)
+    base = agent.adopted()
+    release = staged(agent, base, {"conf.d/mine.conf": NAMED.format("127.0.0.1").encode()})
+    script(host, "cat /etc/hosts.kept >/etc/hosts")
+    answer = agent.ok("rehearse", release=release)
+    assert answer.one("transition") == "start"
+    assert "gone.example" in answer.one("note")
+    host.stop_nginx()
+    answer = agent.ok("rehearse", release=release)
+    assert "nginx does not run" in answer.one("note")
+
+
+@pytest.mark.parametrize("tool", ["nsenter", "unshare"])
+def test_a_host_that_cannot_says_so(host: LabHost, agent: AgentOn, tool: str) -> None:
+    base = agent.adopted()
+    release = staged(agent, base, {"conf.d/more.conf": site(9181)})
+    script(host, f"rm $(command -v {tool})")
+    answer = agent.ok("rehearse", release=release)
+    assert answer.one("transition") == "no"
+    assert answer.one("note") == f"not rehearsed: {tool} is not on this host (util-linux, coreutils)"
