@@ -68,7 +68,10 @@ def state_of(host: LabHost) -> str:
     files = (
         "find /run /var/log/nginx /var/lib/nginx /var/cache /tmp /dev/shm /etc -printf '%P %T@ %s\\n' | sort"
     )
-    inside = "ps -eo args --no-headers | grep -v -e sshd -e '^sh ' -e '^sudo ' -e 'sh -c' -e '^ps ' -e '^find ' -e '^sort'"
+    others = " ".join(
+        f"-e '{args}'" for args in ("sshd", "^sh ", "^sudo ", "sh -c", "^ps ", "^find ", "^sort")
+    )
+    inside = f"ps -eo args --no-headers | grep -v {others}"
     seen = f"{files}; {inside}; cat /proc/self/mountinfo; ss -Hltunx | sort; lsns -no TYPE,NS | sort -u"
     return host.run(["sh", "-c", seen]).stdout
 

@@ -8,7 +8,8 @@ names_limit=64       # names of upstreams that are looked up for it
 
 # What becomes of the private root: the first process of the rehearsal. Its standard input is its life line, held by the agent alone.
 # shellcheck disable=SC2016 # it is a program for another shell
-keeping=$private_root'read -r pid _ </proc/self/stat
+keeping=$private_root'nonlocal=$1 asked=$2 host_net=$3 program=$4 addresses=$5
+read -r pid _ </proc/self/stat
 echo "deployer-keeper $pid"
 for word in ipv4 ipv6; do echo "$nonlocal" >/proc/sys/net/$word/ip_nonlocal_bind; done 2>/dev/null
 if [ -n "$addresses" ]; then
@@ -117,9 +118,10 @@ $socket_mounts"
   made="$private/test/us $private/test/ws $private/test/u0/deployer-rehearsal"
   make_pipes || { why="nothing can be written below $private"; return 1; }
   rehearsal=opening
-  asked=$answers host_net=/proc/$$/ns/net program=$binary nonlocal=$nonlocal addresses=$addresses extra_mounts=$extra extra_dirs=$made timeout -s KILL "$rehearsal_limit_s" \
+  extra_mounts=$extra extra_dirs=$made timeout -s KILL "$rehearsal_limit_s" \
     unshare -m -p -i -u -n -f --kill-child=KILL --propagation private \
-    sh -c "$keeping" deployer-rehearsal "$private/test" "$target" "$state" "releases/$live" "$masks" <&3 >&8 2>&1 3<&- 4>&- 6<&- 7<&- 8>&- &
+    sh -c "$keeping" deployer-rehearsal "$private/test" "$target" "$state" "releases/$live" "$masks" \
+    "$nonlocal" "$answers" "/proc/$$/ns/net" "$binary" "$addresses" <&3 >&8 2>&1 3<&- 4>&- 6<&- 7<&- 8>&- &
   rehearsal=$!
   exec 3<&- 8>&- 5<&7 7<&-
   said=''
@@ -400,14 +402,15 @@ change_rehearsed() {
   done
 }
 
-prove_rehearsed() (
+# Runs in a subshell: what it says of master and state is the rehearsal's.
+prove_rehearsed() {
   trap - EXIT
   exec 4>&- 5<&-
   state=$inside$state releases=$inside$releases master=$rehearsed master_logged=$rehearsed_pid memory=$live
   # shellcheck disable=SC2317 # load_release calls it
   send_reload() { kill -HUP "$master"; }
   read_workers
-  load_release "$release" && exit 0
+  load_release "$release" && return 0
   printf '%s' "$reasons"
-  exit 1
-)
+  return 1
+}

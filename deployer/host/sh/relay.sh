@@ -88,6 +88,7 @@ hand_over() {
 answer_questions() {
   stat_of "$keeper"
   say keeper "$keeper:$started"
+  note "ok answering"
   read_listening "$keeper"
   while read -r protocol port address _; do
     case $protocol in

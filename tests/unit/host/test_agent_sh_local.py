@@ -49,12 +49,18 @@ def test_shellcheck_is_content() -> None:
     assert done.returncode == 0, done.stdout.decode()
 
 
+@pytest.mark.parametrize("variable", ["inside", "keeping"])
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
-def test_the_program_inside_the_namespaces_parses(shell: tuple[str, ...], tmp_path: Path) -> None:
-    text = program.source().decode()
-    start = text.index("inside='") + len("inside='")
+def test_the_program_inside_the_namespaces_parses(
+    shell: tuple[str, ...], variable: str, tmp_path: Path
+) -> None:
+    text, called, _ = program.source().decode().rpartition('main "$@"')
+    assert called
+    agent = tmp_path / "agent.sh"
+    agent.write_text(f'{text}printf %s "${variable}"\n')
     inside = tmp_path / "inside.sh"
-    inside.write_text("#!/bin/sh\n" + text[start : text.index("\n'\n", start)])
+    shown = subprocess.run([*shell, str(agent)], capture_output=True, text=True, check=True).stdout
+    inside.write_text("#!/bin/sh\n" + shown)
     subprocess.run([*shell, "-n", str(inside)], check=True)
     excluded = "SC2015,SC2086"  # words are split on purpose
     done = subprocess.run(
