@@ -8,12 +8,12 @@ names_limit=64       # names of upstreams that are looked up for it
 
 # What becomes of the private root: the first process of the rehearsal. Its standard input is its life line, held by the agent alone.
 # shellcheck disable=SC2016 # it is a program for another shell
-keeping=$private_root'nonlocal=$1 asked=$2 host_net=$3 program=$4 addresses=$5
+keeping=$private_root'asked=$1 host_net=$2 program=$3 addresses=$4
 read -r pid _ </proc/self/stat
 echo "deployer-keeper $pid"
-for word in ipv4 ipv6; do echo "$nonlocal" >/proc/sys/net/$word/ip_nonlocal_bind; done 2>/dev/null
+# Addresses that the host lacks were found by the test, in the network of the host; here nothing must depend on which could be copied.
+for word in ipv4 ipv6; do echo 1 >/proc/sys/net/$word/ip_nonlocal_bind; done 2>/dev/null
 if [ -n "$addresses" ]; then
-  # An address that cannot be copied is missed by what listens on it, and that says so.
   printf "%s" "$addresses" >"$work/addresses"
   ip -force -batch "$work/addresses" >/dev/null 2>&1 || printf "%s" "$addresses" | while read -r line; do ip $line >/dev/null 2>&1; done
 fi
@@ -104,24 +104,21 @@ open_rehearsal() {
   own_sockets=''
   [ -z "$master" ] || own_sockets=$(readlink "/proc/$master/fd"/* 2>/dev/null)
   read_sockets
-  nonlocal=0
-  { read -r nonlocal </proc/sys/net/ipv4/ip_nonlocal_bind; } 2>/dev/null
   read_addresses
-  [ -n "$addresses" ] || nonlocal=1
   masks=''
   [ -z "$master" ] ||
     masks=$(find -L "/proc/$master/fd" /var/log/nginx -maxdepth 1 -type f -size +64k -exec readlink -f -- {} + 2>/dev/null)
-  extra="proc $root/proc proc nosuid,nodev,noexec 0 0
-deployer $root/dev/shm overlay lowerdir=/dev/shm,upperdir=$private/test/us,workdir=$private/test/ws 0 0
-$private/test/one-cpu $root/sys/devices/system/cpu/online none bind 0 0
-$socket_mounts"
+  extra="proc $root/proc proc nosuid,nodev,noexec 0 0$nl$socket_mounts"
+  [ ! -d /dev/shm ] || extra="${extra}deployer $root/dev/shm overlay lowerdir=/dev/shm,upperdir=$private/test/us,workdir=$private/test/ws 0 0$nl"
+  # One worker is enough where the configuration leaves their number to the machine.
+  [ ! -f /sys/devices/system/cpu/online ] || extra="$extra$private/test/one-cpu $root/sys/devices/system/cpu/online none bind 0 0$nl"
   made="$private/test/us $private/test/ws $private/test/u0/deployer-rehearsal"
   make_pipes || { why="nothing can be written below $private"; return 1; }
   rehearsal=opening
   extra_mounts=$extra extra_dirs=$made timeout -s KILL "$rehearsal_limit_s" \
     unshare -m -p -i -u -n -f --kill-child=KILL --propagation private \
     sh -c "$keeping" deployer-rehearsal "$private/test" "$target" "$state" "releases/$live" "$masks" \
-    "$nonlocal" "$answers" "/proc/$$/ns/net" "$binary" "$addresses" <&3 >&8 2>&1 3<&- 4>&- 6<&- 7<&- 8>&- &
+    "$answers" "/proc/$$/ns/net" "$binary" "$addresses" <&3 >&8 2>&1 3<&- 4>&- 6<&- 7<&- 8>&- &
   rehearsal=$!
   exec 3<&- 8>&- 5<&7 7<&-
   said=''
@@ -198,21 +195,31 @@ rehearse_release() {
   remove_inside "$pid_path" $own_paths
   began=live
   if [ -z "$master" ]; then
-    say note "nginx does not run, so only a start of the candidate was rehearsed, not the way to it"
+    reason="nginx does not run"
     began=candidate
   elif ! start_rehearsed; then
     first_reason
-    say note "what is live cannot be started anew ($reason), so only a start of the candidate was rehearsed, not the way to it"
+    reason="what is live cannot be started anew: $reason"
     began=candidate
   fi
   if [ $began = candidate ]; then
+    only_start=$reason
     point_inside
-    start_rehearsed || refuse_rehearsed "cannot be started on this host"
-    transition=start
+    if start_rehearsed; then
+      transition=start
+      say note "only a start of the candidate was rehearsed, not the way to it ($only_start)"
+    elif [ -n "$master" ]; then
+      # What is live runs, and cannot be started in here either: that says more of here than of the candidate.
+      first_reason
+      why="neither what is live nor the candidate can be started beside it ($reason)"
+    else
+      refuse_rehearsed "cannot be started on this host"
+    fi
   else
     [ "$answers" != yes ] || dump live
     point_inside
     change_rehearsed || refuse_rehearsed "cannot be reloaded on this host: nginx would refuse it and go on with the old one"
+    [ -z "$why" ] || return 0
     pid_named=''
     { read -r pid_named <"$inside$pid_path"; } 2>/dev/null
     [ "$pid_named" = "$rehearsed_pid" ] || {
@@ -221,7 +228,7 @@ rehearse_release() {
     }
     transition=yes
   fi
-  refuse_clash
+  [ -n "$why" ] || refuse_clash
 }
 
 # Removes paths of the rehearsal's root.
@@ -238,19 +245,17 @@ point_inside() {
   in_rehearsal ln -sfn "releases/$release" "$state/live" || why="the candidate cannot be put in its place"
 }
 
-# Refuses the release, with what nginx said. What kept nginx from running for want of means is no fault of the release.
+# Refuses the release, with what nginx said. Where it is not nginx that said no (it took too long, there was no memory), sets why instead.
 refuse_rehearsed() {
+  first_reason
+  [ -d "/proc/$keeper" ] || reason="it took longer than $rehearsal_limit_s s" reasons=''
   case $reasons in
-    *'(28: No space left on device)'* | *'(30: Read-only file system)'* | *'(12: Cannot allocate memory)'* | *'(24: Too many open files)'*)
-      first_reason
-      why="$reason"
-      return 0
+    *'(28: No space left on device)'* | *'(30: Read-only file system)'* | *'(12: Cannot allocate memory)'* | *'(24: Too many open files)'*) ;;
+    *'[emerg]'* | *'no worker for'* | *'is gone'* | *'pid path'*)
+      fail 65 "The rehearsal refuses release $release: it passes the test but $1 ($reason). Nothing was changed." "$reasons"
       ;;
   esac
-  first_reason
-  # The details are the log's, the sentence names the first of them.
-  text="The rehearsal refuses release $release: it passes the test but $1 ($reason). Nothing was changed."
-  fail 65 "$text" "$reasons"
+  why=$reason
 }
 
 # Sets reason to the first thing that reasons says, without time and pid.
