@@ -154,7 +154,7 @@ def deploy(
         typer.Option(
             "--prepare-only",
             envvar="DEPLOYER_PREPARE_ONLY",
-            help="Stage and validate on every host, change none.",
+            help="Stage, validate and rehearse on every host, change none.",
         ),
     ] = False,
     fix_forward: Annotated[
