@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -287,3 +288,47 @@ def test_a_host_that_cannot_says_so(host: LabHost, agent: AgentOn, tool: str) ->
     answer = agent.ok("rehearse", release=release)
     assert answer.one("transition") == "no"
     assert answer.one("note") == f"not rehearsed: {tool} is not on this host (util-linux, coreutils)"
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_an_agent_killed_in_the_middle_leaves_nothing(host: LabHost, agent: AgentOn, share: float) -> None:
+    base = agent.adopted()
+    release = staged(agent, base, {"conf.d/more.conf": site(9181)})
+    began = time.monotonic()
+    agent.ok("rehearse", release=release)
+    took = time.monotonic() - began
+    before = traces(host)
+    process = agent.start("rehearse", release=release)
+    assert process.stdin
+    process.stdin.write(agent._input)
+    process.stdin.close()
+    time.sleep(took * share)  # a moment in the middle; which one does not matter
+    process.kill()
+    process.wait(timeout=10)
+    wait_for(lambda: traces(host) == before, "nothing is left")
+
+
+def test_a_log_by_syslog_and_workers_that_die_are_told_apart(host: LabHost, agent: AgentOn) -> None:
+    script(host, "echo 'access_log syslog:server=unix:/dev/log;' >conf.d/log.conf")
+    reload(host)
+    base = agent.adopted()
+    good = staged(agent, base, {"conf.d/more.conf": site(9181)})
+    assert agent.ok("rehearse", release=good).one("transition") == "yes"
+    main = host.read("/etc/nginx/nginx.conf") + "working_directory /var/lib/deployer/nginx/private;\n"
+    dying = staged(agent, base, {"nginx.conf": main.encode()})
+    error = agent.refused(65, "rehearse", release=dying).one("error")
+    assert "no worker for 2 s" in error, error
+    assert not re.search(r"\[alert\]", host.run(["tail", "-n", "5", "/var/log/nginx/error.log"]).stdout)
+
+
+def test_what_stands_below_dev_shm_stays_as_it_is(host: LabHost, agent: AgentOn) -> None:
+    script(host, "mkdir -p /dev/shm/cache; chown www-data /dev/shm/cache")
+    base = agent.adopted()
+    script(host, "find /dev/shm -printf '%p %U %T@\\n' | sort >/tmp/shm")
+    cached = CACHE.format("/dev/shm/cache/new", "1:2")
+    release = staged(agent, base, {"conf.d/mine.conf": cached.encode()})
+    script(host, "rm -rf /dev/shm/cache/new", "find /dev/shm -printf '%p %U %T@\\n' | sort >/tmp/shm")
+    assert agent.ok("rehearse", release=release).one("transition") == "yes"
+    assert (
+        script(host, "find /dev/shm -printf '%p %U %T@\\n' | sort | diff /tmp/shm - && echo same") == "same\n"
+    )

@@ -6,6 +6,7 @@ import difflib
 import http.client
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -235,3 +236,29 @@ def test_it_answers_on_a_host_with_systemd(fresh_lab: FreshLab) -> None:
         assert it.ask(80, name="shop.example.com") == (200, "shop 1\n")
     wait_for(lambda: ours(host) == "", "it is gone")
     assert host.run(["sh", "-c", "lsns -no NS -t net | wc -l"]).stdout.strip() == "1"
+
+
+@pytest.mark.parametrize("relay", ["bash", "nc"])
+def test_without_perl_bash_or_nc_pass_the_bytes_on(lab: Lab, host: LabHost, relay: str) -> None:
+    away = {"bash": ("perl",), "nc": ("perl", "bash")}[relay]
+    script(host, "sed -i 's#:/bin/bash$#:/bin/sh#' /etc/passwd")
+    script(host, *(f"rm -f $(command -v {tool}) /bin/{tool}" for tool in away))
+    if relay == "nc":
+        script(host, "[ -x /usr/bin/nc ] || { printf '#!/bin/sh\\nexec busybox nc \"$@\"\\n' >/usr/bin/nc; }")
+        script(host, "chmod 755 /usr/bin/nc")
+    with talk(lab, host, {"conf.d/new.conf": NEW}) as it:
+        assert it.ask(8090) == (200, "new")
+        assert it.ask(80, name="shop.example.com") == (200, "shop 1\n")
+        assert it.rehearsed.transport is not None
+        with pytest.raises(ConnectionRefusedError):
+            it.rehearsed.transport.tunnel("127.0.0.1", 9999, timeout_s=5)
+        idle = it.rehearsed.transport.tunnel("127.0.0.1", 8090, timeout_s=5)
+        idle.close()
+    wait_for(lambda: ours(host) == "", "it is gone")
+
+
+def test_more_streams_than_sessions_wait_for_each_other(lab: Lab, host: LabHost) -> None:
+    with talk(lab, host, {"conf.d/new.conf": NEW}) as it, ThreadPoolExecutor(max_workers=12) as pool:
+        answers = list(pool.map(lambda _: it.ask(8090), range(36)))
+        assert set(answers) == {(200, "new")}
+    gone(host, it.before)

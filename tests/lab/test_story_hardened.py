@@ -8,11 +8,18 @@ from collections.abc import Sequence
 
 import pytest
 
+from deployer.config.playbook import load_playbook
+from deployer.errors import TransportError
 from deployer.host import program
+from deployer.host.agent import Agent
+from deployer.host.relay import Relay
 from deployer.host.reply import PERMISSION, parse
 from deployer.host.request import Request
+from deployer.host.ssh import Connection, SshOptions
 from deployer.lab.host import LabHost
+from deployer.model import Host, Ownership
 from tests.lab.story import SHOP_CHECK, Story
+from tests.lab.test_ssh_agent import release
 
 pytestmark = pytest.mark.lab
 
@@ -219,3 +226,35 @@ def test_what_a_restricted_key_cannot_ask_is_said_at_once(story: Story) -> None:
     assert missing.code == 2
     key.write_text("command=x ssh-ed25519 AAAA\n")
     assert story.run("adopt", "lab", "--print-hardening", str(key)).code == 2
+
+
+def test_a_rehearsal_is_asked_with_that_key_and_nothing_beside_it(hardened: Story) -> None:
+    host = hardened.lab.hosts[0]
+    ssh_options = SshOptions(config_file=hardened.ssh_config, connect_timeout_s=20)
+    connection = Connection(Host(host.name, host.address, user="carrier"), ssh_options)
+    connection.open()
+    try:
+        agent = Agent(connection, load_playbook(hardened.project / "playbooks/nginx.yml").target_spec())
+        agent.ensure_installed()
+        own = Ownership("d-1", agent.begin("d-1", "tester@here"), "tester@here")
+        live = agent.manifest()
+        base = str(agent.observe(hash_disk=False).live)
+        candidate = release(live, {"conf.d/new.conf": b"server { listen 8090; return 200 new; }\n"})
+        agent.prepare(own, candidate, live, base)
+        with agent.rehearse(own, candidate.id, answers=True) as rehearsed:
+            assert rehearsed.transport is not None, rehearsed.notes
+            stream = rehearsed.transport.tunnel("127.0.0.1", 8090, timeout_s=10)
+            stream.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert stream.recv(12) == b"HTTP/1.1 200"
+            stream.close()
+            with pytest.raises(ConnectionRefusedError):
+                rehearsed.transport.tunnel("127.0.0.1", 22, timeout_s=10)
+            # A process of the host is no rehearsal, so its network is not reached.
+            header = [(k, v) for k, v in rehearsed.transport._header if k != "keeper"]
+            for keeper in ("1:1", f"1:{host.read('/proc/1/stat').split()[21]}"):
+                other = Relay(connection, rehearsed.transport._command, [*header, ("keeper", keeper)])
+                with pytest.raises(TransportError, match="has ended"):
+                    other.tunnel("127.0.0.1", 22, timeout_s=10)
+        agent.release(own)
+    finally:
+        connection.close()

@@ -67,31 +67,31 @@ read_listening() {
   listening=''
   if command -v ss >/dev/null; then
     if [ "$1" = self ]; then seen=$(ss -Hltune 2>/dev/null); else seen=$(nsenter --net="/proc/$1/ns/net" ss -Hltune 2>/dev/null 4>&- 5<&- 6<&-); fi
-    while read -r protocol _ _ _ at rest; do
+    while read -r layer _ _ _ at rest; do
       case $rest in *ino:*) ;; *) continue ;; esac
       inode=${rest#*ino:}
-      port=${at##*:} at=${at%:*}
+      number=${at##*:} at=${at%:*}
       at=${at%%%*}
       at=${at#\[}
       at=${at%\]}
-      listening="$listening$protocol $port $at ${inode%% *}$nl"
+      listening="$listening$layer $number $at ${inode%% *}$nl"
     done <<END
 $seen
 END
     return 0
   fi
   # A wildcard of IPv6 is taken for both families: the kernel's list does not tell.
-  for protocol in tcp udp; do
+  for layer in tcp udp; do
     wanted_state=0A
-    [ $protocol = tcp ] || wanted_state=07
-    seen=$(sed -n 's/^ *[0-9]*: \([0-9A-F]*\):\([0-9A-F]\{4\}\) 0*:0000 '$wanted_state' [^ ]* [^ ]* [^ ]* *[0-9]* *[0-9]* \([0-9]*\) .*/\1 \2 \3/p' "/proc/$1/net/$protocol" "/proc/$1/net/${protocol}6" 2>/dev/null)
-    while read -r at port inode; do
+    [ $layer = tcp ] || wanted_state=07
+    seen=$(sed -n 's/^ *[0-9]*: \([0-9A-F]*\):\([0-9A-F]\{4\}\) 0*:0000 '$wanted_state' [^ ]* [^ ]* [^ ]* *[0-9]* *[0-9]* \([0-9]*\) .*/\1 \2 \3/p' "/proc/$1/net/$layer" "/proc/$1/net/${layer}6" 2>/dev/null)
+    while read -r at number inode; do
       [ -n "$inode" ] || continue
       hex_address "$at"
       address=${address#\[}
       address=${address%\]}
       [ "$address" != :: ] || [ "$1" != self ] || address='*'
-      listening="$listening$protocol $((0x$port)) $address $inode$nl"
+      listening="$listening$layer $((0x$number)) $address $inode$nl"
     done <<END
 $seen
 END

@@ -90,12 +90,12 @@ answer_questions() {
   say keeper "$keeper:$started"
   note "ok answering"
   read_listening "$keeper"
-  while read -r protocol port address _; do
-    case $protocol in
+  while read -r layer number address _; do
+    case $layer in
       '') ;;
       *)
-        [ "$address" != '*' ] || { say listen "$protocol $port 0.0.0.0"; address=::; }
-        say listen "$protocol $port $address"
+        [ "$address" != '*' ] || { say listen "$layer $number 0.0.0.0"; address=::; }
+        say listen "$layer $number $address"
         ;;
     esac
   done <<END
@@ -175,6 +175,7 @@ do_relay() {
     exec timeout -s KILL 300 nsenter --net="$net" bash -c "$relay_bash" deployer-relay "$address" "$port" "$token" <&6 6<&-
   fi
   # nc does not say whether it could connect, so it is looked up before.
+  to=$address
   read_listening "$pid"
   case $nl$listening in
     *"${nl}tcp $port "*) ;;
@@ -185,6 +186,6 @@ do_relay() {
       ;;
   esac
   say connected "$token"
-  timeout -s KILL 300 nsenter --net="$net" nc "$address" "$port" <&6
+  timeout -s KILL 300 nsenter --net="$net" nc "$to" "$port" <&6
   exit 1
 }
