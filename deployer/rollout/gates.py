@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from shlex import quote
-from zoneinfo import ZoneInfo
+from typing import Any
 
 from deployer.barriers import Closed, Gate, Quarantined, Window, hash_of
 from deployer.model import DeploymentRecord, HostOutcome, HostResult, Observation, Outcome
@@ -37,6 +37,42 @@ def refusal(closed: Sequence[Closed]) -> str:
     them = "them all" if len(closed) > 1 else "it"
     breakable = all(may_be_broken(each.gate) for each in closed)
     return many + said + (f' (--break-glass "REASON" passes {them})' if breakable else "")
+
+
+@dataclass(frozen=True)
+class Gatekeeping:
+    """What the gates said.
+
+    :ivar closed: those that are closed; empty also where nothing would change.
+    :ivar reason: why they are broken all the same; ``None``: they are not.
+    """
+
+    closed: tuple[Closed, ...] = ()
+    reason: str | None = None
+
+    @property
+    def refusing(self) -> tuple[Closed, ...]:
+        """Those that end the command."""
+        return refusing(self.closed, break_glass=self.reason is not None)
+
+    @property
+    def broken(self) -> tuple[Closed, ...]:
+        """Those that are passed all the same."""
+        return tuple(each for each in self.closed if each not in self.refusing)
+
+    @property
+    def refusal(self) -> str | None:
+        """All that are closed, in one line; ``None``: the way is free."""
+        return refusal(self.refusing) if self.refusing else None
+
+    def as_json(self) -> tuple[Mapping[str, Any], ...]:
+        """For ``--json`` and the journal."""
+        return tuple(each.as_json(broken=each in self.broken) for each in self.closed)
+
+    def broken_by(self, who: str) -> str:
+        """What is said loudly."""
+        passed = "; ".join(each.why for each in self.broken)
+        return f"BREAK-GLASS by {clean(who)} ({clean(self.reason or '')!r}) passes: {passed}"
 
 
 # --- freeze
@@ -72,6 +108,8 @@ def zone_of(name: str) -> tzinfo:
 
     :raises ValueError: when there is none of that name, or this machine has no time zone data.
     """
+    from zoneinfo import ZoneInfo
+
     if name == "UTC":
         return UTC
     try:
