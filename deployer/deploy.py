@@ -146,7 +146,8 @@ class Deployment:
         refused = plan.refusal or (lost[0] if waves.ending(fleet) is not None and lost else None)
         shut = self._in_the_way or prepared.proposal.gates.refusal
         if shut is not None or refused is not None:
-            reason = shut or (f"{refused.host}: {refused.reason}" if refused else None)
+            said = f"{refused.host}: {refused.reason}" if refused else None
+            reason = self._in_the_way or "; and ".join(filter(None, (shut, said)))
             return self._result(prepared, fleet, None, outcome=Outcome.REFUSED, reason=reason)
         if not fleet.members:
             return self._result(prepared, fleet, None)

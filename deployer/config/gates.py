@@ -98,12 +98,12 @@ Zone = Annotated[str, PlainValidator(zone), WithJsonSchema({**_FILE, "examples":
 InventoryName = Annotated[
     str | None,
     PlainValidator(inventory_name),
-    WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"}),
+    WithJsonSchema({"type": ["string", "null"], "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"}),
 ]
 Signers = Annotated[
     tuple[terms.LocalFile, ...] | None,
     PlainValidator(signers),
-    WithJsonSchema({"oneOf": [_FILE, {"type": "array", "minItems": 1, "items": _FILE}]}),
+    WithJsonSchema({"oneOf": [_FILE, {"type": "array", "minItems": 1, "items": _FILE}, {"type": "null"}]}),
 ]
 
 
