@@ -130,3 +130,36 @@ SERVE = (
     "setsid python3 -m http.server 8099 --bind 127.0.0.1 --directory /run </dev/null >/dev/null 2>&1 & "
     "echo $! >/run/app.pid"
 )
+
+
+@pytest.mark.parametrize("moment", ["TAKING BACK", pytest.param("web1: back on", marks=pytest.mark.slow)])
+def test_a_controller_that_dies_while_it_takes_back_loses_nothing(story: Story, moment: str) -> None:
+    story.deploy()
+    story.playbook(rollout={"confirm_within": "60s"})
+    story.shop("out of order", 503)
+    process = story.start("deploy", "lab", "--yes")
+    story.until_said(process, moment)
+    process.kill()
+    process.communicate()
+    assert "deployer recover lab" in story.deploy(expect=3).reason
+    ran = story.run("recover", "lab", "--yes", "--json")
+    assert ran.code in (0, 4), ran
+    story.assert_serving("shop 1")
+    refused = story.deploy(expect=3)
+    assert closed(refused.ran.document) == ["quarantine"]
+    assert "web1: not healthy with the new release" in refused.reason
+    assert [entry["hosts"] for entry in kept(story, "lab", home="colleague")] == [["web1"]]
+
+
+def test_a_controller_that_dies_says_nothing_of_the_release(story: Story) -> None:
+    """Its guard takes the release back, and it may be deployed again."""
+    story.playbook(health={"bake": "60s"}, rollout={"confirm_within": "2s"})
+    story.shop("shop 2")
+    process = story.start("deploy", "lab", "--yes")
+    host = story.lab.host("web1")
+    story.until_served(host, "shop 2")
+    process.kill()
+    process.communicate()
+    story.until_served(host, "shop 1")
+    story.playbook()
+    assert story.deploy("--recover").outcome == "deployed"
