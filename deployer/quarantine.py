@@ -199,7 +199,6 @@ def _survey(context: Context) -> Survey:
         target,
         context.ssh,
         parallel=parallel,
-        any_version=True,
         hide=context.veil.hide,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from deployer.errors import HostError
+from deployer.errors import DeployerError
 from deployer.gating import quarantine
 from deployer.journal.ids import who
 from deployer.model import Ownership, State
@@ -60,6 +60,6 @@ def acquit(deployment: str, release: str, contacts: Mapping[str, Contact]) -> li
             contact.connection.open()
             epoch = contact.agent.begin(deployment, who())
             contact.agent.pardon(Ownership(deployment, epoch, who()), release)
-        except HostError:
+        except DeployerError:  # also an agent of an older version, which does not know the verb
             careful.append(name)
     return careful
