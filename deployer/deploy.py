@@ -7,18 +7,20 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from deployer.context import Context
 from deployer.errors import HostError
+from deployer.gating import gatekeeping, learn, note_gates
 from deployer.journal.ids import who
 from deployer.leasing import Tenure, lease_name, leased
 from deployer.model import EXIT_CODE, HostOutcome, HostResult, Outcome, Result, State
-from deployer.proposal import Prepared, Proposal, Wishes
+from deployer.proposal import Prepared, Wishes
 from deployer.propose import policy, propose
 from deployer.recover import Wishes as Recovering
 from deployer.recover import recovered
 from deployer.rollout import waves
+from deployer.rollout.blame import Blame
 from deployer.rollout.effects import DeployEffects, HostRun
 from deployer.rollout.engine import Recorder, Run
 from deployer.rollout.guards import Deadlines, Renewals
@@ -29,6 +31,7 @@ from deployer.rollout.resume import policy_note
 from deployer.rollout.summing import told, wave_results
 from deployer.rollout.survey import Survey
 from deployer.rollout.waves import Fleet, Member
+from deployer.sentence import sentenced
 from deployer.undertaking import Undertaking
 from deployer.unfinished import in_the_way
 
@@ -90,17 +93,26 @@ class Deployment:
         with Survey(context.hosts, target, context.ssh, parallel=parallel, hide=self._hide) as survey:
             prepared = propose(context, self._wishes, survey, self._audience)
             self._tenure.granted()
+            prepared = self._gated(prepared, survey)
             self._in_the_way = in_the_way(context, self._journal, survey.answered)
             if self._in_the_way is not None and self._wishes.recover:
                 return None
             self._audience.proposes(prepared.proposal)
-            with self._record(prepared.proposal):
+            with self._record(prepared):
                 result = self._decide(survey, prepared)
         self._own.finish(result)
         return result
 
+    def _gated(self, prepared: Prepared, survey: Survey) -> Prepared:
+        context, wishes = self._context, self._wishes
+        seen, asked, reason = survey.answered, wishes.revision, wishes.break_glass
+        learn(context, seen, self._journal)
+        found = gatekeeping(context, prepared, seen, self._journal, asked=asked, reason=reason)
+        return replace(prepared, proposal=replace(prepared.proposal, gates=found))
+
     @contextmanager
-    def _record(self, proposal: Proposal) -> Iterator[None]:
+    def _record(self, prepared: Prepared) -> Iterator[None]:
+        proposal = prepared.proposal
         asked = self._wishes.revision or self._context.playbook.source.ref
         commit, plan = proposal.commit, proposal.plan
         hosts = {
@@ -108,10 +120,17 @@ class Deployment:
             for p in plan.hosts.values()
         }
         story = {"revision": asked, "commit": commit.sha, "lease": lease_name(self._context)}
-        with self._own.recorded(revision=asked, commit=commit, options=_options(self._wishes), story=story):
+        with self._own.recorded(
+            revision=asked,
+            commit=commit,
+            source_hash=prepared.source_hash,
+            options=self._options(),
+            story=story,
+        ):
             waves_of = [list(wave) for wave in plan.waves]
             rules = policy_note(policy(self._context))
             self._recorder.note("plan", State.SUCCEEDED, hosts=hosts, waves=waves_of, policy=rules)
+            note_gates(self._recorder, proposal.gates, self._audience)
             yield
 
     def _decide(self, survey: Survey, prepared: Prepared) -> Result:
@@ -126,8 +145,10 @@ class Deployment:
             total=len(plan.hosts),
         )
         refused = plan.refusal or (lost[0] if waves.ending(fleet) is not None and lost else None)
-        if self._in_the_way is not None or refused is not None:
-            reason = self._in_the_way or (f"{refused.host}: {refused.reason}" if refused else None)
+        shut = self._in_the_way or prepared.proposal.gates.refusal
+        if shut is not None or refused is not None:
+            said = f"{refused.host}: {refused.reason}" if refused else None
+            reason = self._in_the_way or "; and ".join(filter(None, (shut, said)))
             return self._result(prepared, fleet, None, outcome=Outcome.REFUSED, reason=reason)
         if not fleet.members:
             return self._result(prepared, fleet, None)
@@ -161,8 +182,10 @@ class Deployment:
 
     def _carry_out(self, prepared: Prepared, fleet: Fleet, runs: Mapping[str, HostRun]) -> Result:
         guards = Deadlines(self._context.playbook.rollout.confirm_within_s)
+        blame = Blame(self._own.id, self._hide)
         rehearsals = rehearsals_of(self._context.playbook.rehearse, fleet.waves, runs)
-        effects = DeployEffects(runs, (self._own.id, who()), self._wishes.allowed, guards, rehearsals)
+        own = (self._own.id, who())
+        effects = DeployEffects(runs, own, self._wishes.allowed, guards, blame, rehearsals=rehearsals)
         with Renewals(effects.renew, guards.within_s, self._not_renewed) as renewals:
             run = Run(
                 effects=effects,
@@ -180,7 +203,11 @@ class Deployment:
         for host in runs.values():
             for warning in host.physician.warnings:
                 self._audience.warns(f"{host.name}: {self._hide(warning)}")
-        result = self._result(prepared, end, run)
+        contacts = {name: run.contact for name, run in runs.items()}
+        bad = sentenced(
+            self._context, self._recorder, self._journal, blame, contacts, audience=self._audience
+        )
+        result = replace(self._result(prepared, end, run), quarantined=bad)
         if run.bugs:
             self._own.finish(result)
             raise run.bugs[0]
@@ -212,7 +239,14 @@ class Deployment:
             hosts=hosts,
             waves=wave_results(fleet, run, time.monotonic()),
             seconds=self._own.seconds,
+            gates=prepared.proposal.gates.as_json(),
         )
+
+    def _options(self) -> dict[str, Any]:
+        """What was asked for, as the history keeps it; of what may be evidence: whether it was all hosts."""
+        limited = len(self._context.hosts) < len(self._context.inventory.hosts)
+        why = {"break_glass": self._wishes.break_glass} if self._wishes.break_glass else {}
+        return {**_options(self._wishes), **({"limited": True} if limited else {}), **why}
 
 
 def _options(wishes: Wishes) -> dict[str, bool]:

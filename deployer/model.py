@@ -299,6 +299,8 @@ class Result:
     hosts: Mapping[str, HostResult]
     waves: tuple[WaveResult, ...]
     seconds: float
+    gates: tuple[Mapping[str, Any], ...] = ()  #: that were closed (``barriers.Closed.as_json``)
+    quarantined: tuple[str, ...] = ()  #: releases that nobody deploys again until they are released
 
     def as_json(self) -> dict[str, Any]:
         """The document of ``--json``; also what the journal keeps."""
@@ -311,6 +313,9 @@ class Result:
             "hosts": {n: asdict(host) | {"outcome": str(host.outcome)} for n, host in self.hosts.items()},
             "waves": [asdict(wave) | {"hosts": list(wave.hosts)} for wave in self.waves],
             "seconds": self.seconds,
+            # These two only where there is something to say.
+            **({"gates": [dict(gate) for gate in self.gates]} if self.gates else {}),
+            **({"quarantined": list(self.quarantined)} if self.quarantined else {}),
         }
 
     @classmethod
@@ -322,8 +327,9 @@ class Result:
                 for name, host in document["hosts"].items()
             }
             waves = tuple(WaveResult(**{**wave, "hosts": tuple(wave["hosts"])}) for wave in document["waves"])
-            rest = {**document, "outcome": Outcome(document["outcome"]), "hosts": hosts, "waves": waves}
-            return cls(**rest)
+            lists = {name: tuple(document.get(name, ())) for name in ("gates", "quarantined")}
+            own = {"outcome": Outcome(document["outcome"]), "hosts": hosts, "waves": waves}
+            return cls(**{**document, **own, **lists})
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError("not a result") from error
 
@@ -342,6 +348,7 @@ class DeploymentRecord:
     started: float  #: seconds since the epoch, the controller's clock
     who: str  #: ``user@host`` of the controller
     options: Mapping[str, Any] = field(default_factory=dict)  #: the command's options; JSON values
+    source_hash: str | None = None  #: git tree of ``source.path``: what ``gates.after`` looks for elsewhere
     finished: float | None = None  #: ``None``: running, or its controller was lost
     outcome: Outcome | None = None
     exit_code: int | None = None

@@ -10,6 +10,7 @@ from deployer.context import Context
 from deployer.manifest import Manifest
 from deployer.model import Release
 from deployer.rollout.diffs import Diff
+from deployer.rollout.gates import Gatekeeping
 from deployer.rollout.plan import Permissions, Plan
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Wishes:
     confirmed: bool = False  #: ``--yes``
     lock_wait_s: float = 0.0  #: how long somebody else's lease is waited for
     recover: bool = False  #: ``--recover``: what an interrupted deployment left is seen to first
+    break_glass: str | None = None  #: ``--break-glass``: why closed gates are passed
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Proposal:
     """The plan, as it is shown before the question.
 
     :ivar drifted: what was edited by hand, for the hosts that are refused for it.
+    :ivar gates: those that are closed, as far as they were looked at.
     :ivar between: the commits from what most of the changing hosts serve to what is proposed.
     """
 
@@ -43,6 +46,7 @@ class Proposal:
     diffs: tuple[Diff, ...]
     drifted: tuple[Diff, ...]
     between: Between | None = None
+    gates: Gatekeeping = field(default_factory=Gatekeeping)
 
 
 @dataclass(frozen=True)
@@ -52,3 +56,8 @@ class Prepared:
     proposal: Proposal
     releases: Mapping[str, Release]
     live: Mapping[str, Manifest]
+
+    @property
+    def source_hash(self) -> str:
+        """Git tree of ``source.path``: the same for every host."""
+        return next((release.source_hash for release in self.releases.values()), "")

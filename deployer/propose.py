@@ -58,6 +58,8 @@ def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience
 
 def would_refuse(proposal: Proposal) -> bool:
     """Whether a deployment of this plan would be refused as it stands."""
+    if proposal.gates.refusing:
+        return True
     plan, rules = proposal.plan, policy(proposal.context)
     lost = len(plan.with_action(Action.UNREACHABLE))
     return plan.refusal is not None or lost > rules.max_failures.of(len(plan.hosts), up=False)
@@ -68,7 +70,7 @@ def resolve(context: Context, revision: str | None) -> tuple[Commit, Mapping[str
     from deployer.source.release import build_releases
 
     source = context.playbook.source
-    mirror = _mirror(context)
+    mirror = mirror_of(context)
     commit = mirror.resolve(revision or source.ref)
     releases = build_releases(
         mirror,
@@ -109,7 +111,7 @@ def _between(context: Context, survey: Survey, plan: Plan, commit: Commit) -> Be
     if not commits:
         return None
     old = max(set(commits), key=commits.count)
-    return log_between(_mirror(context), old, commit.sha, path=context.playbook.source.path)
+    return log_between(mirror_of(context), old, commit.sha, path=context.playbook.source.path)
 
 
 def _read_authorities(playbook: Playbook) -> None:
@@ -125,7 +127,8 @@ def _read_authorities(playbook: Playbook) -> None:
             raise ConfigError(problem, file=str(playbook.path), key=f"checks[{at}].ca") from error
 
 
-def _mirror(context: Context) -> Mirror:
+def mirror_of(context: Context) -> Mirror:
+    """Of the playbook's repository, in the cache."""
     from deployer.source.git import Mirror
 
     return Mirror(context.repo, cache_directory() / "git")

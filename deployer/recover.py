@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from deployer.context import Context
 from deployer.errors import Refused
+from deployer.gating import learn
 from deployer.journal.ids import who
 from deployer.journal.process import this_process
 from deployer.leasing import lease_name, leased
@@ -31,6 +32,7 @@ from deployer.propose import policy
 from deployer.report.words import clean, duration, names
 from deployer.rollout import waves
 from deployer.rollout.aftermath import bystanders, host_results, outcome_of
+from deployer.rollout.blame import Blame, suspects
 from deployer.rollout.engine import Recorder, Run
 from deployer.rollout.looking import failing_checks, quick_look
 from deployer.rollout.recovering import RecoveryEffects
@@ -39,6 +41,7 @@ from deployer.rollout.resume import found as told_by_host
 from deployer.rollout.summing import wave_results
 from deployer.rollout.survey import Contact, Survey
 from deployer.rollout.waves import Fleet
+from deployer.sentence import sentenced
 from deployer.undertaking import Undertaking
 from deployer.unfinished import Open, close, cure, decisive, open_records
 
@@ -100,6 +103,7 @@ class Recoverer:
     def run(self) -> Result:
         """Tell the story."""
         left_open = open_records(self._context, self._journal)
+        learn(self._context, self._survey.answered, self._journal)
         self._let_the_living_work(left_open)
         unfinished = self._unfinished(left_open)
         if unfinished is None:
@@ -114,8 +118,11 @@ class Recoverer:
         if here.deeds and not self._wishes.confirmed and not self._audience.agrees_to_recover(here):
             return self._refused(here)
         recorder = self._recorded(here)
-        end, run = self._carry_out(here, recorder)
-        result = self._result(here, end, run)
+        blame = self._suspected(here)
+        end, run = self._carry_out(here, recorder, blame)
+        there, audience = self._survey.contacts, self._audience
+        bad = sentenced(self._context, recorder, self._journal, blame, there, audience=audience)
+        result = replace(self._result(here, end, run), quarantined=bad)
         self._look(result)
         self._finish(recorder, here, result, open_still=self._waiting(whole, outside))
         close(self._superseded(left_open, unfinished), self._journal, f"settled with {unfinished.deployment}")
@@ -221,14 +228,26 @@ class Recoverer:
             options={"found": "on the hosts"},
         )
 
-    def _carry_out(self, recovery: Recovery, recorder: Recorder) -> tuple[Fleet, Run]:
+    def _suspected(self, recovery: Recovery) -> Blame:
+        """What the journal says failed, and where: the same rules as a deployment's."""
+        blame = Blame(recovery.deployment, self._context.veil.hide)
+        for host, (symptoms, why) in suspects(self._journal.events(recovery.deployment)).items():
+            pin = recovery.unfinished.pins.get(host)
+            if pin is not None and pin.target is not None:
+                blame.suspect(host, pin.target, symptoms, why)
+                member = recovery.fleet.members.get(host)
+                if member is not None and member.log.restored:  # and it was as healthy as before
+                    blame.back(host, pin.target, ())
+        return blame
+
+    def _carry_out(self, recovery: Recovery, recorder: Recorder, blame: Blame) -> tuple[Fleet, Run]:
         playbook = self._context.playbook
 
         def passing(contact: Contact) -> frozenset[str]:
             return quick_look(contact, playbook).passed if playbook.checks else frozenset()
 
         effects = RecoveryEffects(
-            self._survey, recovery.unfinished.pins, (recovery.deployment, who()), passing
+            self._survey, recovery.unfinished.pins, (recovery.deployment, who()), passing, blame
         )
         # A signal does not turn it round: half a recovery helps nobody, and what is begun is soon over.
         never = threading.Event()

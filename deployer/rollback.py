@@ -6,14 +6,17 @@ No git, no waiting for a database, no waiting for a host that does not answer be
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from deployer.barriers import Quarantined
 from deployer.context import Context
 from deployer.errors import HostError
+from deployer.gating import note_gates, quarantine
 from deployer.journal.ids import who
 from deployer.leasing import lease_name
 from deployer.model import HostOutcome, HostResult, Outcome, Ownership, Result, State
@@ -22,6 +25,7 @@ from deployer.rollout import back
 from deployer.rollout.back import Way
 from deployer.rollout.effects import BACK_S, persist, put_back, release, told_back
 from deployer.rollout.engine import Run
+from deployer.rollout.gates import Gatekeeping, on_hosts, quarantined
 from deployer.rollout.looking import failing_checks
 from deployer.rollout.saga import Step
 from deployer.rollout.summing import told
@@ -37,12 +41,17 @@ if TYPE_CHECKING:
     from deployer.rollout.waves import Fleet
 
 
+_OPEN = Gatekeeping()
+
+
 @dataclass(frozen=True)
 class Wishes:
     """What was asked for on the command line."""
 
     to: str | None = None  #: a release, or the beginning of a commit; ``None``: undo the latest deployment
     confirmed: bool = False  #: ``--yes``
+    quarantine: bool = True  #: not with ``--no-quarantine``: what it leaves may be deployed again
+    break_glass: str | None = None  #: ``--break-glass``: why a release in quarantine is gone back to
 
 
 def rollback(
@@ -54,7 +63,7 @@ def rollback(
     :raises Refused: when a named release is not on some host; then nothing was touched.
     """
     own = Undertaking("rollback", context, journal, audience)
-    result = Rollback(own, wishes, stop).run()
+    result = Rollback(own, wishes, journal, stop).run()
     if result.outcome is not Outcome.REFUSED:
         settle(context, journal, result, before=own.began)
     return result
@@ -63,8 +72,11 @@ def rollback(
 class Rollback:
     """One rollback, from the first question to the result."""
 
-    def __init__(self, undertaking: Undertaking, wishes: Wishes, stop: threading.Event) -> None:
+    def __init__(
+        self, undertaking: Undertaking, wishes: Wishes, journal: Journal, stop: threading.Event
+    ) -> None:
         self._own, self._wishes, self._stop = undertaking, wishes, stop
+        self._journal = journal
         self._context, self._audience = undertaking.context, undertaking.audience
         self._hide = undertaking.context.veil.hide
 
@@ -78,13 +90,19 @@ class Rollback:
             survey.observe(hash_disk=False)
             to = self._wishes.to
             plan = back.to_release(survey.answered, to) if to else back.undo_latest(survey.answered)
+            gates = self._gates(survey, plan)
             self._audience.shows_way_back(plan, survey.silent)
+            if gates.refusal is not None:
+                return self._result(plan, survey.silent, refused=gates.refusal, gates=gates)
             if plan.moving and not self._wishes.confirmed and not self._audience.agrees_to_go_back(plan):
                 return self._result(plan, survey.silent, refused="not confirmed")
             with self._record(plan):
+                note_gates(self._own.recorder, gates, self._audience)
                 fleet, run = self._carry_out(survey, plan)
+                bad = self._quarantine(plan)
                 self._look(survey, plan)
-        result = self._result(plan, survey.silent, fleet=fleet, run=run)
+        result = self._result(plan, survey.silent, fleet=fleet, run=run, gates=gates)
+        result = replace(result, quarantined=bad)
         if plan.split is not None and result.outcome is not Outcome.PARTIAL:
             self._audience.warns(self._said(plan.split))
         self._own.finish(result)
@@ -99,9 +117,28 @@ class Rollback:
             f"back there, too: deployer rollback {self._context.name} --limit {quote(split.pattern)}"
         )
 
+    def _gates(self, survey: Survey, plan: BackPlan) -> Gatekeeping:
+        """Only where a release was named, and only by what hosts say: an emergency waits for no store."""
+        wishes = self._wishes
+        if wishes.to is None:
+            return Gatekeeping()
+        targets = [str(b.target) for b in plan.moving if b.way is Way.BACK]
+        bad = on_hosts(survey.answered)
+        return Gatekeeping(quarantined(targets, bad, self._context.name), wishes.break_glass)
+
+    def _quarantine(self, plan: BackPlan) -> tuple[str, ...]:
+        entries = _entries(plan, self._own.id) if self._wishes.quarantine else {}
+        for release_id in sorted({entry.release for entry in entries.values()}):
+            said = f"{release_id}: {taken_back()}"
+            self._own.recorder.note("quarantine", State.SUCCEEDED, release=release_id, reason=said)
+        return quarantine(self._context, self._journal, entries.values(), self._audience)
+
     @contextmanager
     def _record(self, plan: BackPlan) -> Iterator[None]:
-        options = {"to": self._wishes.to} if self._wishes.to else {}
+        wishes = self._wishes
+        options: dict[str, Any] = {"to": wishes.to} if wishes.to else {}
+        options |= {} if wishes.quarantine else {"no_quarantine": True}
+        options |= {"break_glass": wishes.break_glass} if wishes.break_glass else {}
         hosts = {
             b.host: {"action": b.way.value, "from": b.leaves, "to": b.target, "reason": b.reason}
             for b in plan.hosts.values()
@@ -113,7 +150,8 @@ class Rollback:
             yield
 
     def _carry_out(self, survey: Survey, plan: BackPlan) -> tuple[Fleet, Run]:
-        effects = _Effects(survey, plan, self._own.id)
+        bad = _entries(plan, self._own.id) if self._wishes.quarantine else {}
+        effects = _Effects(survey, plan, self._own.id, bad)
         run = Run(effects, self._own.recorder, back.orders, self._stop, survey.parallel, self._hide)
         return run.drive(back.fleet_of(plan, tuple(survey.silent))), run
 
@@ -132,6 +170,7 @@ class Rollback:
         fleet: Fleet | None = None,
         run: Run | None = None,
         refused: str | None = None,
+        gates: Gatekeeping = _OPEN,
     ) -> Result:
         hosts = {name: _host_result(b, fleet, run, refused) for name, b in plan.hosts.items()}
         for name, error in silent.items():
@@ -155,14 +194,18 @@ class Rollback:
             hosts={name: hosts[name] for name in (h.name for h in self._context.hosts)},
             waves=(),
             seconds=self._own.seconds,
+            gates=gates.as_json(),
         )
 
 
 class _Effects:
     """The undo half of the table, on the hosts."""
 
-    def __init__(self, survey: Survey, plan: BackPlan, deployment: str) -> None:
+    def __init__(
+        self, survey: Survey, plan: BackPlan, deployment: str, bad: Mapping[str, Quarantined]
+    ) -> None:
         self._survey, self._plan, self._deployment = survey, plan, deployment
+        self._bad = bad  #: what each host is told to remember as bad
         self._owned: dict[str, Ownership] = {}
         self._let_go: set[str] = set()  #: hosts whose ownership was given up when they were back
 
@@ -183,10 +226,22 @@ class _Effects:
         contact, own, plan = self._survey.contacts[host], self._owned[host], self._plan.hosts[host]
         if step is Step.BEGIN:
             return {} if host in self._let_go else release(contact, own)
-        switched = put_back(contact, own, str(plan.target), let_go=True)
+        switched = put_back(contact, own, str(plan.target), let_go=True, quarantine=self._bad.get(host))
         if switched.released:
             self._let_go.add(host)
         return told_back(str(plan.target), switched)
+
+
+def taken_back() -> str:
+    """Why what a rollback leaves is quarantined."""
+    return f"taken back by {who()}"
+
+
+def _entries(plan: BackPlan, deployment: str) -> dict[str, Quarantined]:
+    """What each host leaves, as it is to be remembered."""
+    now = time.time()
+    left = {b.host: b.leaves for b in plan.moving if b.way is Way.BACK and b.leaves}
+    return {host: Quarantined(release_id, deployment, now, taken_back()) for host, release_id in left.items()}
 
 
 def _host_result(plan: HostBack, fleet: Fleet | None, run: Run | None, refused: str | None) -> HostResult:

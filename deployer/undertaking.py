@@ -46,11 +46,13 @@ class Undertaking:
         *,
         revision: str | None = None,
         commit: Commit | None = None,
+        source_hash: str | None = None,
         options: Mapping[str, Any] | None = None,
         story: Mapping[str, Any] | None = None,
     ) -> Iterator[None]:
         """Record that it begins; should it be interrupted before there is a result, record that too.
 
+        :param source_hash: git tree of ``source.path``, as evidence for other inventories.
         :param story: more for the first event.
         """
         record = DeploymentRecord(
@@ -60,6 +62,7 @@ class Undertaking:
             playbook=self.context.playbook.name,
             revision=revision,
             commit=commit.sha if commit is not None else None,
+            source_hash=source_hash,
             subject=commit.subject if commit is not None else None,
             started=self.began,
             who=who(),

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deployer.cli.common import HERE, Common, Inventory, Yes, errors_told, with_common
+from deployer.cli.glass import BreakGlass, NoQuarantine
 from deployer.cli.lab import lab
+from deployer.cli.quarantine import quarantine
 from deployer.cli.recover import recover
 from deployer.cli.schema import schema
 from deployer.cli.streams import err, out, tell
@@ -44,6 +46,7 @@ def register(app: typer.Typer) -> None:
         app.command(cls=Command)(with_common(command))
     for plain in (history, show, schema):
         app.command(cls=Command)(plain)
+    app.add_typer(quarantine, name="quarantine")
     app.add_typer(lab, name="lab")
 
 
@@ -119,6 +122,7 @@ def plan(inventory: Inventory, *, rev: Rev = None, common: Common) -> None:
     from deployer.cli import setup
     from deployer.cli.colour import print_plan
     from deployer.cli.plans import plan_json
+    from deployer.gating import shown
     from deployer.proposal import Wishes
     from deployer.propose import propose, would_refuse
     from deployer.rollout.plan import without_boot_unit
@@ -132,7 +136,8 @@ def plan(inventory: Inventory, *, rev: Rev = None, common: Common) -> None:
         Survey(context.hosts, target, context.ssh, parallel=32, hide=hide) as survey,
     ):
         audience = _lines(signals, common, diff=True)
-        proposal = propose(context, Wishes(rev), survey, audience).proposal
+        prepared = propose(context, Wishes(rev), survey, audience)
+        proposal = shown(context, prepared, survey.answered, audience, rev)
         if warning := without_boot_unit(survey.answered):
             audience.warns(warning)
     code = 3 if would_refuse(proposal) else 0
@@ -198,6 +203,7 @@ def deploy(
             help="How long to wait while somebody else is at work: 90, 90s or 10m.",
         ),
     ] = "0",
+    break_glass: BreakGlass = None,
     common: Common,
 ) -> None:
     """Deploy a revision, prove it is served, take it back if not.
@@ -211,9 +217,11 @@ def deploy(
 
     setup.need_yes(yes, "deploy")
     setup.not_empty("--rev", rev)
+    setup.not_empty("--break-glass", break_glass)
     context = setup.load(inventory, common)
     allowed = Permissions(fix_forward, overwrite_drift, accept_deletions, accept_unproven)
-    wishes = Wishes(rev, allowed, prepare_only, yes, setup.seconds("--lock-wait", lock_wait), recover)
+    wait_s = setup.seconds("--lock-wait", lock_wait)
+    wishes = Wishes(rev, allowed, prepare_only, yes, wait_s, recover, break_glass)
     with (
         _signals() as signals,
         setup.journal_of(context) as journal,
@@ -237,6 +245,8 @@ def rollback(
         bool, typer.Option("--list", envvar="DEPLOYER_LIST", help="Only list the releases on the hosts.")
     ] = False,
     yes: Yes = False,
+    no_quarantine: NoQuarantine = False,
+    break_glass: BreakGlass = None,
     common: Common,
 ) -> None:
     """EMERGENCY: take the latest deployment back, everywhere.
@@ -250,6 +260,7 @@ def rollback(
     if not list_:
         setup.need_yes(yes, "rollback")
     setup.not_empty("--to", to)
+    setup.not_empty("--break-glass", break_glass)
     context = setup.load(inventory, common)
     if list_:
         return _list_releases(context, common)
@@ -258,7 +269,8 @@ def rollback(
         audience_of(signals, common) as audience,
         setup.emergency_journal(context, audience.warns) as journal,
     ):
-        result = case(context, Wishes(to, yes), journal, audience, signals.stop)
+        wishes = Wishes(to, yes, not no_quarantine, break_glass)
+        result = case(context, wishes, journal, audience, signals.stop)
     return end(result, inventory, "rollback", common)
 
 

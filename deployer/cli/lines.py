@@ -161,6 +161,8 @@ def _phase(event: Event) -> str | None:
         return text.format(wave=event.detail.get("wave"), hosts=hosts) if text else None
     if event.step == "guard":
         return f"{', '.join(event.detail.get('hosts', ()))}: guard not renewed: {event.detail.get('error')}"
+    if event.step in ("quarantine", "acquittal"):
+        return f"{'' if event.step == 'quarantine' else 'not '}quarantined: {event.detail.get('reason')}"
     if event.step == "precheck" and event.state is State.FAILED:
         return f"precheck: {', '.join(event.detail.get('hosts', ()))}: {event.detail.get('error')}"
     return None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.report.words import count, names
 from deployer.rollout.back import Way
+from deployer.rollout.gates import may_be_broken
 from deployer.rollout.plan import Action
 from deployer.rollout.saga import Do, Undo
 
@@ -35,6 +36,10 @@ def plan_lines(proposal: Proposal, *, diff: bool) -> Iterator[str]:
         yield f"  {names(hosts)}: {_fate(action, source, target, reason, sizes)}"
     if len(proposal.plan.waves) > 1:
         yield "  waves: " + " → ".join(names(wave) for wave in proposal.plan.waves)
+    for closed in proposal.gates.closed:
+        yield f"  CLOSED, {closed.gate.value}: {closed.why}: {closed.opens}"
+    if any(may_be_broken(closed.gate) for closed in proposal.gates.closed):
+        yield '  deploy --break-glass "REASON" would pass what is closed'
     # What somebody edited by hand is shown even where the rest is not: it is the reason of a refusal.
     for part in (*proposal.drifted, *(proposal.diffs if diff else ())):
         yield from diff_lines(part)
@@ -85,6 +90,7 @@ def plan_json(proposal: Proposal) -> dict[str, Any]:
             for plan in proposal.plan.hosts.values()
         },
         "waves": [list(wave) for wave in proposal.plan.waves],
+        "gates": [dict(gate) for gate in proposal.gates.as_json()],
         "diffs": [_diff_json(d) for d in (*proposal.drifted, *proposal.diffs)],
     }
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field
 
 from deployer.config import terms
+from deployer.config.gates import Gates, Signers
 from deployer.config.locate import find_playbook
 from deployer.config.rehearse import BY_DEFAULT, RehearseSection
 from deployer.model import Amount, Target
@@ -31,6 +32,7 @@ __all__ += ["find_playbook", "load_playbook"]
 MAX_BYTES = 1_000_000
 _EXACT = ConfigDict(extra="forbid")  # an unknown key is an error, never ignored
 _SUCCESS = terms.Statuses(((200, 299),))
+_OPEN = Gates()
 _EVERYBODY, _NOBODY = Amount(100, percent=True), Amount(0)
 
 
@@ -51,6 +53,12 @@ class Source:
     path: Annotated[
         terms.Subdirectory, Field(description="Directory of the repository that becomes target.directory.")
     ] = "."
+    signed_by: Annotated[
+        Signers,
+        Field(
+            description="Files with the keys (ssh allowed signers, OpenPGP) of which one must have signed."
+        ),
+    ] = None
     render: Annotated[
         terms.Globs,
         Field(description="Files of it that are Jinja2 templates; the suffix .j2 is dropped."),
@@ -265,6 +273,7 @@ class PlaybookFile:
     ] = ()
     health: Annotated[Health, Field(description="How checks are repeated.")] = Health()
     rollout: Annotated[Rollout, Field(description="How a release spreads over the hosts.")] = Rollout()
+    gates: Annotated[Gates, Field(description="What has to be true before any deployment.")] = _OPEN
 
 
 @dataclass(frozen=True, slots=True)

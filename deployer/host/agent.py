@@ -8,6 +8,7 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterable, Sequence
 
+from deployer.barriers import Quarantined
 from deployer.errors import AgentError, Fenced
 from deployer.globs import to_ere
 from deployer.host.observation import observation
@@ -165,14 +166,22 @@ class Agent(Rehearser):
         return self._one("renew", header, timeout_s=QUICK_S).one("guard") == "armed"
 
     def restore(
-        self, own: Ownership, release_id: str, *, start: bool = True, let_go: bool = False
+        self,
+        own: Ownership,
+        release_id: str,
+        *,
+        start: bool = True,
+        let_go: bool = False,
+        quarantine: Quarantined | None = None,
     ) -> Switched:
         """Go back to the pinned ``from``, validated first; a dead nginx is started.
 
+        :param quarantine: what the host is to remember as bad, once it is back.
         :param let_go: give ownership up in the same call. What is back is back, also where that fails. Said
             again after a lost answer, it finds the ownership gone and looks whether we gave it up ourselves.
         """
         header = [*self._owned(own), ("release", release_id), ("start", "yes" if start else "no")]
+        header += [("quarantine", quarantine.line)] if quarantine is not None else []
         verbs = ["restore", "release"] if let_go else ["restore"]
         try:
             return Switched.of(self._call(verbs, header, timeout_s=SWITCH_S + VALIDATE_S, needed=1))
@@ -185,6 +194,11 @@ class Agent(Rehearser):
             ):
                 raise
             return Switched(release_id, str(seen.memory_note), 0.0, released=True)
+
+    def pardon(self, own: Ownership, release_id: str) -> None:
+        """Forget that a release was bad, whatever commit brought it, and give ownership up; in one call."""
+        header = [*self._owned(own), ("release", release_id)]
+        self._call(["pardon", "release"], header, timeout_s=QUICK_S)
 
     def confirm(self, own: Ownership, release_id: str, *, timeout_s: float = QUICK_S) -> None:
         """Have the host say that live and memory are that release, still, and disarm its guard.

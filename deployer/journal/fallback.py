@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
+from deployer.barriers import Quarantined
 from deployer.journal.location import place_of
 from deployer.journal.store import Store
 from deployer.model import DeploymentRecord, Event, Result
@@ -38,6 +40,9 @@ class NullStore:
     def make_up(self, _missed: Iterable[Event], _deployment: str, _result: Result, /) -> bool:
         """Nothing is missed where nothing is recorded."""
         return True
+
+    def quarantine(self, _inventory: str, _entries: Iterable[Quarantined], /) -> None:
+        """Nothing is recorded: the hosts know."""
 
     def unfinished(self, _inventory: str, /) -> tuple[DeploymentRecord, ...]:
         """Nothing is known of others."""
@@ -97,6 +102,11 @@ class BestEffortStore(NullStore):
                 self._late = True
                 self._say(f"it has not answered for {CLOSE_S:.0f} s")
 
+    def quarantine(self, inventory: str, entries: Iterable[Quarantined], /) -> None:
+        """Queue what is not to be deployed again."""
+        for entry in entries:
+            self._follow(partial(self._quarantine, inventory, entry))
+
     def unfinished(self, inventory: str, /) -> tuple[DeploymentRecord, ...]:
         """As a journal, if it has answered so far; otherwise nothing is known."""
         return self._asked(lambda: self._store.unfinished(inventory))
@@ -104,6 +114,9 @@ class BestEffortStore(NullStore):
     def events(self, deployment: str, /) -> tuple[Event, ...]:
         """As a journal, likewise."""
         return self._asked(lambda: self._store.events(deployment))
+
+    def _quarantine(self, inventory: str, entry: Quarantined) -> Future[None]:
+        return self._store.submit_quarantine(inventory, (entry,))[0]
 
     def _asked(self, ask: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
         if self._late or not self._warn or self._last is None or not self._last.done():

@@ -119,7 +119,32 @@ def _leases(connection: Connection) -> None:
     lease.create(connection)
 
 
-MIGRATIONS: Sequence[Migration] = (_deployments_and_events, _events_said_twice, _leases)
+def _evidence_and_quarantine(connection: Connection) -> None:
+    from sqlalchemy import Column, Float, MetaData, String, Table, Text, text
+
+    connection.execute(text("ALTER TABLE deployment ADD COLUMN source_hash VARCHAR(64)"))
+    connection.execute(text("CREATE INDEX deployment_by_source ON deployment (source_hash)"))
+    quarantine = Table(
+        "quarantine",
+        MetaData(),
+        Column("inventory", Text, primary_key=True),
+        Column("hash", String(64), primary_key=True),
+        Column("deployment", String(40), primary_key=True),  # no reference: hosts tell of others' too
+        Column("release_id", Text, nullable=False),
+        Column("since", Float, nullable=False),
+        Column("why", Text, nullable=False),
+        Column("released", Float),
+        Column("released_by", Text),
+    )
+    quarantine.create(connection)
+
+
+MIGRATIONS: Sequence[Migration] = (
+    _deployments_and_events,
+    _events_said_twice,
+    _leases,
+    _evidence_and_quarantine,
+)
 
 
 def schema_version(connection: Connection) -> int:

@@ -15,8 +15,9 @@ from deployer.model import DeploymentRecord, Event, Outcome, Result, State
 
 INSERT_DEPLOYMENT = """
 INSERT INTO deployment
-  (id, kind, inventory, playbook, revision, commit_id, subject, who, options, started)
-VALUES (:id, :kind, :inventory, :playbook, :revision, :commit_id, :subject, :who, :options, :started)
+  (id, kind, inventory, playbook, revision, commit_id, source_hash, subject, who, options, started)
+VALUES
+  (:id, :kind, :inventory, :playbook, :revision, :commit_id, :source_hash, :subject, :who, :options, :started)
 """
 # Said again, because the answer to the first was lost, it must not be there twice: hence its mark.
 INSERT_EVENT = """
@@ -79,6 +80,7 @@ def record_row(record: DeploymentRecord) -> dict[str, Any]:
         "playbook": text_of(record.playbook),
         "revision": text_of(record.revision),
         "commit_id": record.commit,
+        "source_hash": record.source_hash,
         "subject": text_of(record.subject),
         "who": text_of(record.who),
         "options": _json(record.options),
@@ -107,6 +109,7 @@ def record_of(row: Row) -> DeploymentRecord:
         playbook=row["playbook"],
         revision=row["revision"],
         commit=row["commit_id"],
+        source_hash=row["source_hash"],
         subject=row["subject"],
         started=row["started"],
         who=row["who"],

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from deployer.errors import StoreUnavailable, UsageError
-from deployer.journal import statements
+from deployer.journal import kept_out, statements
 from deployer.journal.database import open_readable, open_writable
 from deployer.journal.location import place_of
 from deployer.journal.writer import CLOSE_DEADLINE_S, Writer
@@ -20,6 +20,7 @@ from deployer.model import DeploymentRecord, Event, Result
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from deployer.barriers import Quarantined
     from deployer.journal.database import Database, Parameters, Row, Session
     from deployer.journal.fallback import BestEffortStore
 
@@ -45,6 +46,9 @@ class Journal(Protocol):
 
     def make_up(self, missed: Iterable[Event], deployment: str, result: Result, /) -> bool:
         """Record what could not be recorded in time, if that can be done now; whether it was done."""
+
+    def quarantine(self, inventory: str, entries: Iterable[Quarantined]) -> None:
+        """Record what is not to be deployed there again until it is released; saying it twice is harmless."""
 
     def unfinished(self, inventory: str) -> tuple[DeploymentRecord, ...]:
         """Deployments of an inventory that run, or whose controller was lost, newest first."""
@@ -184,6 +188,36 @@ class Store:
         conditions = ["inventory = :inventory"] if inventory is not None else []
         conditions += ["finished IS NULL"] if unfinished else []
         return self._deployments(*conditions, inventory=inventory, limit=limit)
+
+    def quarantine(self, inventory: str, entries: Iterable[Quarantined]) -> None:
+        """Record what is not to be deployed there again until it is released; durable when this returns."""
+        for future in self.submit_quarantine(inventory, entries):
+            self.wait(future)
+
+    def submit_quarantine(self, inventory: str, entries: Iterable[Quarantined]) -> list[Future[None]]:
+        """As :meth:`quarantine`, without waiting."""
+        rows = kept_out.rows(inventory, entries)
+        return [self._writes().submit(kept_out.INSERT, row) for row in rows]
+
+    def quarantined(self, inventory: str | None = None) -> tuple[tuple[str, Quarantined], ...]:
+        """What is in quarantine (of one inventory), oldest first, each with its inventory."""
+        where = " AND inventory = :inventory" if inventory is not None else ""
+        given = {"inventory": inventory} if inventory is not None else {}
+        return tuple(map(kept_out.entry_of, self._rows(kept_out.HELD.format(where=where), given)))
+
+    def release_quarantine(self, inventory: str, hash_: str, who: str) -> int:
+        """Let a release be deployed again; how many entries that ended."""
+        given = {"inventory": inventory, "hash": hash_, "released": time.time(), "released_by": who}
+        return self.wait(self.call(lambda session: session.change(kept_out.RELEASE, given)))
+
+    def promoted(self, inventory: str, source_hash: str, since: float) -> tuple[DeploymentRecord, ...]:
+        """Deployments of that very source that ended well there, newest first."""
+        given = {"inventory": inventory, "source_hash": source_hash, "since": since}
+        return self._deployments(*kept_out.PROMOTED, limit=50, **given)
+
+    def rolled_back(self, inventory: str, since: float) -> tuple[DeploymentRecord, ...]:
+        """Rollbacks there since, newest first."""
+        return self._deployments(*kept_out.ROLLED_BACK, limit=200, inventory=inventory, since=since)
 
     def unfinished(self, inventory: str) -> tuple[DeploymentRecord, ...]:
         """Deployments of an inventory that run, or whose controller was lost, newest first."""

@@ -61,7 +61,7 @@ def _row(record: DeploymentRecord) -> tuple[str, ...]:
         record.id,
         minute(record.started),
         clean(record.inventory),
-        clean(record.kind),
+        clean(record.kind) + (" BREAK-GLASS" if record.options.get("break_glass") else ""),
         clean(both) or "-",
         "unfinished" if record.outcome is None else str(record.outcome),
         "-" if record.result is None else str(len(record.result.hosts)),

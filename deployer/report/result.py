@@ -71,6 +71,9 @@ def result_summary(result: Result, *, kind: str = "deploy", inventory: str = "IN
     lines = [f"{headline(result, kind=kind)} ({duration(result.seconds)})"]
     if (why := reason(result)) and why.lower() not in lines[0].lower():
         lines.append(f"Why:  {why}")
+    if result.quarantined:
+        which = ", ".join(map(clean, result.quarantined))
+        lines.append(f"Kept: {which} is quarantined: nobody deploys it until it is released")
     lines.append(f"Next: {_next(result, kind, inventory)}")
     return "\n".join(lines)
 

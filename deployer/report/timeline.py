@@ -75,6 +75,8 @@ def _summary(record: DeploymentRecord, events: Sequence[Event]) -> list[tuple[st
         lines.append(("Outcome", "Not finished: still running, or its controller was lost."))
     else:
         lines.append(("Outcome", f"{headline(record.result, kind=record.kind)} (exit {record.exit_code})"))
+    if glass := record.options.get("break_glass"):
+        lines.append(("Break-glass", f"by {record.who}: {glass}"))
     why = reason(record.result) if record.result else None
     if why or record.reason:
         lines.append(("Reason", why or record.reason or ""))

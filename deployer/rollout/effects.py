@@ -17,12 +17,14 @@ from deployer.errors import (
     TransportError,
 )
 from deployer.model import Manifest, Ownership, Release
+from deployer.rollout.blame import Blame, Unwell, symptoms_of
 from deployer.rollout.rehearsing import Rehearsals
 from deployer.rollout.saga import Step
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
+    from deployer.barriers import Quarantined
     from deployer.host.reply import Switched
     from deployer.rollout.guards import Deadlines
     from deployer.rollout.health import Physician
@@ -72,17 +74,30 @@ class DeployEffects:
         own: tuple[str, str],
         allowed: Permissions,
         guards: Deadlines,
+        blame: Blame | None = None,
+        *,
         rehearsals: Rehearsals,
     ) -> None:
         """Do nothing yet.
 
         :param own: the deployment, and who controls it.
+        :param blame: told whose fault a failure was.
         """
         self._runs, self._allowed, self._guards, self._rehearsals = runs, allowed, guards, rehearsals
+        self._blame = blame or Blame(own[0])
         self._deployment, self._controller = own
 
     def do(self, host: str, step: Step) -> Outcome:
         """Have the step's effect on the host."""
+        try:
+            return self._do(host, step)
+        except HostError as error:
+            if symptoms := symptoms_of(step, error):
+                why = f"{host}: {error}"
+                self._blame.suspect(host, self._runs[host].release.id, symptoms, why)
+            raise
+
+    def _do(self, host: str, step: Step) -> Outcome:
         run = self._runs[host]
         effects: Mapping[Step, Callable[[HostRun], Outcome]] = {
             Step.BEGIN: self._begin,
@@ -108,7 +123,7 @@ class DeployEffects:
         left_s = self._guards.left_s(host)
         lost_s = BACK_S if left_s is None else left_s + GUARD_GRACE_S
         try:
-            done = restore(run.contact, _owned(run), str(run.plan.source), run.physician, lost_s=lost_s)
+            done = self._restore(run, lost_s)
         except TransportError as error:
             if left_s is None or isinstance(error, HostKeyError):
                 raise
@@ -116,6 +131,20 @@ class DeployEffects:
             raise TransportError(text, host=host, fate=error.fate) from error
         self._guards.disarmed(host)
         return done
+
+    def _restore(self, run: HostRun, lost_s: float) -> Outcome:
+        """Put ``from`` back, prove that it is served, and look whether the host is as healthy as before."""
+        source, release_id = str(run.plan.source), run.release.id
+        entry = self._blame.entry(run.name, release_id)
+        switched = put_back(run.contact, _owned(run), source, lost_s=lost_s, quarantine=entry)
+        try:
+            run.physician.as_before()
+        except Unwell as error:
+            if error.failing:
+                self._blame.back(run.name, release_id, error.failing)
+            raise
+        self._blame.back(run.name, release_id, ())
+        return told_back(source, switched)
 
     def renew(self, host: str) -> None:
         """Move the host's deadline; one that is connected to no more is connected to again.
@@ -200,32 +229,27 @@ class DeployEffects:
         return {}
 
 
-def restore(
-    contact: Contact, own: Ownership, source: str, physician: Physician | None, *, lost_s: float = BACK_S
-) -> Outcome:
-    """Put a release back, prove that it is served, and look whether the host is as healthy as before.
+def put_back(
+    contact: Contact,
+    own: Ownership,
+    source: str,
+    *,
+    let_go: bool = False,
+    lost_s: float = BACK_S,
+    quarantine: Quarantined | None = None,
+) -> Switched:
+    """Put a release back, and prove that it is served.
 
     A lost connection is tried again at once, a release that does not validate now every :data:`BACK_EVERY_S`,
     until :data:`BACK_S` is over.
 
-    :param lost_s: how long a lost connection is tried again.
-    """
-    switched = put_back(contact, own, source, lost_s=lost_s)
-    if physician is not None:
-        physician.as_before()
-    return told_back(source, switched)
-
-
-def put_back(
-    contact: Contact, own: Ownership, source: str, *, let_go: bool = False, lost_s: float = BACK_S
-) -> Switched:
-    """The first half of :func:`restore`.
-
     :param let_go: give the ownership up in the same call.
+    :param lost_s: how long a lost connection is tried again.
+    :param quarantine: what the host is to remember as bad.
     """
     return persist(
         contact,
-        lambda: contact.agent.restore(own, source, let_go=let_go),
+        lambda: contact.agent.restore(own, source, let_go=let_go, quarantine=quarantine),
         for_s=BACK_S,
         lost_s=lost_s,
         back=True,

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from deployer.checks.answers import Look, look, settle
 from deployer.checks.compare import survey
 from deployer.checks.health import bake, precheck, until_healthy
-from deployer.checks.verdict import CheckReport, as_before
-from deployer.errors import HostError, Stopped
+from deployer.checks.verdict import CheckReport, Finding, as_before
+from deployer.errors import Stopped
 from deployer.model import Kind, Release
+from deployer.rollout.blame import ANSWERS, Unwell
 
 if TYPE_CHECKING:
     import threading
@@ -26,17 +27,6 @@ if TYPE_CHECKING:
 
 SETTLE_S = 3.0  #: what got worse and stays so for this long is worse; users are waiting
 _SERVER_NAME = re.compile(rb"^\s*server_name\s+([^;{}#]+);", re.MULTILINE)
-
-
-class Unwell(HostError):
-    """A host does not answer as it should; the message says which check, and what it answered.
-
-    :ivar details: a sentence per check that had trouble.
-    """
-
-    def __init__(self, message: str, *, host: str, details: tuple[str, ...] = ()) -> None:
-        self.details = details
-        super().__init__(message, host=host)
 
 
 @dataclass
@@ -107,7 +97,8 @@ class Physician:
         if report.stopped or not report.healthy:
             self._stop_if_told()
         if not report.healthy:
-            raise self._unwell("not healthy with the new release", report.reasons)
+            failing = _failing(report) & before
+            raise self._unwell("not healthy with the new release", report.reasons, failing)
         self.passed = frozenset(check.digest for check in checks)
 
     def as_before(self) -> None:
@@ -124,7 +115,8 @@ class Physician:
         good = tuple(c for c in self.playbook.checks if c.digest in before.passed)
         report = until_healthy(good, self.contact.connection, self.playbook.health, address=self._address)
         if worse := as_before(before, report):
-            raise self._unwell("not as healthy as before, though the old release is back", worse)
+            still = _failing(report) & before.passed
+            raise self._unwell("not as healthy as before, though the old release is back", worse, still)
 
     def _stop_if_told(self) -> None:
         if self.stop.is_set():
@@ -140,18 +132,24 @@ class Physician:
         deadline_s = min(self.playbook.health.deadline_s, SETTLE_S)
         found = settle(self._look_before, self.contact.connection, deadline_s=deadline_s, names=names)
         if found.worse:
-            raise self._unwell("it answers worse than before", map(str, found.worse))
+            raise self._unwell("it answers worse than before", map(str, found.worse), {ANSWERS})
         if not found.healthy:
             raise self._unwell("its answers could not be asked again", map(str, found.unproved))
         self.warnings += [f"answers differently now: {change}" for change in found.changed]
 
-    def _unwell(self, what: str, reasons: Iterable[str]) -> Unwell:
+    def _unwell(self, what: str, reasons: Iterable[str], failing: Iterable[str] = ()) -> Unwell:
         reasons = tuple(reasons)
         said = f"{what}: {reasons[0]}" if reasons else what
-        return Unwell(said, host=self.contact.host.name, details=reasons)
+        return Unwell(said, host=self.contact.host.name, details=reasons, failing=tuple(sorted(failing)))
 
     def _keep_warnings(self, report: CheckReport) -> None:
         self.warnings += [w for w in report.warnings if w not in self.warnings]
+
+
+def _failing(report: CheckReport) -> frozenset[str]:
+    """The checks whose service failed; a probe that could not ask says nothing of it."""
+    failed = [r for r in report.records if r.trouble is not None and r.trouble.finding is Finding.FAILED]
+    return frozenset(record.digest for record in failed)
 
 
 def server_names(release: Release) -> frozenset[str]:

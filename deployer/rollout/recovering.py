@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from deployer.errors import HostError
 from deployer.model import Ownership
+from deployer.rollout.blame import ANSWERS, MEMORY
 from deployer.rollout.effects import BACK_S, FORWARD_S, Outcome, persist, put_back, release, told_back
 from deployer.rollout.saga import Step
 
 if TYPE_CHECKING:
+    from deployer.rollout.blame import Blame
     from deployer.rollout.resume import Pin
     from deployer.rollout.survey import Contact, Survey
 
@@ -26,13 +28,20 @@ class RecoveryEffects:
     """
 
     def __init__(
-        self, survey: Survey, pins: Mapping[str, Pin], own: tuple[str, str], passing: Passing
+        self,
+        survey: Survey,
+        pins: Mapping[str, Pin],
+        own: tuple[str, str],
+        passing: Passing,
+        blame: Blame,
     ) -> None:
         """Do nothing yet.
 
         :param own: the deployment, and who recovers it.
+        :param blame: knows what failed where, by the journal.
         """
         self._survey, self._pins, self._passing = survey, pins, passing
+        self._blame = blame
         self._deployment, self._controller = own
         self._owned: dict[str, Ownership] = {}
         self._let_go: set[str] = set()
@@ -58,9 +67,15 @@ class RecoveryEffects:
             return self._give_up(host)
         contact, own = self._take_over(host)
         source = self._pinned(host, self._pins[host].source)
-        switched = put_back(contact, own, source, let_go=True, lost_s=FORWARD_S)
+        target = self._pins[host].target or ""
+        entry = self._blame.entry(host, target)
+        switched = put_back(contact, own, source, let_go=True, lost_s=FORWARD_S, quarantine=entry)
         if switched.released:
             self._let_go.add(host)
+        if symptoms := self._blame.symptoms(host, target):
+            # Where there are no checks nobody can ask what was before: that it is served is all there is.
+            checks = frozenset(symptoms) - {ANSWERS, MEMORY}
+            self._blame.back(host, target, checks - self._passing(contact) if checks else ())
         return told_back(source, switched)
 
     def _give_up(self, host: str) -> Outcome:

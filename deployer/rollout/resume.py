@@ -228,7 +228,9 @@ def guard_of(seen: Observation, deployment: str | None = None) -> Guard | None:
 
 
 def _promoted(seen: Observation, deployment: str) -> bool:
-    return any((g.release, g.deployment) == (seen.live, deployment) for g in seen.good)
+    # At first contact the baseline is good in its name, too, and it is what a guard goes back to.
+    is_target = seen.live == _pin_of(seen, deployment).target
+    return is_target and any((g.release, g.deployment) == (seen.live, deployment) for g in seen.good)
 
 
 def resume(unfinished: Unfinished, seen: Mapping[str, Observation]) -> Recovery:

@@ -59,7 +59,7 @@ def test_overwritten_drift_is_kept_and_can_be_gone_back_to(story: Story, edited:
     assert not done.hosts["web1"]["previous"].startswith("drift-")
     story.assert_serving("shop 3")
     assert not edited.path("/etc/nginx/conf.d/by-hand.conf").exists()
-    story.rollback()
+    story.rollback("--no-quarantine")
     assert get(edited) == (200, "shop by hand\n")
     assert edited.read("/etc/nginx/conf.d/by-hand.conf") == "# who wrote this?\n"
     assert without_identity(tree(edited)) == without_identity(before)

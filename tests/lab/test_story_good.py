@@ -158,7 +158,7 @@ def test_preserved_paths_belong_to_the_host(story: Story) -> None:
         host.write("/etc/nginx/ssl/live.pem", f"renewed on {host.name}\n")
         host.run(["sh", "-c", "echo new >/etc/nginx/ssl/another.pem"])
     assert story.deploy().outcome == "unchanged"
-    story.rollback()
+    story.rollback("--no-quarantine")
     story.assert_serving("shop 1")
     for host in story.lab.hosts:
         assert host.read("/etc/nginx/ssl/live.pem") == f"renewed on {host.name}\n"

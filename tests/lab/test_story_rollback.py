@@ -162,7 +162,7 @@ def test_a_fleet_that_nothing_was_deployed_to(story: Story) -> None:
 def test_deploying_again_what_was_rolled_back_works(story: Story) -> None:
     story.shop("shop 2")
     story.deploy()
-    story.rollback()
+    story.rollback("--no-quarantine")
     assert sample.git(story.lab.repo, "rev-parse", "HEAD")
     assert story.deploy().outcome == "deployed"
     story.assert_serving("shop 2")

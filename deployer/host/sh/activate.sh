@@ -84,6 +84,7 @@ do_restore() {
   [ -n "$release" ] || usage "release is wanted"
   need_ownership
   restore_release
+  keep_out
   # What is proved needs no guard, whoever armed it; one for another target stays.
   read_guard
   [ "$guard_target" != "$target" ] || guard_off

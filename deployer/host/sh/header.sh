@@ -4,7 +4,7 @@
 read_header() {
   target='' state='' preserve='' argv='' reload='' deployment='' epoch='' controller='' release='' from='' leaves='' tree_hash=''
   base_release='' commit='' source_hash='' main_identity='' modes='' checks='' holds='' keep='' lines='' hash='' sha256=''
-  preempt='' accept_unproven='' fix_forward='' start='' limit='' survey='' within='' clock_offset='' answers='' keeper='' address='' port='' verbs='' token='' payload='' malformed=''
+  preempt='' accept_unproven='' fix_forward='' start='' limit='' survey='' within='' clock_offset='' answers='' keeper='' address='' port='' quarantine='' verbs='' token='' payload='' malformed=''
   count=0
   while :; do
     IFS= read -r line <&6 || {
@@ -59,6 +59,7 @@ read_header() {
       keeper) keeper=$value ;;
       address) address=$value ;;
       port) port=$value ;;
+      quarantine) quarantine=$value ;;
       verbs) verbs=$value ;;
       token) token=$value ;;
       payload) payload=$value ;;
@@ -122,6 +123,7 @@ check_header() {
   for value in "$release" "$from" "$leaves" "$base_release"; do
     [ -z "$value" ] || is_release "$value" || usage "a release id"
   done
+  [ -z "$quarantine" ] || is_release "${quarantine%% *}" || usage "quarantine"
   [ -z "$tree_hash" ] || is_hex64 "$tree_hash" || usage "tree_hash"
   [ -z "$sha256" ] || is_hex64 "$sha256" || usage "sha256"
   [ -z "$within" ] || is_digits "$within" || usage "within"

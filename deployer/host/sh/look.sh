@@ -88,6 +88,7 @@ do_observe() {
   if [ -f "$private/checks" ]; then
     while read -r line; do say check "$line"; done <"$private/checks"
   fi
+  say_quarantine
   read_owner
   say owner "$owner"
   say epoch "$owner_epoch"

@@ -17,7 +17,7 @@ from tests.unit.cli.conftest import Call
 from tests.unit.test_house import HEAVY
 
 PAGE = Path(__file__).parents[3] / "docs/commands.md"
-LATER = ("check", "watch", "quarantine", "schedule", "staging", "drill")
+LATER = ("check", "watch", "schedule", "staging", "drill")
 
 #: What DESIGN.md promises and is there by now.
 PROMISED = {
@@ -25,8 +25,10 @@ PROMISED = {
     "adopt": "--export --undo --accept-unproven",
     "plan": "--rev --limit",
     "deploy": "--rev --limit --yes --prepare-only --fix-forward --overwrite-drift --accept-deletions"
-    " --recover --lock-wait",
-    "rollback": "--to --list --limit --yes",
+    " --recover --lock-wait --break-glass",
+    "rollback": "--to --list --limit --yes --no-quarantine --break-glass",
+    "quarantine list": "",
+    "quarantine release": "--yes",
     "recover": "--limit --yes",
     "status": "--limit",
     "unlock": "--yes",
@@ -36,7 +38,8 @@ PROMISED = {
     "lab down": "",
     "lab status": "",
 }
-ON_INVENTORY = ("adopt", "plan", "deploy", "rollback", "recover", "status", "unlock")
+QUARANTINE = ("quarantine list", "quarantine release")
+ON_INVENTORY = ("adopt", "plan", "deploy", "rollback", "recover", "status", "unlock", *QUARANTINE)
 COMMON = "--project --playbook --ssh-config --state --json --verbose --quiet"
 
 

@@ -128,7 +128,7 @@ BAD = [
     ("source: {repo: x, render: ['../*']}", "source.render", "glob over relative paths"),
     ("source: {repo: x, render: [/etc/x]}", "source.render", "glob over relative paths"),
     ("source: {repo: x, render: ['[z-a]']}", "source.render", "glob over relative paths"),
-    ("source: git@example.com:x", "source", "a mapping with repo, ref, path, render, not text"),
+    ("source: git@example.com:x", "source", "a mapping with repo, ref, path, signed_by, render, not text"),
     ("target: {directory: etc/nginx}", "target.directory", "such as /etc/nginx"),
     ("target: {directory: /etc/nginx/}", "target.directory", "such as /etc/nginx"),
     ("target: {directory: /etc/../nginx}", "target.directory", "such as /nginx"),
@@ -199,7 +199,24 @@ BAD = [
     ("rollout: {confirm_within: 1s}", "rollout.confirm_within", "expected 2s to 1h"),
     ("rollout: {confirm_within: 2h}", "rollout.confirm_within", "expected 2s to 1h"),
     ("rollout: {on_failure: none}", "rollout.on_failure", "host, wave or all, not none"),
-    ("gates: {freeze: []}", "gates", "not a key that is known here; there are source, target"),
+    ("gates: {after: ../staging}", "gates.after", "the name of an inventory"),
+    ("gates: {after: -x}", "gates.after", "the name of an inventory"),
+    ("gates: {within: 0s}", "gates.within", "more than 0s"),
+    ("gates: {before: staging}", "gates.before", "after, within, freeze"),
+    ("gates: {freeze: [{from: fri 16:00, to: mon 06:00}]}", "gates.freeze[0].name", "is missing"),
+    ("gates: {freeze: [{name: x, from: fri 16:00}]}", "gates.freeze[0].to", "is missing"),
+    ("gates: {freeze: [{name: x, from: Friday, to: mon 06:00}]}", "gates.freeze[0].from", "fri 16:00"),
+    ("gates: {freeze: [{name: x, from: 2026-02-30T10:00, to: 2026-03-01T10:00}]}", "gates.freeze[0].from", ""),  # noqa: E501
+    ("gates: {freeze: [{name: x, from: fri 24:00, to: mon 06:00}]}", "gates.freeze[0].from", "fri 16:00"),
+    ("gates: {freeze: [{name: x, from: 1440, to: '06:00'}]}", "gates.freeze[0].from", "22:00"),
+    ("gates: {freeze: [{name: x, from: fri 16:00, to: '06:00'}]}", "gates.freeze[0].to", "the same form"),
+    ("gates: {freeze: [{name: x, from: fri 16:00, to: fri 16:00}]}", "gates.freeze[0].to", "same moment"),
+    ("gates: {freeze: [{name: x, from: 2026-11-27T00:00, to: 2026-11-26T00:00}]}", "gates.freeze[0].to", "before"),  # noqa: E501
+    ("gates: {freeze: [{name: x, from: '1:00', to: '06:00'}]}", "gates.freeze[0].from", "22:00"),
+    ("gates: {freeze: [{name: x, from: '01:00', to: '06:00', zone: CEST}]}", "gates.freeze[0].zone", "time zone"),  # noqa: E501
+    ("source: {repo: x, signed_by: []}", "source.signed_by", "a file, or a list of files"),
+    ("source: {repo: x, signed_by: [1]}", "source.signed_by", "expected text"),
+    ("gate: {after: x}", "gate", 'did you mean "gates"'),
     ("reloaded: auto", "reloaded", 'did you mean "reload"'),
     ("on: x", "True", "quote it"),
 ]  # fmt: skip
@@ -346,7 +363,17 @@ def test_the_documentation_says_every_key() -> None:
     schema = playbook_schema()
     for name in schema["properties"]:
         assert f"`{name}" in text or f"## {name}" in text, name
-    for owner in ("Source", "TargetSpec", "Check", "Expect", "Health", "Rollout", "Rehearse"):
+    for owner in (
+        "Source",
+        "TargetSpec",
+        "Check",
+        "Expect",
+        "Health",
+        "Rollout",
+        "Gates",
+        "Freeze",
+        "Rehearse",
+    ):
         for name in schema["$defs"][owner]["properties"]:
             assert f"`{name}`" in text, f"{owner}.{name}"
 
@@ -362,6 +389,7 @@ def test_yaml_of_the_sample_uses_every_key() -> None:
         ("target", "TargetSpec"),
         ("health", "Health"),
         ("rollout", "Rollout"),
+        ("gates", "Gates"),
     ):
         assert set(content[section]) == set(schema["$defs"][owner]["properties"])
     keys = {key for one in content["checks"] for key in one}

@@ -24,6 +24,12 @@ INVENTORIES = sorted((Path(__file__).parent / "inventories").rglob("*.y*ml"))
 BEYOND = {
     "rollout: {confirm_within: 1s}",
     "rollout: {confirm_within: 2h}",
+    "gates: {within: 0s}",
+    "gates: {freeze: [{name: x, from: 2026-02-30T10:00, to: 2026-03-01T10:00}]}",
+    "gates: {freeze: [{name: x, from: fri 16:00, to: '06:00'}]}",
+    "gates: {freeze: [{name: x, from: fri 16:00, to: fri 16:00}]}",
+    "gates: {freeze: [{name: x, from: 2026-11-27T00:00, to: 2026-11-26T00:00}]}",
+    "gates: {freeze: [{name: x, from: '01:00', to: '06:00', zone: CEST}]}",
     'source: {repo: "a\\nb"}',
     "source: {repo: x, path: ../etc}",
     "source: {repo: x, path: .git/hooks}",

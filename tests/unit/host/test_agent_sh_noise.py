@@ -21,7 +21,7 @@ TIMES = 4
 KEYS = (
     "target", "state", "argv", "reload", "preserve", "deployment", "epoch", "controller", "release", "from",
     "leaves", "tree_hash", "base", "commit", "source_hash", "mode", "check", "hold", "keep", "lines",
-    "hash", "sha256", "preempt", "limit", "within", "clock_offset", "verbs", "token", "payload",
+    "hash", "sha256", "preempt", "limit", "within", "clock_offset", "quarantine", "verbs", "token", "payload",
 )  # fmt: skip
 
 every_shell = pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
@@ -106,6 +106,7 @@ def test_every_verb_twice_is_once(box: Box) -> None:
         assert box.page == ("one" if verb in ("validate", "arm", "restore") else "two"), verb
     for verb, more in (
         ("demote", {"release": release.id}),
+        ("pardon", {"release": release.id}),
         ("prune", {"keep": "1"}),
         ("guard", {}),
         ("boot", {}),

@@ -196,7 +196,7 @@ def test_an_ownership_that_was_granted_unheard_is_given_up_too(
     line = Line(begins=error)
     run = HostRun(line.contact, cast("Any", None), cast("Any", None), cast("Any", None), cast("Any", None))
     nothing = cast("Any", None)
-    done = DeployEffects({"web1": run}, ("d2", "me@here"), nothing, Deadlines(1.0), nothing)
+    done = DeployEffects({"web1": run}, ("d2", "me@here"), nothing, Deadlines(1.0), rehearsals=nothing)
     with pytest.raises(type(error)):
         done.do("web1", Step.BEGIN)
     done.undo("web1", Step.BEGIN)

@@ -347,3 +347,23 @@ def test_the_log_of_a_host_can_be_cut_and_filled() -> None:
     assert not log.done(Step.CONFIRM)
     assert log.before(Step.ACTIVATE) == HostLog().upto(Step.REHEARSE)
     assert isinstance(lost("web1"), HostError)
+
+
+def test_a_baseline_that_it_adopted_itself_is_no_promotion() -> None:
+    """At first contact; the guard took the release back before the recovery came."""
+    box = Box(live=OLD, last=X, owner=X, guard=GuardState.FIRED, good=(Good(OLD, X, 0.0),))
+    events = [
+        Event(
+            X,
+            None,
+            "plan",
+            State.SUCCEEDED,
+            0.0,
+            {"hosts": {"a": {"from": OLD, "to": NEW}}, "waves": [["a"]]},
+        )
+    ]
+    for step in ("begin", "prepare", "activate"):
+        events += [Event(X, "a", step, state, 1.0, {}) for state in (State.STARTED, State.SUCCEEDED)]
+    here = {"a": box.observed("a")}
+    for unfinished in (from_journal(X, events, Policy()), from_hosts(X, here, {}, Policy(), everybody=True)):
+        assert resume(unfinished, here).decision == BACK
