@@ -332,3 +332,40 @@ def test_what_stands_below_dev_shm_stays_as_it_is(host: LabHost, agent: AgentOn)
     assert (
         script(host, "find /dev/shm -printf '%p %U %T@\\n' | sort | diff /tmp/shm - && echo same") == "same\n"
     )
+
+
+def test_a_pid_file_behind_an_absolute_link_is_found(host: LabHost, agent: AgentOn) -> None:
+    script(host, "mkdir -p /opt /run/own; ln -s /run/own /opt/run")
+    script(host, "sed -i 's,^pid .*,pid /opt/run/nginx.pid;,' nginx.conf")
+    host.stop_nginx()
+    script(host, "nginx")
+    base = agent.adopted()
+    release = staged(agent, base, {"conf.d/more.conf": site(9181)})
+    assert agent.ok("rehearse", release=release).one("transition") == "yes"
+
+
+def test_a_name_that_has_gone_since_the_test_is_no_fault_of_the_release(
+    host: LabHost, agent: AgentOn
+) -> None:
+    script(host, "cp /etc/hosts /etc/hosts.kept", "echo '127.0.0.1 new.example' >>/etc/hosts")
+    base = agent.adopted()
+    release = staged(agent, base, {"conf.d/mine.conf": NAMED.format("new.example").encode()})
+    script(host, "cat /etc/hosts.kept >/etc/hosts")
+    answer = agent.ok("rehearse", release=release)
+    assert answer.one("transition") == "no"
+    assert 'host not found in upstream "new.example"' in answer.one("note")
+
+
+def test_what_live_listens_on_already_is_no_clash_whoever_is_beside_it(host: LabHost, agent: AgentOn) -> None:
+    script(host, f"echo '{site(9190).decode().strip()}' >conf.d/mine.conf")
+    script(host, "sed -i 's/listen 9190/listen 127.0.0.1:9190 reuseport/' conf.d/mine.conf")
+    reload(host)
+    sharing = (
+        "import socket, time\ns = socket.socket()\ns.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)\n"
+        "s.bind(('127.0.0.1', 9190))\ns.listen()\nopen('/tmp/sits', 'w')\ntime.sleep(300)\n"
+    )
+    host.run(["sh", "-c", 'setsid python3 -c "$1" >/dev/null 2>&1 &', "sh", sharing])
+    wait_for(lambda: host.run(["test", "-e", "/tmp/sits"], check=False).returncode == 0, "it listens, too")
+    base = agent.adopted()
+    release = staged(agent, base, {"conf.d/more.conf": site(9181)})
+    assert agent.ok("rehearse", release=release).one("transition") == "yes"

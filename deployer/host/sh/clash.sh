@@ -5,18 +5,20 @@ refuse_clash() {
   read_listening "$keeper"
   wanted=$listening
   read_listening self
-  taken=''
+  taken='' kept=''
   old_ifs=$IFS
   IFS=$nl
   set -f
   for entry in $listening; do
     inode=${entry##* }
-    case $own_sockets in *"socket:[$inode]"*) continue ;; esac
+    case $own_sockets in *"socket:[$inode]"*) kept=$kept${entry% *}$nl; continue ;; esac
     taken=$taken$entry$nl
   done
   for entry in $wanted; do
     # PROTOCOL PORT ADDRESS INODE
     entry=${entry% *}
+    # What live has already, it keeps, whoever listens beside it.
+    case $nl$kept in *"$nl$entry$nl"*) continue ;; esac
     address=${entry##* }
     place=${entry% *}
     case $nl$taken in *"$nl$place "*) ;; *) continue ;; esac
