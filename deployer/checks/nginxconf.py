@@ -241,11 +241,7 @@ class _Reader:
         tree = Tree(name)
         raw = self._files[name]
         try:
-            for token, line, quoted in tokens(raw, name):
-                done = tree.take(token, line, quoted)
-                if done is not None and done.name == "include" and len(done.args) == 1:
-                    tree.extend(self._include(done))
-            tree.end()
+            tree.read(tokens(raw, name), self._include)
         except Wrong as wrong:
             doubtful = b"_by_lua" in raw
             self.problems.append(Problem("syntax", name, wrong.line, wrong.message, doubtful))

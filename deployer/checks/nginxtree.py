@@ -6,8 +6,12 @@ The words come from ngxparse's lexer, so that quotes, comments, Lua and line num
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import crossplane
+from crossplane.errors import NgxParserBaseException
+from crossplane.lexer import EXTERNAL_LEXERS, register_external_lexer
 
 MAX_NESTING = 500
 """Blocks within blocks."""
@@ -23,10 +27,16 @@ _LUA = (
 )
 """Blocks of Lua that ngxparse does not know to be such."""
 
+Token = tuple[str, int, bool]
+_FEW = 16
+_SIGNS = frozenset("{};")
 _ODD_SPACE = re.compile(r"[^\S \t\r\n]")
 _TO_PRIVATE = {code: 0xF0000 + code for code in range(0x3001) if _ODD_SPACE.match(chr(code))}
 _FROM_PRIVATE = {private: code for code, private in _TO_PRIVATE.items()}
 _BOM = b"\xef\xbb\xbf"
+
+if _LUA[0] not in EXTERNAL_LEXERS:
+    register_external_lexer(_LUA, crossplane.LuaBlockPlugin().lex)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,14 +55,32 @@ class Directive:
     file: str
     line: int
     block: tuple[Directive, ...] | None = None
+    _by_name: dict[str, list[Directive]] | None = field(default=None, init=False, repr=False)
 
     def all(self, *names: str) -> list[Directive]:
         """The directives of these names that stand right in its block."""
-        return [d for d in self.block or () if d.name in names]
+        if not self.block:
+            return []
+        if len(self.block) <= _FEW:
+            return [d for d in self.block if d.name in names]
+        known = self._named()
+        if len(names) == 1:
+            return [*known.get(names[0], ())]
+        return [d for d in self.block if d.name in names] if any(n in known for n in names) else []
 
     def first(self, *names: str) -> Directive | None:
         """The first of them, or ``None``."""
-        return next((d for d in self.block or () if d.name in names), None)
+        return next(iter(self.all(*names)), None)
+
+    def _named(self) -> dict[str, list[Directive]]:
+        # An http block may hold thousands, and is asked by each of them.
+        if self._by_name is None:
+            found: dict[str, list[Directive]] = {}
+            for directive in self.block or ():
+                found.setdefault(directive.name, []).append(directive)
+            object.__setattr__(self, "_by_name", found)
+            return found
+        return self._by_name
 
 
 Place = tuple[Directive, tuple[Directive, ...]]
@@ -78,42 +106,53 @@ class Tree:
         self._lists: list[list[Directive]] = [[]]
         self.count = 0
 
-    def take(self, token: str, line: int, quoted: bool) -> Directive | None:
-        """Take the next token; give the directive that it ends, when that has no block."""
-        if quoted or token not in ("{", "}", ";"):
-            if quoted or not token.startswith("#"):
-                if not self._words:
-                    self._line = line
-                self._words.append(token)
-            return None
-        if token == "}":  # noqa: S105 (no password)
-            if self._words:
-                raise Wrong(self._line, f'"{self._words[0]}" is not ended with ";"')
+    def read(self, lexed: Iterable[Token], included: Callable[[Directive], Sequence[Directive]]) -> None:
+        """Take all tokens, and after each ``include`` what it brings.
+
+        :raises Wrong: where they are no configuration; what was read before is kept.
+        """
+        words = self._words
+        try:
+            # This is the loop that all the time goes into.
+            for token, line, quoted in lexed:
+                if quoted or token not in _SIGNS:
+                    if quoted or token[0] != "#":
+                        if not words:
+                            self._line = line
+                        words.append(token)
+                elif token == ";" and words:  # noqa: S105 (no password)
+                    directive = Directive(words[0], tuple(words[1:]), self._file, self._line)
+                    self._lists[-1].append(directive)
+                    words.clear()
+                    self.count += 1
+                    if directive.name == "include" and len(directive.args) == 1:
+                        self._lists[-1].extend(included(directive))
+                else:
+                    self._brace(token, line)
+        except NgxParserBaseException as error:
+            if not str(error.strerror).endswith('expecting "}"'):  # the tree knows which block is open
+                raise Wrong(error.lineno or 1, str(error.strerror)) from None
+        self._end()
+
+    def _brace(self, token: str, line: int) -> None:
+        words = self._words
+        if token == "}":  # noqa: S105
+            if words:
+                raise Wrong(self._line, f'"{words[0]}" is not ended with ";"')
             if not self._blocks:
                 raise Wrong(line, 'unexpected "}"')
             self._close()
-            return None
-        if not self._words:
+            return
+        if not words:
             raise Wrong(line, f'unexpected "{token}"')
-        name, args = self._words[0], tuple(self._words[1:])
-        self._words = []
-        if token == ";":  # noqa: S105
-            directive = Directive(name, args, self._file, self._line)
-            self._lists[-1].append(directive)
-            self.count += 1
-            return directive
         if len(self._blocks) >= MAX_NESTING:
             raise Wrong(line, f"more than {MAX_NESTING} blocks within each other")
+        name, args = words[0], tuple(words[1:])
+        words.clear()
         self._blocks.append((name, _condition(args) if name == "if" else args, self._line))
         self._lists.append([])
-        return None
 
-    def extend(self, directives: tuple[Directive, ...]) -> None:
-        """What an include brought."""
-        self._lists[-1].extend(directives)
-
-    def end(self) -> None:
-        """The file has ended."""
+    def _end(self) -> None:
         if self._words:
             raise Wrong(self._line, f'the file ends before "{self._words[0]}" is ended with ";"')
         if self._blocks:
@@ -133,41 +172,19 @@ class Tree:
         self.count += 1
 
 
-def tokens(raw: bytes, name: str) -> Iterator[tuple[str, int, bool]]:
+def tokens(raw: bytes, name: str) -> Iterator[Token]:
     """The words of a file with their lines, and whether they were quoted.
 
-    :raises Wrong: where they end in the middle of something.
+    :raises Wrong: for a file that nginx cannot begin with.
     """
-    from crossplane.errors import NgxParserBaseException
-
     if raw.startswith(_BOM):
-        raise Wrong(
-            1, "the file begins with a byte order mark, which nginx takes for a part of the first word"
-        )
+        raise Wrong(1, "the file begins with a byte order mark, which nginx takes for a part of a word")
     text = raw.decode("utf-8", "surrogateescape")
+    if _ODD_SPACE.search(text) is None:
+        return iter(crossplane.lex_string(text, filename=name))
     # nginx knows four kinds of space. A non-breaking one is part of a word, so the lexer may not see it.
-    odd = _ODD_SPACE.search(text) is not None
-    lexed = _lexer()(text.translate(_TO_PRIVATE) if odd else text, filename=name)
-    try:
-        if not odd:
-            yield from lexed
-            return
-        for token, line, quoted in lexed:
-            yield token.translate(_FROM_PRIVATE), line, quoted
-    except NgxParserBaseException as error:
-        if str(error.strerror).endswith('expecting "}"'):
-            return  # the tree knows which block is open
-        raise Wrong(error.lineno or 1, str(error.strerror)) from None
-
-
-def _lexer() -> Callable[..., Iterator[tuple[str, int, bool]]]:
-    import crossplane
-    from crossplane.lexer import EXTERNAL_LEXERS, register_external_lexer
-
-    if _LUA[0] not in EXTERNAL_LEXERS:
-        register_external_lexer(_LUA, crossplane.LuaBlockPlugin().lex)
-    lex: Callable[..., Iterator[tuple[str, int, bool]]] = crossplane.lex_string
-    return lex
+    lexed = crossplane.lex_string(text.translate(_TO_PRIVATE), filename=name)
+    return ((token.translate(_FROM_PRIVATE), line, quoted) for token, line, quoted in lexed)
 
 
 def _condition(args: tuple[str, ...]) -> tuple[str, ...]:
