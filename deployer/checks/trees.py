@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from deployer.checks.nginxconf import Config, parse
 from deployer.model import Kind, Release
@@ -17,6 +18,7 @@ MAX_FILE_BYTES = 4 << 20
 _LEFT_OUT = frozenset({".git", ".hg", ".svn", "node_modules", ".venv"})
 _BEGINS = re.compile(rb"(?m)^[ \t]*(http|events|server|upstream|location|map|stream)\b[^;#\n]*\{")
 _WHOLE = re.compile(rb"(?m)^[ \t]*(http|stream|mail)[ \t\r\n]*\{")
+_EVENTS = re.compile(rb"(?m)^[ \t]*events[ \t\r\n]*\{")
 _OTHER = re.compile(
     r"\.(md|rst|html?|php|js|mjs|ts|css|scss|json|ya?ml|toml|py|rb|sh|lua|go|java|xml|svg|png|jpe?g|gif|ico|pem|crt"
     r"|key|j2|sql|lock|gz|zip|patch|diff)$",
@@ -92,29 +94,41 @@ def of_directory(directory: Path, standing_at: str = "/etc/nginx") -> Tree:
     return Tree(tree.files, tree.unknown, tuple(templates))
 
 
-def configurations(tree: Tree, directory: str = "/etc/nginx") -> list[tuple[Config, bool]]:
-    """What a tree holds, each with whether it is whole: what nginx would be started with.
+class Part(NamedTuple):
+    """One configuration of a tree.
+
+    :ivar whole: it is what nginx would be started with; otherwise a fragment.
+    :ivar below: where in the tree its files are, with a slash at its end.
+    """
+
+    config: Config
+    whole: bool
+    below: str = ""
+
+
+def configurations(tree: Tree, directory: str = "/etc/nginx") -> list[Part]:
+    """What a tree holds.
 
     That is the ``nginx.conf`` at its top. A tree without one is looked through for files that look like
-    nginx's: one with an ``http`` block is a configuration of its own where it stands, another one a fragment.
+    nginx's: one with an ``http`` block is a configuration of its own, whose directory stands at
+    ``directory``; another one is a fragment.
     """
     if is_main(tree):
-        return [(parse(tree.files, MAIN, directory=directory, unknown=tree.unknown), True)]
-    found = []
+        return [Part(parse(tree.files, MAIN, directory=directory, unknown=tree.unknown), whole=True)]
+    mains, fragments = [], []
     for name in sorted(tree.files):
         if _OTHER.search(name):
             continue
         raw = tree.files[name]
         if b"\0" in raw or not _BEGINS.search(raw):
             continue
-        base, _, last = name.rpartition("/")
         if _WHOLE.search(raw):
-            found.append((_standing(tree, base, last, directory), _complete(tree, base, raw)))
+            mains.append(_standing(tree, name, directory))
         else:
-            found.append((parse({name: raw}, name, directory=directory), False))
+            fragments.append(Part(parse({name: raw}, name, directory=directory), whole=False))
     # What a whole one reads was judged in its place.
-    read = {name for config, whole in found if whole for name in config.read}
-    return [(c, whole) for c, whole in found if whole or c.main not in read]
+    read = {part.below + name for part in mains if part.whole for name in part.config.read}
+    return [*mains, *(part for part in fragments if part.config.main not in read)]
 
 
 def is_main(tree: Tree) -> bool:
@@ -122,22 +136,15 @@ def is_main(tree: Tree) -> bool:
     return MAIN in tree.files and _WHOLE.search(tree.files[MAIN]) is not None
 
 
-def _standing(tree: Tree, base: str, last: str, directory: str) -> Config:
-    """A main file below the top: its directory is the one that nginx takes paths from."""
-    prefix = f"{base}/" if base else ""
-    inside = Files({n: _again(tree.files, n) for n in tree.files if n.startswith(prefix)})
-    standing = posixpath.join(directory, base) if base else directory
-    return parse(
-        inside, f"{prefix}{last}", directory=directory if not base else standing.removesuffix(f"/{base}")
-    )
-
-
-def _complete(tree: Tree, base: str, raw: bytes) -> bool:
-    """Whether the files that it includes are here at all: a main file alone is an example."""
-    if b"include" not in raw:
-        return True
-    prefix = f"{base}/" if base else ""
-    return any(n.startswith(prefix) and "/" in n.removeprefix(prefix) for n in tree.files)
+def _standing(tree: Tree, name: str, directory: str) -> Part:
+    """A main file below the top, with what is below its own directory."""
+    base, _, last = name.rpartition("/")
+    below = f"{base}/" if base else ""
+    names = [n for n in tree.files if n.startswith(below)]
+    inside = Files({n.removeprefix(below): _again(tree.files, n) for n in names})
+    unknown = {n.removeprefix(below) for n in tree.unknown if n.startswith(below)}
+    config = parse(inside, last, directory=directory, unknown=unknown)
+    return Part(config, _EVENTS.search(tree.files[name]) is not None, below)
 
 
 def _again(files: Files, name: str) -> Callable[[], bytes]:

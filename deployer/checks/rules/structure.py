@@ -89,12 +89,16 @@ def recursion(subject: Subject) -> Iterator[Hit]:
     refused=True,
 )
 def include_missing(subject: Subject) -> Iterator[Hit]:
-    """Named without a pattern, below the directory, owned by nobody else."""
+    """Below the directory and owned by nobody else. Where nobody said who owns what, and nothing stands
+    beside it, only a warning."""
     for include in subject.config.includes:
         if include.glob or not include.missing or not subject.below(include.pattern):
             continue
         if not subject.kept(include.pattern) and not subject.exists(include.pattern):
-            yield Hit(include.directive, f"{subject.relative(include.pattern)} is not in the tree")
+            name = subject.relative(include.pattern)
+            there = any(posixpath.dirname(n) == posixpath.dirname(name) for n in subject.config.files)
+            sure = subject.preserve is not None or there
+            yield Hit(include.directive, f"{name} is not in the tree", None if sure else WARNING)
 
 
 @theme.rule(

@@ -21,6 +21,7 @@ PACKAGED = frozenset(
     )
 )
 """Files that Debian's and nginx's own packages put beside the main file."""
+_NAMES = frozenset(posixpath.basename(name) for name in PACKAGED)
 _HARMLESS = PACKAGED - {"snippets/snakeoil.conf"}
 """Of those, what brings no server, location, certificate or resolver."""
 
@@ -156,7 +157,7 @@ class Subject:
         """Whether the host owns that path, or may: nobody said, and a package brings it."""
         name = self.relative(path)
         if self.preserve is None:
-            return name in PACKAGED or name.startswith("modules-enabled/")
+            return posixpath.basename(name) in _NAMES or name.startswith("modules-enabled/")
         return globs.matches(name, self.preserve) or self._preserved_below(path)
 
     def _preserved_below(self, pattern: str) -> bool:
