@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from deployer.checks.rules import (
+    access,
     comments,
+    flags,
     headers,
     limits,
     locations,
+    loops,
     names,
     process,
     proxying,
@@ -30,9 +33,12 @@ _THEMES = (
     names,
     tls,
     refusing,
+    flags,
+    access,
     locations,
     rewriting,
     proxying,
+    loops,
     limits,
     headers,
     process,

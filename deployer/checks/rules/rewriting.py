@@ -112,11 +112,11 @@ def _same_host(server: Server, host: str) -> bool:
     context="server",
 )
 def rewrite_loop(subject: Subject) -> Iterator[Hit]:
-    """With ``last``, in a location that takes the new path again, where the same rewrite fits again."""
+    """With ``last`` or no flag, where the same location takes the new path and the same rewrite fits it."""
     for directive, around in subject.config.find("rewrite"):
         server = subject.server_of(around)
         args = directive.args
-        if server is None or len(args) != 3 or args[2] != "last" or len(around) < 2:
+        if server is None or len(args) < 2 or args[2:] not in ((), ("last",)) or len(around) < 2:
             continue
         if around[-1].name != "location" or around[-2] is not server.at:
             continue
@@ -136,7 +136,9 @@ def _ended(block: Directive, rewrite: Directive) -> bool:
     """Whether something before it ends the request, or another rewrite may take it elsewhere."""
     before = list(block.block or ())
     before = before[: next(at for at, d in enumerate(before) if d is rewrite)]
-    return any(d.name in ("rewrite", "if", "return", "break", "include") for d in before)
+    after = () if rewrite.args[2:] else block.all("rewrite", "return", "break", "if")
+    changed = any(d is not rewrite for d in after)
+    return changed or any(d.name in ("rewrite", "if", "return", "break", "include") for d in before)
 
 
 def _sample(replacement: str) -> str | None:
