@@ -27,8 +27,8 @@ _ALL = (("all",), ("0.0.0.0/0",))
     context="server",
 )
 def deny_everybody(subject: Subject) -> Iterator[Hit]:
-    """In ``http``, a server that has a name, or its ``/``. A warning where some location lets people in, or
-    where only the host itself may come."""
+    """In ``http``, a server that has a name, or its ``/`` where nothing else is served. A warning where some
+    location lets people in, or where only the host itself may come."""
     for server in subject.servers:
         if server.catch_all and not serves(server.at):
             continue
@@ -43,7 +43,10 @@ def deny_everybody(subject: Subject) -> Iterator[Hit]:
             allowed = [d for d in rules if d.name == "allow"]
             if allowed and not all(d.args and _LOOPBACK.match(d.args[0]) for d in allowed):
                 continue
-            unsure = bool(allowed) or _open_elsewhere(server, block)
+            elsewhere = _open_elsewhere(server, block)
+            if elsewhere and block is not server.at:
+                continue
+            unsure = bool(allowed) or elsewhere
             if not (allowed and all(listen.loopback for listen in server.listens)):
                 who = "everybody but this host" if allowed else "everybody"
                 says = f"{called(server)} is forbidden to {who}"
