@@ -60,5 +60,5 @@ def _lines(answer: str, scratch: str) -> Iterator[str]:
             plugin, severity = issue.get("plugin", "?"), str(issue.get("severity", "?")).lower()
             said = " ".join(str(issue.get("reason") or issue.get("summary") or "").split())
             where = str(issue.get("path") or issue.get("file") or "").replace(f"{scratch}/", "")
-            place = f" ({where}:{issue['line']})" if issue.get("line") else ""
+            place = f" ({where}:{issue['line']})" if issue.get("line") else f" ({where})" if where else ""
             yield f"gixy, {severity}: {plugin}: {said}{place}".replace(f"{scratch}/", "")

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from deployer.checks.rules import RULES, Rule
-from deployer.checks.rules.base import Severity
+from deployer.checks.rules.base import Hit, Severity
 from deployer.checks.rules.comments import ignores
-from deployer.checks.rules.subject import Subject
+from deployer.checks.rules.subject import Subject, place
 
 NEVER_IGNORED = frozenset({"ignore-without-reason", "ignore-unknown-rule"})
 """By a comment: who wants these gone corrects the comment."""
@@ -81,12 +81,21 @@ def counts(findings: Iterable[Finding]) -> Mapping[Severity, int]:
 
 
 def _of_rule(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    for hit in rule.check(subject):
+    for hit in _hits(rule, subject):
         lines = subject.config.lines(hit.at.file)
         source = lines[hit.at.line - 1].strip() if 0 < hit.at.line <= len(lines) else ""
         yield Finding(
             rule.id, hit.severity or rule.severity, hit.at.file, hit.at.line, source, _shown(hit.says)
         )
+
+
+def _hits(rule: Rule, subject: Subject) -> Iterator[Hit]:
+    try:
+        yield from rule.check(subject)
+    except Exception as error:
+        # A rule that stumbles over what somebody wrote may not keep a cure from being deployed.
+        says = f"this rule has a bug and could not judge ({type(error).__name__}: {error}); please report it"
+        yield Hit(place(subject.config.main, 1), says, Severity.WARNING)
 
 
 def _shown(text: str) -> str:

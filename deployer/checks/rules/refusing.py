@@ -68,7 +68,7 @@ def _answer(found: Directive) -> str:
 
 def _always_5xx(block: Directive) -> Directive | None:
     found = block.first("try_files")
-    if found is None or any("$" in arg for arg in found.args[:-1]):
+    if found is None or not found.args or any("$" in arg for arg in found.args[:-1]):
         return None
     return found if re.fullmatch(r"=5\d\d", found.args[-1]) else None
 
