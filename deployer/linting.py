@@ -108,11 +108,11 @@ def lint_trees(
 
     ignore = playbook.lint.ignore if playbook is not None else ()
     fail_on = playbook.lint.fail_on.value if playbook is not None else "error"
-    by_finding: dict[Finding, list[str]] = {}
+    by_finding: dict[Finding, dict[str, None]] = {}
     for tree, names in trees:
         for finding in _findings(tree, playbook, ignore):
             shown = replace(finding, source=hide(finding.source), says=hide(finding.says))
-            by_finding.setdefault(shown, []).extend(names)
+            by_finding.setdefault(shown, {}).update(dict.fromkeys(names))
     everybody = sum(len(names) for _, names in trees)
     found = {f: Found(f, () if len(h) == everybody else tuple(h)) for f, h in by_finding.items()}
     return Linted(tuple(found.values()), tuple(found[f] for f in refusing(found, fail_on)))
@@ -128,7 +128,8 @@ def _findings(tree: Tree, playbook: Playbook | None, ignore: Iterable[str]) -> I
     now = datetime.datetime.now(datetime.UTC)
     for config, whole, below in configurations(tree, directory):
         for finding in lint(Subject(config, whole=whole, preserve=preserve, now=now), frozenset(ignore)):
-            yield replace(finding, file=below + finding.file)
+            name = below + finding.file
+            yield replace(finding, file=tree.real.get(name, name))
 
 
 def is_nginx(playbook: Playbook) -> bool:
@@ -178,7 +179,7 @@ def rendered_trees(context: Context, directory: Path) -> list[tuple[Tree, list[s
     for row, names in by_content.items():
         made = {n.removesuffix(".j2"): content for n, content in zip(templates, row, strict=True)}
         readers = {name: _giving(made.get(name), plain.files, name) for name in (*plain.files, *made)}
-        out.append((Tree(Files(readers), plain.unknown), names))
+        out.append((Tree(Files(readers), plain.unknown, real=plain.real), names))
     return out
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,11 +55,13 @@ class Tree:
 
     :ivar unknown: names of links that lead out of it.
     :ivar templates: names that are templates still, so not read.
+    :ivar real: by a name that is there through a link, that of the file itself.
     """
 
     files: Files
     unknown: frozenset[str] = frozenset()
     templates: tuple[str, ...] = field(default=())
+    real: Mapping[str, str] = field(default_factory=dict)
 
 
 def of_release(release: Release, directory: str = "/etc/nginx") -> Tree:
@@ -91,7 +93,7 @@ def of_directory(directory: Path, standing_at: str = "/etc/nginx") -> Tree:
         elif path.is_file():
             readers[name] = _reading_path(path)
     tree = _linked(readers, links, standing_at)
-    return Tree(tree.files, tree.unknown, tuple(templates))
+    return replace(tree, templates=tuple(templates))
 
 
 class Part(NamedTuple):
@@ -174,19 +176,20 @@ def _below(directory: Path) -> Iterator[Path]:
 
 def _linked(readers: Mapping[str, Callable[[], bytes]], links: Mapping[str, str], directory: str) -> Tree:
     """Follow links: to a file, to a directory; what leaves the tree, or leads nowhere, is unknown."""
-    found, unknown = dict(readers), set()
+    unknown, real = set(), {}
     for name in links:
         target = _target(name, links, directory)
         if target is None:
             unknown.add(name)
         elif target in readers:
-            found[name] = readers[target]
+            real[name] = target
         else:
             below = [n for n in readers if n.startswith(target + "/")] if target != "." else []
-            found |= {f"{name}/{n.removeprefix(target + '/')}": readers[n] for n in below}
+            real |= {f"{name}/{n.removeprefix(target + '/')}": n for n in below}
             if not below:
                 unknown.add(name)
-    return Tree(Files(found), frozenset(unknown))
+    found = {**readers, **{name: readers[target] for name, target in real.items()}}
+    return Tree(Files(found), frozenset(unknown), real=real)
 
 
 def _target(name: str, links: Mapping[str, str], directory: str) -> str | None:

@@ -17,9 +17,7 @@ def test_a_left_over_return_reaches_no_user(story: Story) -> None:
     refused = story.deploy(expect=3)
     assert refused.outcomes == dict.fromkeys(refused.outcomes, "untouched")
     assert "left-over-return" in refused.ran.document["reason"]
-    assert "sites-available/shop.example.com:26" in refused.ran.document["reason"].replace(
-        "enabled", "available"
-    )
+    assert "sites-available/shop.example.com:23" in refused.ran.document["reason"]
     assert story.trees() == before
     story.assert_serving("shop 1")
 

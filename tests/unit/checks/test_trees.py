@@ -38,6 +38,7 @@ def test_links(links: dict[str, str], there: list[str], unknown: list[str]) -> N
     assert sorted(set(tree.files) - {"nginx.conf", "sites-available/a"}) == there
     assert sorted(tree.unknown) == unknown
     assert all(tree.files[name] == b"server {}" for name in there)
+    assert {tree.real[name] for name in there} <= {"sites-available/a"}
 
 
 def test_a_directory_is_read_as_a_release_is(tmp_path: Path) -> None:
