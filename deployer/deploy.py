@@ -152,8 +152,6 @@ class Deployment:
             return self._result(prepared, fleet, None, outcome=Outcome.REFUSED, reason=reason)
         if not fleet.members:
             return self._result(prepared, fleet, None)
-        if (refusal := prepared.proposal.linted.refusal) is not None:
-            return self._result(prepared, fleet, None, outcome=Outcome.REFUSED, reason=refusal)
         runs = {name: self._host_run(survey, prepared, name) for name in fleet.members}
         if ill := self._precheck(survey, runs):
             name, error = next(iter(ill.items()))

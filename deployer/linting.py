@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deployer.barriers import Closed, Gate
 from deployer.context import Context
 from deployer.errors import ConfigError
 
@@ -59,15 +60,18 @@ class Linted:
     notes: tuple[str, ...] = field(default=())
 
     @property
-    def refusal(self) -> str | None:
-        """Why a deployment is refused: the first finding, and how many more there are."""
+    def closes(self) -> Closed | None:
+        """The gate that it closes: the first finding that refuses, and how many more there are."""
         if not self.refusing:
             return None
         first, more = self.refusing[0], len(self.refusing) - 1
         where = f" on {', '.join(first.hosts)}" if first.hosts else ""
         others = f", and {more} more" if more else ""
-        what = "correct it, or ignore the rule with a reason (docs/lint.md)"
-        return f"lint: {first.finding}{where}{others}; {what}"
+        return Closed(
+            Gate.LINT,
+            f"the lint found {first.finding}{where}{others}",
+            "correct it, or say in the file why it is meant (docs/lint.md)",
+        )
 
 
 def lint_releases(context: Context, releases: Mapping[str, Release]) -> Linted:

@@ -56,7 +56,7 @@ def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience
     between = _between(context, survey, plan, commit) if audience.wants_diff else None
     linted = lint_releases(context, {p.host: releases[p.host] for p in plan.with_action(Action.CHANGE)})
     proposal = Proposal(
-        context, commit, plan, shown, tuple(d for d in edited if d is not None), between, linted
+        context, commit, plan, shown, tuple(d for d in edited if d is not None), between, linted=linted
     )
     return Prepared(proposal, releases, live)
 
@@ -67,8 +67,6 @@ def would_refuse(proposal: Proposal) -> bool:
         return True
     plan, rules = proposal.plan, policy(proposal.context)
     lost = len(plan.with_action(Action.UNREACHABLE))
-    if proposal.linted.refusal is not None:
-        return True
     return plan.refusal is not None or lost > rules.max_failures.of(len(plan.hosts), up=False)
 
 

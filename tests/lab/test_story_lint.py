@@ -27,6 +27,11 @@ def test_a_left_over_return_reaches_no_user(story: Story) -> None:
     assert (found["rule"], found["hosts"]) == ("left-over-return", [])
     assert "lint: REFUSED: " in story.run("plan", "lab").out
 
+    # Whoever must can pass it, and that is told; here the check finds what the lint had found.
+    broken = story.deploy("--break-glass", "to see what happens", expect=4)
+    assert "BREAK-GLASS" in broken.ran.err
+    story.run("quarantine", "release", "lab", broken.hosts["web1"]["release"], "--yes")
+
     # Said on purpose, it is deployed: here the check finds it, as for somebody who has no lint.
     text = (story.lab.repo / "sites-available/shop.example.com").read_text()
     meant = text.replace("return 503", "# deployer: ignore left-over-return a test\n\t\treturn 503")
