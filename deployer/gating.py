@@ -51,6 +51,7 @@ def gatekeeping(
     closed += _after(context, prepared, store, now_s)
     closed += _signature(context, prepared, asked)
     closed += gates.quarantined(targets, known(context, seen, store), context.name)
+    closed += filter(None, (prepared.proposal.linted.closes,))
     return Gatekeeping(tuple(closed), reason)
 
 
