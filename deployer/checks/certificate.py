@@ -40,6 +40,17 @@ class Certificate:
     not_after: float  #: seconds since the epoch
     names: tuple[str, ...]
     verified: bool  #: chain and name were checked and accepted
+    not_before: float = 0.0
+
+    def fits(self, name: str) -> bool:
+        """Whether it is made out to a server name, whoever signed it."""
+        name = name.lower().rstrip(".")
+        above = name.partition(".")[2]
+        return any(n.lower() in (name, f"*.{above}" if above else name) for n in self.names)
+
+    def current(self, now: float | None = None) -> bool:
+        """Whether it is valid at this time."""
+        return self.not_before <= (time.time() if now is None else now) < self.not_after
 
     def expires_soon(self, now: float | None = None) -> str | None:
         """A sentence when it expires in less than :data:`EXPIRES_SOON_DAYS`."""
@@ -63,6 +74,7 @@ def read_certificate(der: bytes, *, verified: bool) -> Certificate | None:
         found = x509.load_der_x509_certificate(der)
         names = [str(n.value) for n in found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         not_after = found.not_valid_after_utc.timestamp()
+        not_before = found.not_valid_before_utc.timestamp()
         try:
             alternatives = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
             names = [
@@ -73,7 +85,7 @@ def read_certificate(der: bytes, *, verified: bool) -> Certificate | None:
             pass
     except ValueError:
         return None
-    return Certificate(not_after, tuple(names), verified)
+    return Certificate(not_after, tuple(names), verified, not_before)
 
 
 @lru_cache(maxsize=32)
