@@ -1,0 +1,90 @@
+"""A rehearsed candidate and what is live are asked the same questions on a host, while nothing has changed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from deployer.checks.inquiry import Inquirer, Inquiry, Scope
+from deployer.checks.nginxconf import files_of_dump, parse
+from deployer.checks.sites import Sites, read
+from deployer.errors import ConfigRefused, Stopped
+from deployer.report.routes import document, table
+
+if TYPE_CHECKING:
+    from deployer.config.compare import Compare
+    from deployer.host.rehearsal import Rehearsed
+    from deployer.rollout.effects import HostRun
+
+REFUSED = 66  #: among the agent's codes for a candidate that was refused (65 is the validator's)
+
+
+@dataclass
+class Inquiries:
+    """Asks on the hosts of one deployment (:data:`deployer.rollout.rehearsing.Inquiry`).
+
+    :ivar accepted: pattern and reason of what was said to be meant, besides the playbook's.
+    :ivar done: what came of it, by host.
+    """
+
+    rules: Compare
+    stop: threading.Event
+    accepted: tuple[tuple[str, str], ...] = ()
+    done: dict[str, Inquiry] = field(default_factory=dict)
+
+    @property
+    def scope(self) -> Scope:
+        """What may be asked and what may have changed."""
+        meant = (*self.accepted, *((e.route, e.reason) for e in self.rules.expect_changes))
+        return Scope(exclude=self.rules.exclude, accepted=meant, cap=self.rules.cap)
+
+    def __call__(self, run: HostRun, rehearsed: Rehearsed) -> Mapping[str, Any]:
+        """Ask and compare. Returns what the journal should keep.
+
+        :raises ConfigRefused: the candidate answers worse.
+        :raises Stopped: it was told to stop.
+        """
+        sides = _read(rehearsed.live_text), _read(rehearsed.candidate_text)
+        if rehearsed.transport is None or sides[0] is None or sides[1] is None:
+            return {"notes": ["no answers were compared: what nginx reads on the host is not known"]}
+        ways = run.contact.connection, rehearsed.transport
+        found = Inquirer((sides[0], sides[1]), ways, self.scope, self.stop).run()
+        self.done[run.name] = found
+        if found.comparison.stopped:
+            raise Stopped("interrupted while answers were compared", host=run.name)
+        shown = table(found.comparison)
+        if found.comparison.worse:
+            raise ConfigRefused(_refusal(found), host=run.name, code=REFUSED, details=shown)
+        return _story(found, shown)
+
+
+def _story(found: Inquiry, shown: tuple[str, ...]) -> Mapping[str, Any]:
+    story: dict[str, Any] = {"compared": document(found.comparison)}
+    if found.notes:
+        story["notes"] = list(found.notes)
+    if shown:
+        story["table"] = list(shown)
+    return story
+
+
+def _refusal(found: Inquiry) -> str:
+    worse = found.comparison.worse
+    first = worse[0]
+    more = f", and {len(worse) - 1} more got worse" if len(worse) > 1 else ""
+    route = f"{first.question.name or '(no name)'}{first.question.path.partition('?')[0]}"
+    return (
+        f"the candidate answers worse than what is live: {first}{more}. Nothing was changed; "
+        f"if it is meant: --accept-change '{route}'"
+    )
+
+
+def _read(text: str) -> Sites | None:
+    if not text:
+        return None
+    try:
+        main, files = files_of_dump(text)
+    except ValueError:
+        return None
+    return read(parse(files, main))
