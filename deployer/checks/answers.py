@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from deployer.checks.asked import Page
 from deployer.checks.certificate import Trust
-from deployer.checks.compare import AnswerClass, Comparison, Question, Survey, compare
+from deployer.checks.compare import Accepted, AnswerClass, Comparison, Question, Survey, compare
 from deployer.checks.http import Answer, Lack, NoAnswer, Url, get
 from deployer.checks.pace import Limits, schedule
 from deployer.checks.reach import BrokenProbe, Transport, is_alive, reopen, through
@@ -120,17 +120,19 @@ def settle(
     *,
     deadline_s: float,
     names: Collection[str] | None = None,
+    accepted: Accepted | None = None,
     stop: threading.Event | None = None,
 ) -> Comparison:
     """Ask the same questions after a change; what got worse is asked again until ``deadline_s`` has passed.
 
     :param names: the server names of the configuration that answers now (see :func:`compare`).
+    :param accepted: likewise.
     """
     stop = stop or threading.Event()
     end = time.monotonic() + deadline_s
     after = ask(before.answers, before.dialects, transport, deadline_s=deadline_s, stop=stop)
     while True:
-        found = compare(before.answers, after, names=names)
+        found = compare(before.answers, after, names=names, accepted=accepted)
         left_s = end - time.monotonic() - AGAIN_S
         if found.healthy or left_s <= 0 or stop.wait(AGAIN_S):
             break

@@ -26,11 +26,6 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "": "127.0.0.1", "::": ":
 _LABEL = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
-def _nothing_accepted(_question: Question) -> str | None:
-    """Nobody said anything."""
-    return None
-
-
 @dataclass(frozen=True)
 class Survey:
     """The questions for one host, and what is not asked."""
@@ -141,7 +136,7 @@ def compare(
     *,
     names: Collection[str] | None = None,
     insight: Insight | None = None,
-    accepted: Accepted = _nothing_accepted,
+    accepted: Accepted | None = None,
 ) -> Comparison:
     """Judge every question that had an answer before.
 
@@ -165,7 +160,8 @@ def compare(
                 said = new.text if new else "not asked"
                 unproved.append(Difference(question, f"{old.text} before, {said} now", old, new))
         elif reason := judge.worse(question, old, new, insight):
-            why = accepted(question) or (insight.meant(question, new) if insight is not None else None)
+            why = accepted(question) if accepted is not None else None
+            why = why or (insight.meant(question, new) if insight is not None else None)
             if question in gone:
                 why = why or "the configuration has no such name any more"
             found = Difference(question, reason, old, new, why)

@@ -265,6 +265,7 @@ class PlaybookFile:
         Field(description="auto (systemctl reload nginx, or nginx -s reload without systemd) or an argv."),
     ] = None
     rehearse: Annotated[RehearseSection, Field(description="auto, on, off; or with answers.")] = BY_DEFAULT
+    compare: Annotated[Compare, Field(description="How live's and its answers are compared.")] = Compare()
     checks: Annotated[
         tuple[Check, ...],
         Field(

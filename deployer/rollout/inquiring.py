@@ -1,4 +1,4 @@
-"""A rehearsed candidate and what is live are asked the same questions on a host, while nothing has changed."""
+"""A rehearsed candidate and what is live are asked the same questions on a host; nothing has changed by then."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from deployer.errors import ConfigRefused, Stopped
 from deployer.report.routes import document, table
 
 if TYPE_CHECKING:
+    from deployer.checks.asked import Question
     from deployer.config.compare import Compare
     from deployer.host.rehearsal import Rehearsed
     from deployer.rollout.effects import HostRun
@@ -33,12 +34,17 @@ class Inquiries:
     stop: threading.Event
     accepted: tuple[tuple[str, str], ...] = ()
     done: dict[str, Inquiry] = field(default_factory=dict)
+    _excused: dict[tuple[int, str, str], str] = field(default_factory=dict)
 
     @property
     def scope(self) -> Scope:
         """What may be asked and what may have changed."""
         meant = (*self.accepted, *((e.route, e.reason) for e in self.rules.expect_changes))
         return Scope(exclude=self.rules.exclude, accepted=meant, cap=self.rules.cap)
+
+    def why(self, question: Question) -> str | None:
+        """The reason for which an answer may be worse, also after the activation, also on a host like it."""
+        return self.scope.why(question) or self._excused.get((question.port, question.name, question.path))
 
     def __call__(self, run: HostRun, rehearsed: Rehearsed) -> Mapping[str, Any]:
         """Ask and compare. Returns what the journal should keep.
@@ -52,6 +58,10 @@ class Inquiries:
         ways = run.contact.connection, rehearsed.transport
         found = Inquirer((sides[0], sides[1]), ways, self.scope, self.stop).run()
         self.done[run.name] = found
+        for changed in found.comparison.changed:
+            if changed.why:
+                question = changed.question
+                self._excused[question.port, question.name, question.path] = changed.why
         if found.comparison.stopped:
             raise Stopped("interrupted while answers were compared", host=run.name)
         shown = table(found.comparison)
