@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field
 
 from deployer.config import terms
+from deployer.config.compare import Compare
 from deployer.config.gates import Gates, Signers
 from deployer.config.locate import find_playbook
 from deployer.config.rehearse import BY_DEFAULT, RehearseSection

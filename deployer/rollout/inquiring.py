@@ -1,4 +1,4 @@
-"""A rehearsed candidate and what is live are asked the same questions on a host; nothing has changed by then."""
+"""A rehearsed candidate and what is live are asked the same questions on a host, before anything changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deployer.checks.inquiry import Inquirer, Inquiry, Scope
 from deployer.checks.nginxconf import files_of_dump, parse
 from deployer.checks.sites import Sites, read
 from deployer.errors import ConfigRefused, Stopped
-from deployer.report.routes import document, table
+from deployer.rollout.shown import document, table
 
 if TYPE_CHECKING:
     from deployer.checks.asked import Question
