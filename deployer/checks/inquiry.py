@@ -173,6 +173,7 @@ class Inquirer:
             why = self._scope.why(difference.question)
             (changed if why else worse).append(replace(difference, why=why))
         changed = [d for d in changed if d.question not in {w.question for w in worse}]
+        worse.sort(key=lambda d: d.question.name in ("", STRANGER))  # what has a name says more to people
         return replace(found, worse=tuple(worse), changed=tuple(changed))
 
     def _led_astray(

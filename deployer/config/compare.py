@@ -56,3 +56,7 @@ class Compare:
     cap: Annotated[
         int, terms.Whole(1, 5000), Field(description="Questions for a host, of live and candidate each.")
     ] = 400
+
+
+COMPARED = Compare()
+"""Of a playbook that says nothing of it."""
