@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deployer.checks.asked import Page
 from deployer.checks.certificate import Trust
@@ -38,6 +38,14 @@ class Dialect:
 
     tls: bool
     proxy: bool  #: a PROXY protocol header is expected before anything else
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a question is put, when not in the usual way."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    newest: bool = True  #: ``False``: as a client that knows TLS 1.2 and no later
 
 
 @dataclass(frozen=True)
@@ -144,10 +152,19 @@ def settle(
     return Comparison(found.worse, found.changed, found.unproved, found.asked, stopped=stop.is_set())
 
 
-def ask_one(question: Question, dialect: Dialect, transport: Transport, deadline: float) -> AnswerClass:
+def ask_one(
+    question: Question,
+    dialect: Dialect,
+    transport: Transport,
+    deadline: float,
+    manner: Manner | None = None,
+) -> AnswerClass:
     """Ask one question; that there is no answer is an answer, too."""
     try:
-        answer, distrust = _trusting(question, dialect, transport, deadline)
+        if manner is not None:
+            answer, distrust = _get(question, dialect, transport, deadline, manner=manner, verify=False), None
+        else:
+            answer, distrust = _trusting(question, dialect, transport, deadline)
     except NoAnswer as error:
         return AnswerClass(str(error), lost=error.lack in (Lack.SILENT, Lack.LATE))
     except BrokenProbe as error:
@@ -196,7 +213,13 @@ def _trusting(
 
 
 def _get(
-    question: Question, dialect: Dialect, transport: Transport, deadline: float, *, verify: bool
+    question: Question,
+    dialect: Dialect,
+    transport: Transport,
+    deadline: float,
+    *,
+    verify: bool,
+    manner: Manner | None = None,
 ) -> Answer:
     host, port = question.address, question.port
     scheme = "https" if dialect.tls else "http"
@@ -207,7 +230,17 @@ def _get(
         family = "TCP6" if ":" in host else "TCP4"
         preface = f"PROXY {family} {host} {host} 65535 {port}\r\n".encode()
     stream = through(transport, host, port, deadline)
-    return get(stream, asked, deadline=deadline, trust=Trust(verify), preface=preface, limit=_BODY_LIMIT)
+    manner = manner or Manner()
+    trust = Trust(verify, newest=manner.newest)
+    return get(
+        stream,
+        asked,
+        deadline=deadline,
+        headers=manner.headers,
+        trust=trust,
+        preface=preface,
+        limit=_BODY_LIMIT,
+    )
 
 
 def _dialect(

@@ -26,11 +26,12 @@ class Trust:
     verify: bool = True
     ca: str | None = None
     server_name: str | None = None
+    newest: bool = True  #: ``False``: no newer version of TLS than 1.2, which many a client knows no better
 
     def context(self) -> ssl.SSLContext:
         """A client's context. Raises ``OSError`` (``ssl.SSLError`` is one) when ``ca`` cannot be read."""
         with _MAKING:  # many threads want the same one at the same moment
-            return _context(self.verify, self.ca)
+            return _context(self.verify, self.ca, newest=self.newest)
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def read_certificate(der: bytes, *, verified: bool) -> Certificate | None:
 
 
 @lru_cache(maxsize=32)
-def _context(verify: bool, ca: str | None) -> ssl.SSLContext:
+def _context(verify: bool, ca: str | None, *, newest: bool = True) -> ssl.SSLContext:
     """Reading the system's authorities takes 20 ms, so one context serves all probes that trust alike."""
     if verify:
         context = ssl.create_default_context(cafile=ca)
@@ -97,6 +98,8 @@ def _context(verify: bool, ca: str | None) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    if not newest:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     return context
 

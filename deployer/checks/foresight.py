@@ -15,7 +15,7 @@ from functools import cached_property
 from deployer.checks.access import Access, access
 from deployer.checks.asked import AnswerClass, Question, Rank
 from deployer.checks.nginxtree import Directive
-from deployer.checks.routes import STRANGER, Origin
+from deployer.checks.routes import BELOW, STRANGER, Origin
 from deployer.checks.sites import Choice, Location, Server, Sites, effective
 from deployer.checks.upstreams import lost_path, mentioned, own_listener, passed, passing, told
 
@@ -96,9 +96,17 @@ class Foresight:
             return f"{now.location.title} closes it on purpose"
         plain = was.location is None or was.location.pattern == "/" or was.location.regex
         files = passing(now.location) is None and not _closes(now.location)
-        if new.status == 404 and self._made_up(question) and plain and files:
+        if plain and files and self._no_such_file(question, now.location, new):
             return f"{now.location.title} serves files, and none is called so"
         return None
+
+    def _no_such_file(self, question: Question, location: Location, new: AnswerClass) -> bool:
+        path = question.path.partition("?")[0]
+        if path != location.pattern:
+            return new.status == 404 and self._made_up(question)
+        # nginx says 403 of a directory without index, 404 of none at all: unless it only tries files.
+        tried = location.directive.first("try_files") is not None or path.startswith("/.well-known/")
+        return new.status == 403 or (new.status == 404 and tried)
 
     def closed_on_purpose(self, question: Question, was: Standing, now: Standing) -> bool:
         """Whether a location of its own closes what one closes to make a site safer."""
@@ -129,6 +137,7 @@ class Foresight:
             self._wrong_server(question, was, now)
             or (self._elsewhere(question, was, now, new) if new.shown else None)
             or self._shadowed(was, now)
+            or self._beside(was, now)
             or self._passed_otherwise(question, was, now)
         )
 
@@ -142,10 +151,20 @@ class Foresight:
         return header in outside - reaching
 
     def typed(self, question: Question) -> bool:
-        """Whether the candidate answers with a text of its own."""
-        now = self.standing(self.candidate, question)
-        block = now.scope[-1] if now is not None else None
-        return block is not None and any(len(d.args) == 2 for d in block.all("return"))
+        """Whether the candidate answers with a text of its own, where a text was or nothing of its own."""
+        was, now = self.standing(self.live, question), self.standing(self.candidate, question)
+        if now is None or was is None or not _texts(now.scope[-1]):
+            return False
+        fresh = now.location is not None and self._new(now.location, was.server)
+        return fresh or _texts(was.scope[-1])
+
+    def secret(self, question: Question, new: AnswerClass) -> bool:
+        """Whether it is asked for because nobody should get it, and is not what everybody gets."""
+        if self._origins.get(question) is not Origin.SECRET or new.page is None:
+            return False
+        place, name = question.place, question.name
+        others = [a for q, a in self.after.items() if (q.place, q.name) == (place, name) and BELOW in q.path]
+        return all(a.page is None or a.status != new.status or a.page.differs(new.page) for a in others)
 
     # --- who answers
 
@@ -205,12 +224,21 @@ class Foresight:
             return f"{new.title} takes what {old.title} answered"
         return None
 
+    def _beside(self, was: Standing, now: Standing) -> str | None:
+        """A ``return`` that was put before what a location did."""
+        if passing(now.location) is None or passing(was.location) is None:
+            return None
+        if now.scope[-1].first("return") is None or was.scope[-1].first("return") is not None:
+            return None
+        return "a return stands beside what passes the request on, and comes first"
+
     def _passed_otherwise(self, question: Question, was: Standing, now: Standing) -> str | None:
         before = passed(self.live, was.location, question.path)
         after = passed(self.candidate, now.location, question.path)
         if before is None or after is None:
             return None
-        if reason := lost_path(before, after):
+        fresh = now.location is not None and self._new(now.location, was.server)
+        if not fresh and (reason := lost_path(before, after)):
             return reason
         if before.members.isdisjoint(after.members):
             return None
@@ -271,6 +299,10 @@ def _closes(location: Location) -> bool:
     if here.first("internal", "deny", "auth_request") is not None:
         return True
     return any(d.args != ("off",) for d in here.all("auth_basic"))
+
+
+def _texts(block: Directive) -> bool:
+    return any(len(d.args) == 2 for d in block.all("return"))
 
 
 def _same_names(one: Server, other: Server) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from deployer.checks.answers import Dialect, ask, ask_one
+from deployer.checks.answers import Dialect, Manner, ask, ask_one
 from deployer.checks.asked import AnswerClass, Question, Rank
 from deployer.checks.compare import Comparison, Difference, compare
 from deployer.checks.follow import follow, trouble
@@ -30,6 +30,8 @@ ROUNDS = 2
 MOST_AGAIN = 24
 MOST_FOLLOWED = 60
 MOST_REPEATED = 8
+MOST_HANDSHAKES = 20
+MOST_PASSWORDS = 5
 REPEATS, REPEAT_S = 3, 0.12
 """Of a route whose limits are new: so many requests, so far apart; a page with two pictures."""
 
@@ -110,6 +112,7 @@ class Inquirer:
                 after[question] = now.get(question, after[question])
             found = self._compared(before, after)
         extra = [*self._led_astray(before, after), *self._repeated(before, after)]
+        extra += [*self._older_clients(before, after), *self._passwords(before, after)]
         extra += [*self._unborn(after), *self._foretold()]
         found = self._with(found, extra)
         found = replace(found, asked=len(before), stopped=self._stop.is_set())
@@ -133,14 +136,17 @@ class Inquirer:
             candidate = pool.submit(one, self._to_candidate, self._limits[1])
             return live.result(), candidate.result()
 
-    def _one(self, question: Question, transport: Transport, sites: Sites) -> AnswerClass | None:
-        """A question that was not planned: where a redirect leads to."""
+    def _one(
+        self, question: Question, transport: Transport, sites: Sites, manner: Manner | None = None
+    ) -> AnswerClass | None:
+        """A question that was not planned: where a redirect leads to, or put in another manner."""
         if time.monotonic() > self._deadline or any(covers(p, question) for p in self._scope.exclude):
             return None
         listen = sites.listen_at(question.place)
         if listen is None:
             return AnswerClass("the connection was refused")
-        return ask_one(question, Dialect(listen.tls, listen.proxy), transport, self._deadline)
+        dialect = Dialect(listen.tls, listen.proxy)
+        return ask_one(question, dialect, transport, self._deadline, manner)
 
     def _paced(self, sites: Sites, *, gentle: bool) -> Limits:
         if sites.config is None or not sites.config.find("limit_req"):
@@ -241,6 +247,41 @@ class Inquirer:
         before = {(x.key, x.rate, x.burst) for x in limiters(self._live.config, was.scope)}
         limits = limiters(self._candidate.config, now.scope)
         return tuple(x for x in limits if (x.key, x.rate, x.burst) not in before)
+
+    def _older_clients(
+        self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]
+    ) -> list[Difference]:
+        """Whether those that know TLS 1.2 and no later still get in: once for each name and port."""
+        found = []
+        manner = Manner(newest=False)
+        pages = [q for q in before if q.path == "/" and q.name not in ("", STRANGER) and q in self._origins]
+        asked = [q for q in pages if self._dialects[q.place].tls and before[q].status and after[q].status]
+        for question in asked[:MOST_HANDSHAKES]:
+            new = self._one(question, self._to_candidate, self._candidate, manner)
+            if new is None or new.status is not None or new.broken:
+                continue
+            old = self._one(question, self._to_live, self._live, manner)
+            if old is not None and old.status is not None:
+                said = f"clients that know TLS 1.2 and no later are shut out: {new.text}"
+                found.append(Difference(question, said, old, new))
+        return found
+
+    def _passwords(
+        self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]
+    ) -> list[Difference]:
+        """A file of passwords that is not there is only missed once somebody gives one."""
+        found = []
+        manner = Manner({"Authorization": "Basic ZGVwbG95ZXI6cHJvYmU="})  # deployer:probe, of nobody
+        closed = [q for q, a in after.items() if a.status == 401 and q in before and before[q].status == 401]
+        for question in closed[:MOST_PASSWORDS]:
+            new = self._one(question, self._to_candidate, self._candidate, manner)
+            if new is None or new.status in (None, 401):
+                continue
+            old = self._one(question, self._to_live, self._live, manner)
+            if old is not None and old.status == 401:
+                said = f"{new.text} to whoever gives a password: its file cannot be read"
+                found.append(Difference(question, said, old, new))
+        return found
 
     def _unborn(self, after: Mapping[Question, AnswerClass]) -> list[Difference]:
         """A site that is new and answers nothing but errors of a server."""

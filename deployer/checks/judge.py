@@ -49,7 +49,10 @@ class Insight(Protocol):
         """Whether the candidate still has an ``add_header`` for it, which does not reach this question."""
 
     def typed(self, question: Question) -> bool:
-        """Whether the candidate's own text is answered, in the type it was given."""
+        """Whether a text of the candidate's own is answered on purpose, in the type it was given."""
+
+    def secret(self, question: Question, new: AnswerClass) -> bool:
+        """Whether it is asked for because nobody should get it, and is not what everybody gets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,8 @@ def _access(case: _Case) -> str | None:
     if case.insight is None or not case.new.shown or case.old.rank is not Rank.CLIENT_ERROR:
         return None
     listed = case.new.page is not None and case.new.page.listing
+    if case.insight.secret(case.question, case.new):
+        return f"{case.old.text} before, {case.new.text} now: files can be read that nobody should have"
     if case.old.status not in (401, 403) and not listed:
         return None
     if case.insight.opened(case.question):
@@ -205,6 +210,8 @@ def _content(case: _Case) -> str | None:
 def _spoilt(case: _Case, was: Page, now: Page) -> str | None:
     if was.size and not now.size and case.new.status != 204:
         return "an empty page now"
+    if was.kind == "text/html" and now.kind.startswith("image/"):
+        return "a picture instead of the page"
     if _RENDERED.match(was.kind) and now.kind in _RAW and (not was.differs(now) or now.kind not in _TEXT):
         return f"{was.kind} before, {now.kind or 'no type'} now: browsers will not show it"
     return None

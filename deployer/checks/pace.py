@@ -60,8 +60,11 @@ class Crowd:
         return is_shared(self.key)
 
 
-Limits = Mapping[Question, Sequence[tuple[str, float]]]
-"""For a question the zones that count it, each with the seconds between two that are counted."""
+Limits = Mapping[Question, Sequence[tuple[str, float, int]]]
+"""For a question the zones that count it: seconds between two of them, and how many may go at once."""
+
+MOST_WAIT_S = 12.0
+"""What would have to wait longer is left out."""
 
 
 def is_shared(key: str) -> bool:
@@ -104,8 +107,8 @@ def crowds(config: Config, scope: Sequence[Directive]) -> tuple[Crowd, ...]:
     )
 
 
-def spacing(limits: Iterable[Limiter], *, gentle: bool) -> tuple[tuple[str, float], ...]:
-    """Zones and the seconds between two questions that each allows.
+def spacing(limits: Iterable[Limiter], *, gentle: bool) -> tuple[tuple[str, float, int], ...]:
+    """Zones, the seconds between two questions that each allows, and how many it allows at once.
 
     :param gentle: users are counted by the same zones: leave them nearly all of what they share.
     """
@@ -113,7 +116,8 @@ def spacing(limits: Iterable[Limiter], *, gentle: bool) -> tuple[tuple[str, floa
     for limit in limits:
         rate = limit.rate * (SHARED if gentle and limit.shared else 0.9)
         if rate < PER_SECOND:
-            found.append((limit.zone, 1.0 / max(rate, 1e-3)))
+            at_once = 1 if gentle and limit.shared else 1 + limit.burst // 2
+            found.append((limit.zone, 1.0 / max(rate, 1e-3), at_once))
     return tuple(found)
 
 
@@ -127,11 +131,11 @@ def schedule(
         number = len(found)
         at_s = max(0, number - BURST) / PER_SECOND
         zones = limits.get(question, ())
-        at_s = max([at_s, *(free.get(zone, 0.0) for zone, _ in zones)])
-        if at_s > within_s:
+        at_s = max([at_s, *(free.get(zone, 0.0) - (most - 1) * pause_s for zone, pause_s, most in zones)])
+        if at_s > within_s or (zones and at_s > MOST_WAIT_S):
             continue
-        for zone, pause_s in zones:
-            free[zone] = at_s + pause_s
+        for zone, pause_s, _ in zones:
+            free[zone] = max(free.get(zone, 0.0), at_s) + pause_s
         found.append((at_s, question))
     return sorted(found, key=lambda item: item[0])
 

@@ -16,7 +16,7 @@ from deployer.checks.foresight import Foresight, Standing
 from deployer.checks.nginxtree import Directive
 from deployer.checks.pace import Crowd, Limiter, crowds, limiters
 from deployer.checks.sites import ANY4, ANY6, effective
-from deployer.checks.upstreams import passing
+from deployer.checks.upstreams import passing, told
 
 CROWD = 10
 """Users at the same time that a site has to stand, of those who are counted together."""
@@ -25,6 +25,9 @@ CALM = re.compile(
     re.IGNORECASE,
 )
 """Where few requests of one user are enough."""
+
+SHOWN = ("css", "js", "html", "png", "svg", "jpg", "woff2", "json")
+"""Files that a page needs in their own type."""
 
 _KB, _S = 1024.0, 1.0
 FLOORS: Mapping[str, tuple[float, str]] = {
@@ -155,7 +158,43 @@ def _methods(_: Foresight, __: Question, was: Standing, now: Standing) -> str | 
     return None
 
 
-RULES: tuple[Rule, ...] = (_closed, _open, _limits, _rate, _methods)
+def _untold(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    """What an inner block hides from the application, though an outer one still says it."""
+    if was.location is None or now.location is None or passing(was.location) is None:
+        return None
+    if (was.location.kind, was.location.pattern) != (now.location.kind, now.location.pattern):
+        return None
+    directive = passing(now.location)
+    if directive is None or directive.name != "proxy_pass":
+        return None
+    outside = {d.args[0].lower() for b in now.scope for d in b.all("proxy_set_header") if d.args}
+    before, after = told(was.scope), told(now.scope)
+    lost = [n for n in before if n in outside and (n not in after or after[n] == "$proxy_host" != before[n])]
+    if not lost:
+        return None
+    return (
+        f"the application is no longer told {', '.join(lost[:3])}: an inner proxy_set_header hides the outer"
+    )
+
+
+def _types(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    """Files whose type is not known any more: browsers refuse a style sheet that is called a text."""
+    if passing(now.location) is not None or now.scope[-1].first("return") is not None:
+        return None
+    lost = [x for x in SHOWN if x in _known(was) and x not in _known(now)]
+    return (
+        f"files .{', .'.join(lost[:4])} are served without their type (types, mime.types)" if lost else None
+    )
+
+
+def _known(standing: Standing) -> frozenset[str]:
+    blocks = effective(standing.scope, "types")
+    if not blocks:
+        return frozenset(("html", "gif", "jpg"))
+    return frozenset(ending for block in blocks for entry in block.block or () for ending in entry.args)
+
+
+RULES: tuple[Rule, ...] = (_closed, _open, _limits, _rate, _methods, _untold, _types)
 
 
 def _directive(standing: Standing, name: str) -> Directive | None:

@@ -44,8 +44,9 @@ def passed(sites: Sites, location: Location | None, path: str) -> Passed | None:
     directive = passing(location)
     if directive is None or location is None or not directive.args:
         return None
-    found = re.fullmatch(r"(?:(\w+)://)?([^/]*)(/.*)?", directive.args[0], re.DOTALL)
-    host, uri = (found[2], found[3]) if found is not None else (directive.args[0], None)
+    target = _VARIABLE.sub(partial(_held, _set(location.scope)), directive.args[0])
+    found = re.fullmatch(r"(?:(\w+)://)?([^/]*)(/.*)?", target, re.DOTALL)
+    host, uri = (found[2], found[3]) if found is not None else (target, None)
     members = _members(sites, host)
     path = path.partition("?")[0]
     rewritten = _rewritten(location, path)
@@ -62,7 +63,8 @@ def lost_path(before: Passed, now: Passed) -> str | None:
     if old is None or new is None or old == new or before.members.isdisjoint(now.members):
         return None
     odd = "//" in new and "//" not in old
-    if odd or old.endswith(new) or new.endswith(old) or _glued(old, new):
+    cut = old.startswith(new) and old.rstrip("/") != new.rstrip("/")
+    if odd or cut or old.endswith(new) or new.endswith(old) or _glued(old, new):
         return f"the upstream is asked for {new}, not for {old}"
     return None
 
@@ -122,6 +124,12 @@ def _rewritten(location: Location, path: str) -> str | None:
         if "break" in directive.args[2:]:
             break
     return path
+
+
+def _set(scope: tuple[Directive, ...]) -> Mapping[str, str]:
+    """Variables that hold a text which is written down."""
+    given = [d.args for block in scope for d in block.all("set") if len(d.args) == 2]
+    return {name.lstrip("$"): value for name, value in given if "$" not in value}
 
 
 def _held(held: Mapping[str, str], found: re.Match[str]) -> str:
