@@ -16,7 +16,7 @@ from urllib.parse import quote
 from deployer.checks.compare import Question, concrete
 from deployer.checks.nginxtree import Directive
 from deployer.checks.samples import samples
-from deployer.checks.sites import ANY4, ANY6, Listen, Location, Server, Sites
+from deployer.checks.sites import ANY4, ANY6, Listen, Location, Server, Sites, effective
 
 CAP = 400
 """Questions for a host, of each side, unless the playbook says otherwise."""
@@ -34,6 +34,7 @@ _MAPS_OF_PATHS = frozenset({"$uri", "$request_uri", "$document_uri"})
 _MAPS_OF_NAMES = frozenset({"$host", "$http_host", "$server_name"})
 _MOST_KEYS = 20
 _MOST_CROSSED = 8
+_MOST_WRITERS = 4  # servers that share a log: what is in it is asked of each
 _SAFE = "/%:@!$&'()*+,;=~-._"
 
 
@@ -100,7 +101,7 @@ def derive(
 ) -> Questions:
     """The questions of both configurations, in the order they are asked.
 
-    :param seen: name (may be empty) and path of what users asked for, without query.
+    :param seen: name and path of what users asked for, without query.
     :param exclude: patterns as of :func:`covers`, besides :data:`EXCLUDED`.
     """
     texts = [{s.text for s in sites.servers} for sites in (live, candidate)]
@@ -120,6 +121,25 @@ def derive(
     kept = [item for item in collected.values() if not any(covers(p, item[2].question) for p in shunned)]
     chosen = _fair(kept, cap)
     return Questions(chosen, len(kept) - len(chosen), tuple(dict.fromkeys(unasked)))
+
+
+def seen_by(paths: Iterable[tuple[str, str, str]], live: Sites, most: int) -> tuple[tuple[str, str], ...]:
+    """Name and path of what users asked for; a log without names is that of the servers that write it.
+
+    :param paths: log, name (may be empty), path, the most frequent first.
+    """
+    writers: dict[str, list[str]] = {}
+    for server in live.servers:
+        name = next((x for n in server.names for y in _from_regex(n) for x in concrete(y)), None)
+        for directive in effective(server.scope, "access_log"):
+            held = writers.setdefault(directive.args[0] if directive.args else "", [])
+            if name is not None and len(held) < _MOST_WRITERS:
+                held.append(name)
+    found = []
+    for log, name, path in paths:
+        names = [name] if name else writers.get(log, [])
+        found += [(n, path) for n in names if _quoted(path) is not None]
+    return tuple(dict.fromkeys(found))[:most]
 
 
 def route_text(question: Question) -> str:
@@ -177,9 +197,9 @@ class _Asking:
             for path, origin in self._paths(server):
                 yield self._route(place, first, path, origin)
             for name, path in seen:
-                choice = self._sites.choose(place, name) if name else None
-                if (choice is not None and choice.server is server) or not name:
-                    yield self._route(place, name or first, path, Origin.SEEN)
+                choice = self._sites.choose(place, name)
+                if choice is not None and choice.server is server:
+                    yield self._route(place, name, path, Origin.SEEN)
 
     def _reached(self, listen: Listen) -> tuple[str, int]:
         """Where a socket is asked: where neither configuration has a more special one in the way."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from deployer.checks.inquiry import Inquirer, Inquiry, Scope
 from deployer.checks.nginxconf import files_of_dump, parse
+from deployer.checks.routes import seen_by
 from deployer.checks.sites import Sites, read
-from deployer.errors import ConfigRefused, Stopped
+from deployer.errors import AgentError, ConfigRefused, Stopped
 from deployer.rollout.shown import document, table
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from deployer.host.rehearsal import Rehearsed
     from deployer.rollout.effects import HostRun
 
-REFUSED = 66  #: among the agent's codes for a candidate that was refused (65 is the validator's)
+REFUSED = 65  #: the agent's code for a candidate that the validator or the rehearsal refuses
 
 
 @dataclass
@@ -56,7 +57,8 @@ class Inquiries:
         if rehearsed.transport is None or sides[0] is None or sides[1] is None:
             return {"notes": ["no answers were compared: what nginx reads on the host is not known"]}
         ways = run.contact.connection, rehearsed.transport
-        found = Inquirer((sides[0], sides[1]), ways, self.scope, self.stop).run()
+        scope = replace(self.scope, seen=self._seen(run, sides[0]))
+        found = Inquirer((sides[0], sides[1]), ways, scope, self.stop).run()
         self.done[run.name] = found
         for changed in found.comparison.changed:
             if changed.why:
@@ -68,6 +70,14 @@ class Inquiries:
         if found.comparison.worse:
             raise ConfigRefused(_refusal(found), host=run.name, code=REFUSED, details=shown)
         return _story(found, shown)
+
+    def _seen(self, run: HostRun, live: Sites) -> tuple[tuple[str, str], ...]:
+        """What users asked for; nothing where the host's logs cannot be read."""
+        try:
+            paths = run.contact.agent.paths(self.rules.sample)
+        except AgentError:
+            return ()
+        return seen_by(paths, live, self.rules.sample)
 
 
 def _story(found: Inquiry, shown: tuple[str, ...]) -> Mapping[str, Any]:

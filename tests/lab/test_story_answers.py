@@ -68,3 +68,22 @@ def test_what_is_meant_is_accepted_with_its_reason_and_recorded(story: Story) ->
     ]
     assert any("closed for good" in str(row.get("why")) for row in rehearsed[0]["compared"]["changed"])
     story.assert_serving("shop 1")
+
+
+def test_what_users_ask_for_is_asked_though_no_configuration_names_it(story: Story) -> None:
+    static = "server { listen 80; server_name static.example.com; root /srv/static; }\n"
+    for host in story.lab.hosts:
+        host.run(["mkdir", "-p", "/srv/static/books"])
+        host.write("/srv/static/books/one.html", "one\n")
+    (story.lab.repo / "sites-enabled/static").symlink_to("/etc/nginx/sites-available/static")
+    story.commit({"sites-available/static": static})
+    story.deploy()
+    for host in story.lab.hosts:
+        assert get(host, "static.example.com", "/books/one.html?token=secret") == (200, "one\n")
+    closed = static.replace("root /srv/static;", "root /srv/static; location ~ \\.html$ { root /srv/none; }")
+    story.commit({"sites-available/static": closed})
+    ran = refused(story)
+    assert "static.example.com/books/one.html" in ran.document["reason"], ran
+    assert "secret" not in ran.out + ran.err
+    shown = story.run("show", ran.document["id"], "--format", "json").out
+    assert "secret" not in shown
