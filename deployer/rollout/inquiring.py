@@ -81,7 +81,7 @@ class Inquiries:
 
 
 def _story(found: Inquiry, shown: tuple[str, ...]) -> Mapping[str, Any]:
-    story: dict[str, Any] = {"compared": document(found.comparison)}
+    story: dict[str, Any] = {"compared": {**document(found.comparison), "seconds": found.seconds}}
     if found.notes:
         story["notes"] = list(found.notes)
     if shown:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from deployer.checks.routes import BELOW, SECRETS, STRANGER
 from deployer.report.words import clean
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _WIDTHS = (48, 34, 60)
 def table(comparison: Comparison, *, most: int = MOST_ROWS) -> tuple[str, ...]:
     """Route, live, candidate, verdict: what is worse, then what merely changed; the rest is counted."""
     rows = [_row(d, "worse") for d in comparison.worse]
-    rows += [_row(d, "accepted" if d.why else "changed") for d in comparison.changed]
+    rows += [_row(d, "accepted" if d.why else "changed") for d in _telling(comparison.changed)]
     if not rows:
         return ()
     shown = [("route", "live", "candidate", "verdict"), *rows[:most]]
@@ -37,6 +38,17 @@ def document(comparison: Comparison) -> dict[str, Any]:
         "changed": _kept(comparison.changed),
         "unproved": len(comparison.unproved),
     }
+
+
+def _telling(changed: Sequence[Difference]) -> list[Difference]:
+    """Without what was only made up and strangers, where something better shows the same change."""
+    known = [d for d in changed if d.question.name not in ("", STRANGER) and not _made_up(d)]
+    return known or list(changed)
+
+
+def _made_up(difference: Difference) -> bool:
+    path = difference.question.path.partition("?")[0]
+    return path.endswith(BELOW) or path in SECRETS
 
 
 def _kept(differences: Sequence[Difference]) -> list[dict[str, Any]]:

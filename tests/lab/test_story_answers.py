@@ -28,7 +28,7 @@ def refused(story: Story, *options: str) -> Ran:
 
 
 def test_what_breaks_users_is_refused_with_the_routes_that_got_worse(story: Story) -> None:
-    story.playbook(checks=[])
+    story.playbook(checks=[], rehearse={"answers": "first_wave"})
     story.deploy()
     broken = {
         "no server there has the name": sample.shop().replace("shop.example.com", "shpo.example.com"),
@@ -50,6 +50,7 @@ def test_what_breaks_users_is_refused_with_the_routes_that_got_worse(story: Stor
 
 
 def test_what_is_meant_is_accepted_with_its_reason_and_recorded(story: Story) -> None:
+    story.playbook(rehearse={"answers": "first_wave"})
     story.add_site("old.example.com", "old")
     story.deploy()
     link = story.lab.repo / "sites-enabled/old.example.com"
@@ -71,6 +72,7 @@ def test_what_is_meant_is_accepted_with_its_reason_and_recorded(story: Story) ->
 
 
 def test_what_users_ask_for_is_asked_though_no_configuration_names_it(story: Story) -> None:
+    story.playbook(rehearse={"answers": "first_wave"})
     static = "server { listen 80; server_name static.example.com; root /srv/static; }\n"
     for host in story.lab.hosts:
         host.run(["mkdir", "-p", "/srv/static/books"])
