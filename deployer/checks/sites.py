@@ -315,8 +315,8 @@ def _listens(directive: Directive) -> Iterator[Listen]:
 
 
 def _address(where: str) -> tuple[str | None, Iterable[int]]:
-    if where.isdigit():
-        return ANY4, (int(where),)
+    if where.replace("-", "", 1).isdigit():
+        where = f"*:{where}"
     host, colon, port = where.rpartition(":")
     if where.endswith("]") or not colon:
         host, port = where, "80"

@@ -64,7 +64,8 @@ def lost_path(before: Passed, now: Passed) -> str | None:
         return None
     odd = "//" in new and "//" not in old
     cut = old.startswith(new) and old.rstrip("/") != new.rstrip("/")
-    if odd or cut or old.endswith(new) or new.endswith(old) or _glued(old, new):
+    twice = new.endswith(old) and old.startswith(new.removesuffix(old))
+    if odd or cut or twice or old.endswith(new) or _glued(old, new):
         return f"the upstream is asked for {new}, not for {old}"
     return None
 
