@@ -102,8 +102,10 @@ class Inquirer:
         before |= {q: one for q, (one, _) in touched.items()}
         after |= {q: two for q, (_, two) in touched.items()}
         found = self._compared(before, after)
-        for _ in range(ROUNDS):
-            doubtful = [d.question for d in found.worse if d.question in self._origins][:MOST_AGAIN]
+        for number in range(ROUNDS):
+            # What is only another content may be another one each time; that is not worth a second round.
+            doubted = [*found.worse, *(d for d in found.changed if not number and _is_content(d))]
+            doubtful = [d.question for d in doubted if d.question in self._origins][:MOST_AGAIN]
             if not doubtful or self._stop.wait(AGAIN_S) or time.monotonic() > self._deadline:
                 break
             again, now = self._both(doubtful)
@@ -329,6 +331,12 @@ def _steadier(first: AnswerClass, second: AnswerClass | None) -> AnswerClass:
     if first.page is not None and second.page is not None and first.page.differs(second.page):
         return replace(first, page=replace(first.page, digest=""))
     return first
+
+
+def _is_content(difference: Difference) -> bool:
+    old, new = difference.old, difference.new
+    same = old is not None and new is not None and (old.status, old.location) == (new.status, new.location)
+    return same and difference.why is None
 
 
 def _behind_a_proxy(insight: Foresight, question: Question) -> bool:

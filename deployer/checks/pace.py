@@ -32,13 +32,13 @@ class Limiter:
     """One ``limit_req`` that holds for a route.
 
     :ivar rate: requests per second.
-    :ivar shared: all clients are counted together.
     """
 
     zone: str
     key: str
     rate: float
     burst: int
+    prompt: bool = False  #: what is within the burst is answered at once (``nodelay``)
 
     @property
     def shared(self) -> bool:
@@ -63,8 +63,11 @@ class Crowd:
 Limits = Mapping[Question, Sequence[tuple[str, float, int]]]
 """For a question the zones that count it: seconds between two of them, and how many may go at once."""
 
-MOST_WAIT_S = 12.0
-"""What would have to wait longer is left out."""
+MOST_WAIT_S, MOST_WAIT_SLOWLY_S = 20.0, 5.0
+"""What would have to wait longer is left out; the second where one a second is too many."""
+
+DELAY_S = 1.0
+"""So long a request may be held back by the limit of a burst."""
 
 
 def is_shared(key: str) -> bool:
@@ -86,7 +89,8 @@ def limiters(config: Config, scope: Sequence[Directive]) -> tuple[Limiter, ...]:
         zone = options.get("zone", "")
         if zone in zones and not _dry(scope, "limit_req_dry_run"):
             burst = options.get("burst", "0")
-            found.append(Limiter(zone, *zones[zone], int(burst) if burst.isdigit() else 0))
+            prompt = "nodelay" in directive.args
+            found.append(Limiter(zone, *zones[zone], int(burst) if burst.isdigit() else 0, prompt))
     return tuple(found)
 
 
@@ -116,8 +120,10 @@ def spacing(limits: Iterable[Limiter], *, gentle: bool) -> tuple[tuple[str, floa
     for limit in limits:
         rate = limit.rate * (SHARED if gentle and limit.shared else 0.9)
         if rate < PER_SECOND:
-            at_once = 1 if gentle and limit.shared else 1 + limit.burst // 2
-            found.append((limit.zone, 1.0 / max(rate, 1e-3), at_once))
+            pause_s = 1.0 / max(rate, 1e-3)
+            # What waits inside nginx for its turn must not look late.
+            spare = limit.burst // 2 if limit.prompt else min(limit.burst // 2, int(DELAY_S / pause_s))
+            found.append((limit.zone, pause_s, 1 if gentle and limit.shared else 1 + spare))
     return tuple(found)
 
 
@@ -132,7 +138,8 @@ def schedule(
         at_s = max(0, number - BURST) / PER_SECOND
         zones = limits.get(question, ())
         at_s = max([at_s, *(free.get(zone, 0.0) - (most - 1) * pause_s for zone, pause_s, most in zones)])
-        if at_s > within_s or (zones and at_s > MOST_WAIT_S):
+        slow = any(pause_s > DELAY_S for _, pause_s, _ in zones)
+        if at_s > within_s or (zones and at_s > (MOST_WAIT_SLOWLY_S if slow else MOST_WAIT_S)):
             continue
         for zone, pause_s, _ in zones:
             free[zone] = max(free.get(zone, 0.0), at_s) + pause_s

@@ -51,10 +51,10 @@ def test_nothing_is_hurried() -> None:
 
 def test_a_zone_is_waited_for_and_what_waits_too_long_is_left_out() -> None:
     questions = [Question("127.0.0.1", 80, f"s{n}") for n in range(20)]
-    plan = schedule(questions, dict.fromkeys(questions, (("zone", 1.0, 2),)), within_s=60)
+    plan = schedule(questions, dict.fromkeys(questions, (("zone", 1.0, 2),)), within_s=15)
     times = [at for at, _ in plan]
     assert times[:4] == [0.0, 0.0, 1.0, 2.0]
-    assert max(times) <= 12.0
+    assert max(times) <= 20.0
     assert len(plan) < 20
     free = questions[:10]
     mixed = schedule(questions, dict.fromkeys(free, (("zone", 100.0, 1),)), within_s=60)
