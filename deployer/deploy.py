@@ -25,6 +25,7 @@ from deployer.rollout.effects import DeployEffects, HostRun
 from deployer.rollout.engine import Recorder, Run
 from deployer.rollout.guards import Deadlines, Renewals
 from deployer.rollout.health import Physician
+from deployer.rollout.inquiring import Inquiries
 from deployer.rollout.plan import Action, HostPlan, Plan
 from deployer.rollout.rehearsing import grouped, rehearsals_of
 from deployer.rollout.resume import policy_note
@@ -68,6 +69,7 @@ class Deployment:
     ) -> None:
         self._own, self._wishes, self._stop, self._tenure = undertaking, wishes, stop, tenure
         self._journal = journal
+        self._inquiries = Inquiries(undertaking.context.playbook.compare, stop, wishes.accepted)
         self._in_the_way: str | None = None
         self._context, self._audience = undertaking.context, undertaking.audience
         self._recorder, self._hide = undertaking.recorder, undertaking.context.veil.hide
@@ -167,7 +169,7 @@ class Deployment:
         contact = survey.contacts[name]
         release = prepared.releases[name]
         base = prepared.live[str(contact.seen.disk_hash)] if contact.seen is not None else release.manifest
-        physician = Physician(contact, self._context.playbook, self._stop, release)
+        physician = Physician(contact, self._context.playbook, self._stop, release, self._inquiries.why)
         return HostRun(contact, prepared.proposal.plan.hosts[name], release, base, physician)
 
     def _precheck(self, survey: Survey, runs: Mapping[str, HostRun]) -> Mapping[str, HostError]:
@@ -185,6 +187,7 @@ class Deployment:
         guards = Deadlines(self._context.playbook.rollout.confirm_within_s)
         blame = Blame(self._own.id, self._hide)
         rehearsals = rehearsals_of(self._context.playbook.rehearse, fleet.waves, runs)
+        rehearsals.inquire = self._inquiries
         own = (self._own.id, who())
         effects = DeployEffects(runs, own, self._wishes.allowed, guards, blame, rehearsals=rehearsals)
         with Renewals(effects.renew, guards.within_s, self._not_renewed) as renewals:
@@ -249,13 +252,14 @@ class Deployment:
         return {**_options(self._wishes), **({"limited": True} if limited else {}), **gates.options}
 
 
-def _options(wishes: Wishes) -> dict[str, bool]:
+def _options(wishes: Wishes) -> dict[str, Any]:
     given = {
         "fix_forward": wishes.allowed.fix_forward,
         "overwrite_drift": wishes.allowed.overwrite_drift,
         "accept_deletions": wishes.allowed.accept_deletions,
         "accept_unproven": wishes.allowed.accept_unproven,
         "prepare_only": wishes.prepare_only,
+        "accept_change": [{"route": route, "reason": reason} for route, reason in wishes.accepted],
     }
     return {name: value for name, value in given.items() if value}
 

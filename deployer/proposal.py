@@ -30,6 +30,7 @@ class Wishes:
     lock_wait_s: float = 0.0  #: how long somebody else's lease is waited for
     recover: bool = False  #: ``--recover``: what an interrupted deployment left is seen to first
     break_glass: str | None = None  #: ``--break-glass``: why closed gates are passed
+    accepted: tuple[tuple[str, str], ...] = ()  #: ``--accept-change``: routes, each with a reason
 
 
 @dataclass(frozen=True)

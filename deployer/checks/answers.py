@@ -6,21 +6,21 @@ in TLS, and in both behind a PROXY protocol header, until something answers.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from deployer.checks.asked import Page
 from deployer.checks.certificate import Trust
-from deployer.checks.compare import AnswerClass, Comparison, Question, Survey, compare
+from deployer.checks.compare import Accepted, AnswerClass, Comparison, Question, Survey, compare
 from deployer.checks.http import Answer, Lack, NoAnswer, Url, get
+from deployer.checks.pace import Limits, schedule
 from deployer.checks.reach import BrokenProbe, Transport, is_alive, reopen, through
 
 WORKERS = 8
-BURST, PER_SECOND = 10, 50.0
-"""So many questions go out at once, then so many per second: a survey is no load test."""
-
 LIMIT_S = 5.0
 DEADLINE_S = 30.0
 """One question has this long; all of them together that long."""
@@ -28,7 +28,7 @@ DEADLINE_S = 30.0
 AGAIN_S = 0.5
 """Between two tries at what got worse: a probe that hurries trips ``limit_req`` and finds its own 503."""
 
-_BODY_LIMIT = 4096
+_BODY_LIMIT = 32_768
 _WRONG_PORT = b"plain HTTP request was sent to HTTPS port"
 
 
@@ -38,6 +38,14 @@ class Dialect:
 
     tls: bool
     proxy: bool  #: a PROXY protocol header is expected before anything else
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a question is put, when not in the usual way."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    newest: bool = True  #: ``False``: as a client that knows TLS 1.2 and no later
 
 
 @dataclass(frozen=True)
@@ -83,8 +91,12 @@ def ask(
     *,
     deadline_s: float = DEADLINE_S,
     stop: threading.Event | None = None,
+    limits: Limits | None = None,
 ) -> dict[Question, AnswerClass]:
-    """Ask them all, several at a time. What was not asked before the deadline or a stop is left out."""
+    """Ask them all, several at a time. What was not asked before the deadline or a stop is left out.
+
+    :param limits: how fast nginx lets some of them be asked (:func:`deployer.checks.pace.schedule`).
+    """
     stop = stop or threading.Event()
     started = time.monotonic()
     deadline = started + deadline_s
@@ -94,11 +106,11 @@ def ask(
         def one(question: Question) -> AnswerClass | None:
             if stop.is_set() or time.monotonic() >= deadline:
                 return None
-            return _ask(question, dialects[question.place], transport, deadline)
+            return ask_one(question, dialects[question.place], transport, deadline)
 
-        for number, question in enumerate(q for q in questions if q.place in dialects):
-            pause = started + max(0, number - BURST) / PER_SECOND - time.monotonic()
-            if stop.wait(max(0.0, pause)):
+        known = [q for q in questions if q.place in dialects]
+        for at_s, question in schedule(known, limits or {}, within_s=deadline_s):
+            if stop.wait(max(0.0, started + at_s - time.monotonic())):
                 break
             futures[question] = pool.submit(one, question)
     answers = {q: a for q, f in futures.items() if (a := f.result()) is not None}
@@ -116,17 +128,19 @@ def settle(
     *,
     deadline_s: float,
     names: Collection[str] | None = None,
+    accepted: Accepted | None = None,
     stop: threading.Event | None = None,
 ) -> Comparison:
     """Ask the same questions after a change; what got worse is asked again until ``deadline_s`` has passed.
 
     :param names: the server names of the configuration that answers now (see :func:`compare`).
+    :param accepted: likewise.
     """
     stop = stop or threading.Event()
     end = time.monotonic() + deadline_s
     after = ask(before.answers, before.dialects, transport, deadline_s=deadline_s, stop=stop)
     while True:
-        found = compare(before.answers, after, names=names)
+        found = compare(before.answers, after, names=names, accepted=accepted)
         left_s = end - time.monotonic() - AGAIN_S
         if found.healthy or left_s <= 0 or stop.wait(AGAIN_S):
             break
@@ -138,21 +152,49 @@ def settle(
     return Comparison(found.worse, found.changed, found.unproved, found.asked, stopped=stop.is_set())
 
 
-def _ask(question: Question, dialect: Dialect, transport: Transport, deadline: float) -> AnswerClass:
+def ask_one(
+    question: Question,
+    dialect: Dialect,
+    transport: Transport,
+    deadline: float,
+    manner: Manner | None = None,
+) -> AnswerClass:
+    """Ask one question; that there is no answer is an answer, too."""
     try:
-        answer, distrust = _trusting(question, dialect, transport, deadline)
+        if manner is not None:
+            answer, distrust = _get(question, dialect, transport, deadline, manner=manner, verify=False), None
+        else:
+            answer, distrust = _trusting(question, dialect, transport, deadline)
     except NoAnswer as error:
         return AnswerClass(str(error), lost=error.lack in (Lack.SILENT, Lack.LATE))
     except BrokenProbe as error:
         return AnswerClass(str(error), broken=True)
     certificate = answer.certificate
+    named = certificate is not None and bool(question.name)
     return AnswerClass(
         str(answer.status),
         answer.status,
         answer.header("location"),
         certificate.names if certificate else (),
-        verified=distrust is None if certificate and question.name else None,
+        verified=distrust is None if named else None,
         distrust=distrust,
+        page=_page(answer),
+        fits=certificate.fits(question.name) if certificate is not None and named else None,
+        current=certificate.current() if certificate is not None else None,
+    )
+
+
+def _page(answer: Answer) -> Page:
+    headers = tuple((name.lower(), value) for name, value in answer.headers)
+    kind = (answer.header("content-type") or "").partition(";")[0].strip().lower()
+    return Page(
+        hashlib.sha256(answer.body).hexdigest()[:16],
+        len(answer.body),
+        kind,
+        headers,
+        listing=b"<title>Index of /" in answer.body[:400],
+        welcome=b"<title>Welcome to nginx" in answer.body[:400],
+        seconds=answer.seconds,
     )
 
 
@@ -171,18 +213,34 @@ def _trusting(
 
 
 def _get(
-    question: Question, dialect: Dialect, transport: Transport, deadline: float, *, verify: bool
+    question: Question,
+    dialect: Dialect,
+    transport: Transport,
+    deadline: float,
+    *,
+    verify: bool,
+    manner: Manner | None = None,
 ) -> Answer:
     host, port = question.address, question.port
     scheme = "https" if dialect.tls else "http"
-    asked = Url(f"{scheme}://{question}/", dialect.tls, question.name or host, port, "/")
+    asked = Url(f"{scheme}://{question}", dialect.tls, question.name or host, port, question.path)
     deadline = min(deadline, time.monotonic() + LIMIT_S)
     preface = b""
     if dialect.proxy:
         family = "TCP6" if ":" in host else "TCP4"
         preface = f"PROXY {family} {host} {host} 65535 {port}\r\n".encode()
     stream = through(transport, host, port, deadline)
-    return get(stream, asked, deadline=deadline, trust=Trust(verify), preface=preface, limit=_BODY_LIMIT)
+    manner = manner or Manner()
+    trust = Trust(verify, newest=manner.newest)
+    return get(
+        stream,
+        asked,
+        deadline=deadline,
+        headers=manner.headers,
+        trust=trust,
+        preface=preface,
+        limit=_BODY_LIMIT,
+    )
 
 
 def _dialect(

@@ -26,11 +26,12 @@ class Trust:
     verify: bool = True
     ca: str | None = None
     server_name: str | None = None
+    newest: bool = True  #: ``False``: no newer version of TLS than 1.2, which many a client knows no better
 
     def context(self) -> ssl.SSLContext:
         """A client's context. Raises ``OSError`` (``ssl.SSLError`` is one) when ``ca`` cannot be read."""
         with _MAKING:  # many threads want the same one at the same moment
-            return _context(self.verify, self.ca)
+            return _context(self.verify, self.ca, newest=self.newest)
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,17 @@ class Certificate:
     not_after: float  #: seconds since the epoch
     names: tuple[str, ...]
     verified: bool  #: chain and name were checked and accepted
+    not_before: float = 0.0
+
+    def fits(self, name: str) -> bool:
+        """Whether it is made out to a server name, whoever signed it."""
+        name = name.lower().rstrip(".")
+        above = name.partition(".")[2]
+        return any(n.lower() in (name, f"*.{above}" if above else name) for n in self.names)
+
+    def current(self, now: float | None = None) -> bool:
+        """Whether it is valid at this time."""
+        return self.not_before <= (time.time() if now is None else now) < self.not_after
 
     def expires_soon(self, now: float | None = None) -> str | None:
         """A sentence when it expires in less than :data:`EXPIRES_SOON_DAYS`."""
@@ -63,6 +75,7 @@ def read_certificate(der: bytes, *, verified: bool) -> Certificate | None:
         found = x509.load_der_x509_certificate(der)
         names = [str(n.value) for n in found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         not_after = found.not_valid_after_utc.timestamp()
+        not_before = found.not_valid_before_utc.timestamp()
         try:
             alternatives = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
             names = [
@@ -73,11 +86,11 @@ def read_certificate(der: bytes, *, verified: bool) -> Certificate | None:
             pass
     except ValueError:
         return None
-    return Certificate(not_after, tuple(names), verified)
+    return Certificate(not_after, tuple(names), verified, not_before)
 
 
 @lru_cache(maxsize=32)
-def _context(verify: bool, ca: str | None) -> ssl.SSLContext:
+def _context(verify: bool, ca: str | None, *, newest: bool = True) -> ssl.SSLContext:
     """Reading the system's authorities takes 20 ms, so one context serves all probes that trust alike."""
     if verify:
         context = ssl.create_default_context(cafile=ca)
@@ -85,6 +98,8 @@ def _context(verify: bool, ca: str | None) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    if not newest:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     return context
 

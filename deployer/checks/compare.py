@@ -5,9 +5,18 @@ One question per server name and listening port. What was bad before is not held
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from enum import IntEnum
+
+from deployer.checks import judge
+from deployer.checks.asked import AnswerClass, Page, Question, Rank
+from deployer.checks.judge import Insight
+
+__all__ = ["AnswerClass", "Comparison", "Difference", "Page", "Question", "Rank", "Survey"]
+__all__ += ["compare", "concrete", "survey"]
+
+Accepted = Callable[[Question], str | None]
+"""Why an answer may be worse, when somebody said that it is meant."""
 
 QUESTIONS = 200
 """At most so many per host; above it they are sampled evenly."""
@@ -15,24 +24,6 @@ QUESTIONS = 200
 PROBE_LABEL = "deployer-probe"
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104  # read, not bound
 _LABEL = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Question:
-    """``GET /`` for one server name at one listening port; the empty name asks the default server."""
-
-    address: str  #: as the host reaches it, IPv6 without brackets
-    port: int
-    name: str
-
-    @property
-    def place(self) -> tuple[str, int]:
-        """Where it is asked."""
-        return self.address, self.port
-
-    def __str__(self) -> str:
-        where = f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
-        return f"{self.name} at {where}" if self.name else where
 
 
 @dataclass(frozen=True)
@@ -100,53 +91,22 @@ def _is_label(text: str) -> bool:
     return 0 < len(text) <= 63 and _LABEL.issuperset(text)
 
 
-class Rank(IntEnum):
-    """How bad an answer is for a user; a higher one after than before is worse."""
-
-    GOOD = 0  #: 2xx, 3xx
-    CLIENT_ERROR = 1
-    SERVER_ERROR = 2
-    NONE = 3  #: closed port, closed connection, no handshake, no HTTP
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerClass:
-    """What one question was answered with, as far as two answers are compared.
-
-    :ivar text: for people: "200", "the connection was closed without an answer".
-    :ivar verified: the certificate stood for the name; ``None`` when that was not asked.
-    :ivar lost: closed or late, as it also is when the way to the server is cut.
-    :ivar broken: the question could not be put, so nothing is known.
-    """
-
-    text: str
-    status: int | None = None
-    location: str | None = None
-    names: tuple[str, ...] = ()  #: of the certificate
-    verified: bool | None = None
-    distrust: str | None = None  #: why the certificate was not accepted
-    lost: bool = False
-    broken: bool = False
-
-    @property
-    def rank(self) -> Rank:
-        """How bad it is."""
-        if self.status is None:
-            return Rank.NONE
-        return (
-            Rank.GOOD if self.status < 400 else Rank.CLIENT_ERROR if self.status < 500 else Rank.SERVER_ERROR
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One question whose answer is another one now, as a sentence."""
+    """One question whose answer is another one now, as a sentence.
+
+    :ivar why: why it was accepted, by whoever said it was meant, or by the configuration itself.
+    """
 
     question: Question
     reason: str
+    old: AnswerClass | None = None
+    new: AnswerClass | None = None
+    why: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.question}: {self.reason}"
+        said = f"{self.question}: {self.reason}"
+        return f"{said} ({self.why})" if self.why else said
 
 
 @dataclass(frozen=True)
@@ -175,12 +135,17 @@ def compare(
     after: Mapping[Question, AnswerClass],
     *,
     names: Collection[str] | None = None,
+    insight: Insight | None = None,
+    accepted: Accepted | None = None,
 ) -> Comparison:
     """Judge every question that had an answer before.
 
     :param names: the server names of the configuration that answers now, when they are known. A name that it
         no longer has, and that the default server answers as it answers everybody, was taken out on purpose
         and counts as changed: unless no name is left that answers well.
+    :param insight: what both configurations say; then a worse answer that they mean is changed, and another
+        content that they do not mean is worse.
+    :param accepted: why a question may be answered worse, for what somebody said was meant.
     """
     gone = _gone(before, after, names)
     worse: list[Difference] = []
@@ -193,35 +158,17 @@ def compare(
         if new is None or new.broken:
             if old.rank < Rank.SERVER_ERROR:
                 said = new.text if new else "not asked"
-                unproved.append(Difference(question, f"{old.text} before, {said} now"))
-        elif reason := _worse(old, new):
+                unproved.append(Difference(question, f"{old.text} before, {said} now", old, new))
+        elif reason := judge.worse(question, old, new, insight):
+            why = accepted(question) if accepted is not None else None
+            why = why or (insight.meant(question, new) if insight is not None else None)
             if question in gone:
-                changed.append(Difference(question, f"{reason}; the configuration has no such name any more"))
-            else:
-                worse.append(Difference(question, reason))
-        elif reason := _changed(old, new):
-            changed.append(Difference(question, reason))
+                why = why or "the configuration has no such name any more"
+            found = Difference(question, reason, old, new, why)
+            (changed if why else worse).append(found)
+        elif reason := judge.changed(old, new):
+            changed.append(Difference(question, reason, old, new))
     return Comparison(tuple(worse), tuple(changed), tuple(unproved), asked=len(after))
-
-
-def _worse(old: AnswerClass, new: AnswerClass) -> str | None:
-    if old.rank >= Rank.SERVER_ERROR:
-        return None
-    if new.rank > old.rank:
-        return f"{old.text} before, {new.text} now"
-    if old.verified and new.verified is False:
-        return f"good before; now {new.distrust}"
-    return None
-
-
-def _changed(old: AnswerClass, new: AnswerClass) -> str | None:
-    if old.status != new.status:
-        return f"{old.text} before, {new.text} now"
-    if old.location != new.location:
-        return f"redirected to {new.location} now, to {old.location} before"
-    if old.names != new.names:
-        return f"another certificate: for {', '.join(new.names[:3]) or 'nobody'} now"
-    return None
 
 
 def _gone(

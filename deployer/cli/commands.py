@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deployer.cli.accepting import AcceptChange, Reason, accepted
 from deployer.cli.check import check
 from deployer.cli.common import HERE, Common, Inventory, Yes, errors_told, with_common
 from deployer.cli.glass import BreakGlass, NoQuarantine
@@ -189,6 +190,8 @@ def deploy(
         ),
     ] = False,
     accept_unproven: AcceptUnproven = False,
+    accept_change: AcceptChange = None,
+    reason: Reason = None,
     recover: Annotated[
         bool,
         typer.Option(
@@ -222,8 +225,8 @@ def deploy(
     setup.not_empty("--break-glass", break_glass)
     context = setup.load(inventory, common)
     allowed = Permissions(fix_forward, overwrite_drift, accept_deletions, accept_unproven)
-    wait_s = setup.seconds("--lock-wait", lock_wait)
-    wishes = Wishes(rev, allowed, prepare_only, yes, wait_s, recover, break_glass)
+    wait_s, meant = setup.seconds("--lock-wait", lock_wait), accepted(accept_change, reason)
+    wishes = Wishes(rev, allowed, prepare_only, yes, wait_s, recover, break_glass, meant)
     with (
         _signals() as signals,
         setup.journal_of(context) as journal,

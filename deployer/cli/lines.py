@@ -148,6 +148,9 @@ def line_of(event: Event, *, verbose: bool = False) -> str | None:
 
 
 def _done(event: Event, took: str, *, verbose: bool) -> str | None:
+    if event.detail.get("table"):
+        head = f"{event.host}: {DONE.get(event.step, event.step)}, some answers differ{took}"
+        return "\n             ".join([head, *event.detail["table"]])
     if skipped := event.detail.get("skipped"):
         return f"{event.host}: {event.step} skipped: {skipped}" if verbose else None
     what = "; ".join(event.detail.get("notes", ())) or DONE.get(event.step, event.step)

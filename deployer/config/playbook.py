@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field
 
 from deployer.config import terms
+from deployer.config.compare import COMPARED, Compare
 from deployer.config.gates import Gates, Signers
 from deployer.config.lint import Lint
 from deployer.config.locate import find_playbook
@@ -266,6 +267,7 @@ class PlaybookFile:
         Field(description="auto (systemctl reload nginx, or nginx -s reload without systemd) or an argv."),
     ] = None
     rehearse: Annotated[RehearseSection, Field(description="auto, on, off; or with answers.")] = BY_DEFAULT
+    compare: Annotated[Compare, Field(description="How live's and its answers are compared.")] = COMPARED
     checks: Annotated[
         tuple[Check, ...],
         Field(

@@ -253,6 +253,18 @@ class Agent(Rehearser):
         header = [*self._common(), ("lines", str(lines))]
         return self._call(["log"], header, timeout_s=QUICK_S, changes=False).verbs[-1].all("log")
 
+    def paths(self, most: int) -> tuple[tuple[str, str, str], ...]:
+        """What users asked for and got, out of the access logs: log, name (may be empty), path without query.
+
+        :param most: of each log, the most frequent first.
+        """
+        if most <= 0:
+            return ()
+        header = [*self._common(), ("lines", str(most))]
+        answer = self._call(["paths"], header, timeout_s=QUICK_S, changes=False)
+        told = [line.split(" ") for line in answer.verbs[-1].all("path")]
+        return tuple((log, name.strip("-").lower(), path) for log, name, path in told)
+
     # What a request is made of
 
     def _common(self) -> Header:

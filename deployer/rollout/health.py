@@ -7,7 +7,7 @@ protection must not depend on somebody having written checks.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from deployer.rollout.blame import ANSWERS, Unwell
 if TYPE_CHECKING:
     import threading
 
+    from deployer.checks.asked import Question
     from deployer.config.playbook import Playbook
     from deployer.rollout.survey import Contact
 
@@ -33,6 +34,7 @@ _SERVER_NAME = re.compile(rb"^\s*server_name\s+([^;{}#]+);", re.MULTILINE)
 class Physician:
     """Looks after one host through one deployment.
 
+    :ivar meant: why a question may be answered worse, where somebody said so.
     :ivar warnings: what does not fail yet, each once (a certificate that expires soon).
     :ivar passed: digests of the checks that passed with the new release: what the host will remember.
     """
@@ -41,6 +43,7 @@ class Physician:
     playbook: Playbook
     stop: threading.Event
     release: Release
+    meant: Callable[[Question], str | None] = lambda _: None
     warnings: list[str] = field(default_factory=list)
     passed: frozenset[str] = frozenset()
     _checks_before: CheckReport | None = None
@@ -130,7 +133,13 @@ class Physician:
         if self._look_before is None:
             return
         deadline_s = min(self.playbook.health.deadline_s, SETTLE_S)
-        found = settle(self._look_before, self.contact.connection, deadline_s=deadline_s, names=names)
+        found = settle(
+            self._look_before,
+            self.contact.connection,
+            deadline_s=deadline_s,
+            names=names,
+            accepted=self.meant,
+        )
         if found.worse:
             raise self._unwell("it answers worse than before", map(str, found.worse), {ANSWERS})
         if not found.healthy:

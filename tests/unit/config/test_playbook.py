@@ -373,6 +373,8 @@ def test_the_documentation_says_every_key() -> None:
         "Gates",
         "Freeze",
         "Rehearse",
+        "Compare",
+        "ExpectedChange",
     ):
         for name in schema["$defs"][owner]["properties"]:
             assert f"`{name}`" in text, f"{owner}.{name}"

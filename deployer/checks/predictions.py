@@ -1,0 +1,228 @@
+"""What the candidate will do to users that no question from the host can show. Pure.
+
+A question is one GET from the host itself. That a port is open to the host alone, that a form is too large
+now, that the second request of a second is refused: such things are worked out from both configurations, and
+held against the candidate only where live did not do them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from deployer.checks.access import Access, access
+from deployer.checks.asked import Question
+from deployer.checks.foresight import Foresight, Standing
+from deployer.checks.nginxtree import Directive
+from deployer.checks.pace import Crowd, Limiter, crowds, limiters
+from deployer.checks.sites import ANY4, ANY6, effective
+from deployer.checks.upstreams import passing, told
+
+CROWD = 10
+"""Users at the same time that a site has to stand, of those who are counted together."""
+CALM = re.compile(
+    r"login|log-in|signin|sign-in|auth|token|password|register|signup|contact|reset|xmlrpc|upload",
+    re.IGNORECASE,
+)
+"""Where few requests of one user are enough."""
+
+SHOWN = ("css", "js", "html", "png", "svg", "jpg", "woff2", "json")
+"""Files that a page needs in their own type."""
+
+_KB, _S = 1024.0, 1.0
+FLOORS: Mapping[str, tuple[float, str]] = {
+    "client_max_body_size": (64 * _KB, "forms and uploads are refused (413)"),
+    "large_client_header_buffers": (4 * _KB, "requests with cookies are refused (400)"),
+    "client_header_timeout": (2 * _S, "slow clients are cut off"),
+    "client_body_timeout": (2 * _S, "slow clients are cut off"),
+    "send_timeout": (2 * _S, "slow clients are cut off"),
+    "worker_connections": (64, "users are refused when more than a few come"),
+    "worker_rlimit_nofile": (64, "users are refused when more than a few come"),
+    "proxy_read_timeout": (1 * _S, "answers that take longer become 504"),
+    "fastcgi_read_timeout": (1 * _S, "answers that take longer become 504"),
+    "uwsgi_read_timeout": (1 * _S, "answers that take longer become 504"),
+}
+"""Below these a directive keeps ordinary users out; whoever was there already is not asked why."""
+
+Rule = Callable[["Foresight", Question, Standing, Standing], str | None]
+
+
+def predictions(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple[Question, str]]:
+    """A question, and why it will be answered worse to users; each fault of a location once."""
+    yield from _ports(insight, questions)
+    told: set[tuple[Directive, str]] = set()
+    for question in questions:
+        was = insight.standing(insight.live, question)
+        now = insight.standing(insight.candidate, question)
+        if was is None or now is None:
+            continue
+        for rule in RULES:
+            reason = rule(insight, question, was, now)
+            if reason and (now.scope[-1], reason) not in told:
+                told.add((now.scope[-1], reason))
+                yield question, reason
+
+
+def _ports(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple[Question, str]]:
+    """A port that was open to everybody and is open to some address only."""
+    now = {(x.address, x.port) for x in insight.candidate.listens}
+    both = {x.port for x in insight.candidate.listens if x.both}
+    for old in insight.live.listens:
+        if old.address not in (ANY4, ANY6) or (old.address, old.port) in now:
+            continue
+        if old.address == ANY4 and old.port in both:
+            continue
+        left = [x for x in insight.candidate.listens if x.port == old.port]
+        family = [x for x in left if (":" in x.address) == (old.address == ANY6)]
+        if not family:
+            continue  # the closed port is seen by asking
+        asked = next((q for q in questions if q.place == old.place), Question(*old.place, ""))
+        yield asked, f"port {old.port} is open on {', '.join(str(x.address) for x in family[:3])} only"
+
+
+def _closed(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    if access(now.scope) is not Access.CLOSED or access(was.scope) is Access.CLOSED:
+        return None
+    if insight.closed_on_purpose(question, was, now):
+        return None
+    return "closed to the public (allow, deny)"
+
+
+def _open(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    if access(was.scope) is Access.OPEN or access(now.scope) >= access(was.scope):
+        return None
+    if insight.opened(question):
+        return None
+    what = "deny" if access(was.scope) is Access.CLOSED else "auth_basic"
+    return f"open to the public: the {what} that protected it holds no more"
+
+
+def _limits(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    for name, (floor, consequence) in FLOORS.items():
+        value, before = _measured(now, name), _measured(was, name)
+        if value is not None and value < floor and (before is None or value < before):
+            return f"{name} is {_text(now, name)}: {consequence}"
+    return None
+
+
+def _rate(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    live, candidate = insight.live.config, insight.candidate.config
+    if live is None or candidate is None:
+        return None
+    before = {(x.key, x.rate, x.burst) for x in limiters(live, was.scope)}
+    for limit in limiters(candidate, now.scope):
+        looser = any(k == limit.key and r <= limit.rate and b <= limit.burst for k, r, b in before)
+        if not looser and (reason := _too_tight(limit, question)):
+            return reason
+    crowded = {(x.key, x.most) for x in crowds(live, was.scope)}
+    for crowd in crowds(candidate, now.scope):
+        looser = any(k == crowd.key and m <= crowd.most for k, m in crowded)
+        if not looser and (reason := _too_few(crowd, now)):
+            return reason
+    return None
+
+
+def _too_tight(limit: Limiter, question: Question) -> str | None:
+    if limit.shared:
+        if limit.rate + limit.burst < CROWD:
+            return f"limit_req {limit.zone} counts all users together: the next ones get an error"
+        return None
+    if CALM.search(question.path):
+        return None
+    if limit.rate < 1 and limit.burst < 5:
+        return f"limit_req {limit.zone} refuses the second request of a user"
+    if limit.rate < 10 and limit.burst < 2:
+        return f"limit_req {limit.zone} refuses a page with its pictures: no burst"
+    return None
+
+
+def _too_few(crowd: Crowd, now: Standing) -> str | None:
+    whole = now.location is None or now.location.pattern == "/"
+    if crowd.shared and crowd.most < CROWD:
+        return f"limit_conn {crowd.zone} lets {crowd.most} in at once, of all users together"
+    if whole and crowd.most < 2:
+        return f"limit_conn {crowd.zone} lets a browser in once at a time"
+    return None
+
+
+def _methods(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    """POST is not asked, so that it is refused now can only be read."""
+    if passing(now.location) is None or passing(was.location) is None:
+        return None
+    here = effective(now.scope[2:], "limit_except")
+    if not here or effective(was.scope[2:], "limit_except"):
+        return None
+    closes = any(d.args == ("all",) for x in here for d in x.all("deny"))
+    if closes and "POST" not in here[0].args:
+        return f"only {' and '.join(here[0].args)} is let through to the application"
+    return None
+
+
+def _untold(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    """What an inner block hides from the application, though an outer one still says it."""
+    if was.location is None or now.location is None or passing(was.location) is None:
+        return None
+    if (was.location.kind, was.location.pattern) != (now.location.kind, now.location.pattern):
+        return None
+    directive = passing(now.location)
+    if directive is None or directive.name != "proxy_pass":
+        return None
+    outside = {d.args[0].lower() for b in now.scope for d in b.all("proxy_set_header") if d.args}
+    before, after = told(was.scope), told(now.scope)
+    lost = [n for n in before if n in outside and (n not in after or after[n] == "$proxy_host" != before[n])]
+    if not lost:
+        return None
+    return (
+        f"the application is no longer told {', '.join(lost[:3])}: an inner proxy_set_header hides the outer"
+    )
+
+
+def _types(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    """Files whose type is not known any more: browsers refuse a style sheet that is called a text."""
+    if passing(now.location) is not None or now.scope[-1].first("return") is not None:
+        return None
+    lost = [x for x in SHOWN if x in _known(was) and x not in _known(now)]
+    return (
+        f"files .{', .'.join(lost[:4])} are served without their type (types, mime.types)" if lost else None
+    )
+
+
+def _known(standing: Standing) -> frozenset[str]:
+    blocks = effective(standing.scope, "types")
+    if not blocks:
+        return frozenset(("html", "gif", "jpg"))
+    return frozenset(ending for block in blocks for entry in block.block or () for ending in entry.args)
+
+
+RULES: tuple[Rule, ...] = (_closed, _open, _limits, _rate, _methods, _untold, _types)
+
+
+def _directive(standing: Standing, name: str) -> Directive | None:
+    found = effective(standing.scope, name)
+    if found:
+        return found[-1]
+    root = standing.root
+    blocks = [d for d in root if d.name == "events"]
+    return next((d for d in (*root, *(x for b in blocks for x in b.block or ())) if d.name == name), None)
+
+
+def _measured(standing: Standing, name: str) -> float | None:
+    """A size in bytes, a time in seconds, a number; ``None``: nginx's default, or no limit."""
+    directive = _directive(standing, name)
+    if directive is None or not directive.args:
+        return None
+    found = re.fullmatch(r"(\d+)(ms|[kKmMgGshd]?)", directive.args[-1])
+    if found is None:
+        return None
+    number, unit = float(found[1]), found[2]
+    if name.endswith("timeout"):
+        factors = {"ms": 0.001, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+    else:
+        factors = {"k": _KB, "m": _KB**2, "g": _KB**3}
+    value = number * factors.get(unit if name.endswith("timeout") else unit.lower(), 1.0)
+    return None if name == "client_max_body_size" and value == 0 else value
+
+
+def _text(standing: Standing, name: str) -> str:
+    directive = _directive(standing, name)
+    return " ".join(directive.args) if directive is not None else ""

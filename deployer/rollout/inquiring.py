@@ -1,0 +1,110 @@
+"""A rehearsed candidate and what is live are asked the same questions on a host, before anything changes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from deployer.checks.inquiry import Inquirer, Inquiry, Scope
+from deployer.checks.nginxconf import files_of_dump, parse
+from deployer.checks.routes import seen_by
+from deployer.checks.sites import Sites, read
+from deployer.errors import AgentError, ConfigRefused, Stopped
+from deployer.rollout.shown import document, table
+
+if TYPE_CHECKING:
+    from deployer.checks.asked import Question
+    from deployer.config.compare import Compare
+    from deployer.host.rehearsal import Rehearsed
+    from deployer.rollout.effects import HostRun
+
+REFUSED = 65  #: the agent's code for a candidate that the validator or the rehearsal refuses
+
+
+@dataclass
+class Inquiries:
+    """Asks on the hosts of one deployment (:data:`deployer.rollout.rehearsing.Inquiry`).
+
+    :ivar accepted: pattern and reason of what was said to be meant, besides the playbook's.
+    :ivar done: what came of it, by host.
+    """
+
+    rules: Compare
+    stop: threading.Event
+    accepted: tuple[tuple[str, str], ...] = ()
+    done: dict[str, Inquiry] = field(default_factory=dict)
+    _excused: dict[tuple[int, str, str], str] = field(default_factory=dict)
+
+    @property
+    def scope(self) -> Scope:
+        """What may be asked and what may have changed."""
+        meant = (*self.accepted, *((e.route, e.reason) for e in self.rules.expect_changes))
+        return Scope(exclude=self.rules.exclude, accepted=meant, cap=self.rules.cap)
+
+    def why(self, question: Question) -> str | None:
+        """The reason for which an answer may be worse, also after the activation, also on a host like it."""
+        return self.scope.why(question) or self._excused.get((question.port, question.name, question.path))
+
+    def __call__(self, run: HostRun, rehearsed: Rehearsed) -> Mapping[str, Any]:
+        """Ask and compare. Returns what the journal should keep.
+
+        :raises ConfigRefused: the candidate answers worse.
+        :raises Stopped: it was told to stop.
+        """
+        sides = _read(rehearsed.live_text), _read(rehearsed.candidate_text)
+        if rehearsed.transport is None or sides[0] is None or sides[1] is None:
+            return {"notes": ["no answers were compared: what nginx reads on the host is not known"]}
+        ways = run.contact.connection, rehearsed.transport
+        scope = replace(self.scope, seen=self._seen(run, sides[0]))
+        found = Inquirer((sides[0], sides[1]), ways, scope, self.stop).run()
+        self.done[run.name] = found
+        for changed in found.comparison.changed:
+            if changed.why:
+                question = changed.question
+                self._excused[question.port, question.name, question.path] = changed.why
+        if found.comparison.stopped:
+            raise Stopped("interrupted while answers were compared", host=run.name)
+        shown = table(found.comparison)
+        if found.comparison.worse:
+            raise ConfigRefused(_refusal(found), host=run.name, code=REFUSED, details=shown)
+        return _story(found, shown)
+
+    def _seen(self, run: HostRun, live: Sites) -> tuple[tuple[str, str], ...]:
+        """What users asked for; nothing where the host's logs cannot be read."""
+        try:
+            paths = run.contact.agent.paths(self.rules.sample)
+        except AgentError:
+            return ()
+        return seen_by(paths, live, self.rules.sample)
+
+
+def _story(found: Inquiry, shown: tuple[str, ...]) -> Mapping[str, Any]:
+    story: dict[str, Any] = {"compared": {**document(found.comparison), "seconds": found.seconds}}
+    if found.notes:
+        story["notes"] = list(found.notes)
+    if shown:
+        story["table"] = list(shown)
+    return story
+
+
+def _refusal(found: Inquiry) -> str:
+    worse = found.comparison.worse
+    first = worse[0]
+    more = f", and {len(worse) - 1} more got worse" if len(worse) > 1 else ""
+    route = f"{first.question.name or '(no name)'}{first.question.path.partition('?')[0]}"
+    return (
+        f"the candidate answers worse than what is live: {first}{more}. Nothing was changed; "
+        f"if it is meant: --accept-change '{route}'"
+    )
+
+
+def _read(text: str) -> Sites | None:
+    if not text:
+        return None
+    try:
+        main, files = files_of_dump(text)
+    except ValueError:
+        return None
+    return read(parse(files, main))

@@ -1,0 +1,92 @@
+"""What came of a comparison, as a table for people and as a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from deployer.checks.routes import BELOW, SECRETS, STRANGER
+from deployer.report.words import clean
+
+if TYPE_CHECKING:
+    from deployer.checks.compare import Comparison, Difference
+
+MOST_ROWS = 16
+MOST_KEPT = 50
+_WIDTHS = (48, 34, 60)
+
+
+def table(comparison: Comparison, *, most: int = MOST_ROWS) -> tuple[str, ...]:
+    """Route, live, candidate, verdict: what is worse, then what merely changed; the rest is counted."""
+    rows = [_row(d, "worse") for d in comparison.worse]
+    rows += [_row(d, "accepted" if d.why else "changed") for d in _telling(comparison.changed)]
+    if not rows:
+        return ()
+    shown = [("route", "live", "candidate", "verdict"), *rows[:most]]
+    widths = [min(limit, max(len(r[i]) for r in shown)) for i, limit in enumerate(_WIDTHS)]
+    lines = [_line(row, widths) for row in shown]
+    if len(rows) > most:
+        lines.append(f"… and {len(rows) - most} more")
+    return tuple(lines)
+
+
+def document(comparison: Comparison) -> dict[str, Any]:
+    """For the journal: how many were asked, and the differences. No body, no query, no header's value."""
+    return {
+        "asked": comparison.asked,
+        "worse": _kept(comparison.worse),
+        "changed": _kept(comparison.changed),
+        "unproved": len(comparison.unproved),
+    }
+
+
+def _telling(changed: Sequence[Difference]) -> list[Difference]:
+    """Without what was only made up and strangers, where something better shows the same change."""
+    known = [d for d in changed if d.question.name not in ("", STRANGER) and not _made_up(d)]
+    return known or list(changed)
+
+
+def _made_up(difference: Difference) -> bool:
+    path = difference.question.path.partition("?")[0]
+    return path.endswith(BELOW) or path in SECRETS
+
+
+def _kept(differences: Sequence[Difference]) -> list[dict[str, Any]]:
+    found = []
+    for difference in differences[:MOST_KEPT]:
+        row = {
+            "route": _route(difference),
+            "live": clean(difference.old.brief) if difference.old else None,
+            "candidate": clean(difference.new.brief) if difference.new else None,
+            "reason": clean(difference.reason),
+        }
+        if difference.why:
+            row["why"] = clean(difference.why)
+        found.append(row)
+    return found
+
+
+def _route(difference: Difference) -> str:
+    question = difference.question
+    host = question.name or "(no name)"
+    port = "" if question.port == 80 else f":{question.port}"
+    return clean(f"{host}{port}{question.path.partition('?')[0]}")
+
+
+def _row(difference: Difference, verdict: str) -> tuple[str, str, str, str]:
+    live = clean(difference.old.brief) if difference.old else "-"
+    candidate = clean(difference.new.brief) if difference.new else "-"
+    if live == candidate or difference.new is None:
+        candidate = clean(difference.reason)
+    why = f" ({clean(difference.why)})" if difference.why else ""
+    return _route(difference), live, candidate, verdict + why
+
+
+def _line(row: Iterable[str], widths: Sequence[int]) -> str:
+    *cells, last = row
+    cut = [_cut(text, width).ljust(width) for text, width in zip(cells, widths, strict=True)]
+    return "  ".join([*cut, last])
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

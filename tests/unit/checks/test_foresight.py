@@ -1,0 +1,209 @@
+"""What both configurations say: what is meant, what is suspicious, and what no question shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployer.checks.asked import AnswerClass, Question
+from deployer.checks.judge import worse
+from deployer.checks.predictions import predictions
+from deployer.checks.routes import Origin, derive
+
+from .configured import SHOP, at, foresight, page
+
+DEFAULT = Question("127.0.0.1", 80, "")
+INNER = Question("127.0.0.1", 8081, "")
+CLOSED = AnswerClass("the connection was closed without an answer")
+SHOPS = "server { listen 80; server_name shop.example.com; location / { proxy_pass http://10.0.0.1; } %s }"
+BLOG = "server { listen 80; server_name blog.example.com; location / { proxy_pass http://10.0.0.2; } }"
+
+
+def shop(inside: str = "", more: str = "") -> str:
+    return SHOPS % inside + more
+
+
+def why(
+    candidate: str, question: Question, new: AnswerClass, live: str = shop(), *, made_up: bool = False
+) -> str | None:
+    seen = foresight(live, candidate, {question: Origin.BELOW if made_up else Origin.WRITTEN})
+    return seen.meant(question, new)
+
+
+@pytest.mark.parametrize(
+    ("inside", "path", "status", "meant"),
+    [
+        ("location ~ /\\.git { deny all; }", "/.git/HEAD", 403, True),
+        ("location = /xmlrpc.php { return 404; }", "/xmlrpc.php", 404, True),
+        ("location /admin/ { auth_basic x; proxy_pass http://10.0.0.1; }", "/admin/", 401, True),
+        ("location /admin/ { return 503; }", "/admin/", 503, False),
+        ("location /account/ { deny all; }", "/account/", 403, False),
+        ("deny all;", "/.git/HEAD", 403, False),
+        ("return 404;", "/", 404, False),
+    ],
+)
+def test_what_is_closed_by_a_location_of_its_own(inside: str, path: str, status: int, meant: bool) -> None:
+    assert bool(why(shop(inside), at(path), page(status=status))) is meant
+
+
+@pytest.mark.parametrize(
+    ("inside", "path", "status", "made_up", "meant"),
+    [
+        ("location ~ \\.css$ { root /srv; }", "/probe.css", 404, True, True),
+        ("location ~ \\.css$ { root /srv; }", "/probe.css", 404, False, False),
+        ("location ~ \\.css$ { root /srv; }", "/probe.css", 403, True, False),
+        ("location ~ \\.css$ { proxy_pass http://10.0.0.9; }", "/probe.css", 404, True, False),
+        ("location /assets/ { root /srv; }", "/assets/", 403, False, True),
+        ("location /assets/ { root /nowhere; }", "/assets/", 404, False, False),
+        ("location /assets/ { root /srv; try_files $uri =404; }", "/assets/", 404, False, True),
+        ("location ^~ /.well-known/acme/ { root /srv; }", "/.well-known/acme/", 404, False, True),
+    ],
+)
+def test_files_that_nobody_has(inside: str, path: str, status: int, made_up: bool, meant: bool) -> None:
+    assert bool(why(shop(inside), at(path), page(status=status), made_up=made_up)) is meant
+
+
+def test_a_default_server_of_its_own_is_meant_and_a_lost_one_is_not() -> None:
+    refuses = "server { listen 80 default_server; server_name _; return 444; }"
+    assert why(shop(more=refuses), DEFAULT, CLOSED)
+    assert not why(shop(more=refuses), SHOP, CLOSED)
+    assert not why(shop(), DEFAULT, page(status=503))
+    lost = foresight(refuses + shop(), shop(more=refuses.replace(" default_server", "")))
+    assert "default_server is lost: shop.example.com" in str(lost.suspicion(DEFAULT, page()))
+
+
+def test_a_name_that_live_does_not_list_is_new() -> None:
+    assert why(shop(more=BLOG), Question("127.0.0.1", 80, "blog.example.com"), page(status=404))
+    assert not why(shop(), SHOP, page(status=404))
+
+
+def test_what_nginx_asks_of_itself_cannot_be_rehearsed() -> None:
+    inner = "server { listen 127.0.0.1:8081; return 200 x; }"
+    passing = shop().replace("http://10.0.0.1", "http://127.0.0.1:8081") + inner
+    seen = foresight(shop(), passing)
+    seen.after = {INNER: page()}
+    assert "which only the candidate has" in str(seen.meant(SHOP, page(status=502)))
+    seen.after = {INNER: page(status=500)}
+    assert seen.meant(SHOP, page(status=502)) is None
+    assert seen.meant(SHOP, page(status=503)) is None
+    # The other way round: a listener that only nginx asked is closed with what asked there.
+    assert why(shop(), INNER, CLOSED, live=passing)
+    assert not why(passing.replace(inner, ""), INNER, CLOSED, live=passing)
+    assert not why(shop(), INNER, CLOSED, live=shop(more=inner))
+
+
+@pytest.mark.parametrize(
+    ("candidate", "said"),
+    [
+        (shop().replace("shop.example", "shpo.example"), "no server there has the name"),
+        ("server { listen 80; server_name shop.example.com; }" + shop(), "two servers have the name"),
+        (shop().replace("http://10.0.0.1;", "http://10.0.0.1/x/;"), None),
+        (shop("location ~ ^/api/.*$ { root /srv; }"), "takes what location /api/ answered"),
+        (shop().replace("proxy_pass", "return 200; proxy_pass"), "a return stands beside"),
+        (shop("location /api/v2/ { proxy_pass http://10.0.0.1/; }"), None),
+        (shop("location /api/ { proxy_pass http://10.0.0.1/; }"), "the upstream is asked for /x"),
+        (shop("location /api/ { proxy_pass http://10.0.0.3/; }"), None),
+    ],
+)
+def test_why_another_content_is_suspicious(candidate: str, said: str | None) -> None:
+    if "/api/" in candidate and "v2" not in candidate and "location ~" not in candidate:
+        live = shop("location /api/ { proxy_pass http://10.0.0.1; }")
+    elif "location ~" in candidate:
+        live = shop("location /api/ { proxy_pass http://10.0.0.1; }")
+        candidate = live[:-1] + " location ~ ^/api/.*$ { root /srv; } }"
+    else:
+        live = shop()
+    question = at("/api/v2/x") if "v2" in candidate else at("/api/x") if "/api/" in candidate else SHOP
+    found = foresight(live, candidate).suspicion(question, page("other"))
+    assert (found is None) if said is None else (said in str(found))
+
+
+def test_the_page_of_another_site_is_the_wrong_one_unless_they_were_joined() -> None:
+    blog = Question("127.0.0.1", 80, "blog.example.com")
+    wrong = foresight(shop(more=BLOG), shop(more=BLOG).replace("10.0.0.1", "10.0.0.2"))
+    wrong.before = {SHOP: page("shop"), blog: page("blog")}
+    assert worse(SHOP, page("shop"), page("blog"), wrong) == "it answers with the page of blog.example.com"
+    joined = foresight(
+        shop(more=BLOG), BLOG.replace("blog.example.com;", "blog.example.com shop.example.com;")
+    )
+    joined.before = wrong.before
+    assert worse(SHOP, page("shop"), page("blog"), joined) is None
+
+
+def test_a_header_that_an_inner_block_hides() -> None:
+    live = "add_header X-Mine 1; " + shop()
+    inner = "add_header X-Mine 1; " + shop().replace("proxy_pass", "add_header X-New 1; proxy_pass")
+    assert "X-New" not in str(worse(SHOP, page(x_mine="1"), page(x_new="1"), foresight(live, inner)))
+    assert "x-mine is lost" in str(worse(SHOP, page(x_mine="1"), page(x_new="1"), foresight(live, inner)))
+    assert worse(SHOP, page(x_mine="1"), page(), foresight(live, shop())) is None
+
+
+LIMITED = "limit_req_zone $binary_remote_addr zone=each:1m rate=%s; limit_req_zone $host zone=all:1m rate=%s;"
+
+
+@pytest.mark.parametrize(
+    ("candidate", "said"),
+    [
+        (shop(), None),
+        (shop().replace("listen 80;", "listen 127.0.0.1:80;"), "open on 127.0.0.1 only"),
+        (shop().replace("listen 80;", "listen 80; listen [::]:80;"), None),
+        (shop("allow 10.0.0.0/8; allow 127.0.0.1; deny all;"), "closed to the public"),
+        (shop("location /.svn/ { allow 127.0.0.1; deny all; }"), None),
+        (shop("client_max_body_size 1k;"), "413"),
+        (shop("client_max_body_size 10m;"), None),
+        (shop("client_max_body_size 0;"), None),
+        (shop("proxy_read_timeout 50ms;"), "504"),
+        (shop("proxy_read_timeout 30;"), None),
+        (shop("large_client_header_buffers 2 1k;"), "400"),
+        (LIMITED % ("1r/m", "1r/m") + shop("limit_req zone=each;"), "second request"),
+        (LIMITED % ("5r/s", "1r/m") + shop("limit_req zone=each;"), "no burst"),
+        (LIMITED % ("10r/s", "1r/m") + shop("limit_req zone=each burst=20;"), None),
+        (LIMITED % ("10r/s", "1r/m") + shop("limit_req zone=all;"), "all users together"),
+        (LIMITED % ("10r/s", "500r/s") + shop("limit_req zone=all burst=50;"), None),
+        (
+            LIMITED % ("5r/m", "1r/m")
+            + shop("location /login { limit_req zone=each burst=2; proxy_pass http://10.0.0.1; }"),
+            None,
+        ),
+        ("limit_conn_zone $host zone=c:1m; " + shop("limit_conn c 2;"), "of all users together"),
+        ("limit_conn_zone $binary_remote_addr zone=c:1m; " + shop("limit_conn c 20;"), None),
+        ("types { text/html html; image/jpeg jpg; } " + shop("location /s/ { root /srv; }"), None),
+    ],
+)
+def test_what_no_question_shows(candidate: str, said: str | None) -> None:
+    seen = foresight(shop(), candidate)
+    questions = [r.question for r in derive(seen.live, seen.candidate).routes]
+    found = [reason for _, reason in predictions(seen, questions)]
+    assert (not found) if said is None else any(said in reason for reason in found), found
+
+
+@pytest.mark.parametrize(
+    ("live", "candidate", "said"),
+    [
+        ("auth_basic x;", "", "auth_basic"),
+        ("allow 10.0.0.0/8; deny all;", "allow 10.0.0.0/8;", "deny"),
+        ("deny all;", "deny all; return 200 x;", "deny"),
+        ("deny all;", "deny all;", None),
+        ("client_max_body_size 1k;", "client_max_body_size 1k;", None),
+    ],
+)
+def test_what_was_protected_stays_so(live: str, candidate: str, said: str | None) -> None:
+    seen = foresight(shop(f"location /x/ {{ {live} }}"), shop(f"location /x/ {{ {candidate} }}"))
+    found = [reason for _, reason in predictions(seen, [at("/x/")])]
+    assert (not found) if said is None else (found and f"the {said} that protected it" in found[0])
+
+
+def test_headers_for_the_application_and_types_of_files() -> None:
+    told = "proxy_set_header Host $host; "
+    live = told + shop("location /api/ { proxy_pass http://10.0.0.1; }")
+    inner = told + shop("location /api/ { proxy_pass http://10.0.0.1; proxy_set_header X-A 1; }")
+    (found,) = predictions(foresight(live, inner), [at("/api/")])
+    assert "no longer told host" in found[1]
+    new = told + shop("location /ws/ { proxy_pass http://10.0.0.1; proxy_set_header X-A 1; }")
+    assert not list(predictions(foresight(live, new), [at("/ws/")]))
+    files = "types { text/html html; text/css css; } server { server_name shop.example.com; root /srv; }"
+    (found,) = predictions(foresight(files, files.replace("text/css css;", "")), [SHOP])
+    assert ".css" in found[1]
+    deny = shop("location /p/ { proxy_pass http://10.0.0.1; limit_except GET { deny all; } }")
+    open_ = shop("location /p/ { proxy_pass http://10.0.0.1; }")
+    (found,) = predictions(foresight(open_, deny), [at("/p/")])
+    assert "only GET is let through" in found[1]
