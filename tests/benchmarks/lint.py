@@ -68,7 +68,8 @@ def main(sites: int) -> int:
         f" best of {ROUNDS}\n"
         f"  parser alone            {parser_s:6.2f} s\n"
         f"  our reading             {reading_s:6.2f} s\n"
-        f"  reading and all rules   {whole_s:6.2f} s = {whole_s / parser_s:.2f} × the parser (limit {LIMIT})\n"
+        f"  reading and all rules   {whole_s:6.2f} s = {whole_s / parser_s:.2f} × the parser"
+        f" (limit {LIMIT})\n"
     )
     return 0 if whole_s <= LIMIT * parser_s else 1
 
