@@ -126,7 +126,8 @@ def _true(block: Directive, value: str) -> bool:
     why="GET is what every browser begins with: all pages are answered with the error.",
     fix="Turn the condition round, or name the methods that shall not come.",
     bad="if ($request_method ~ ^(GET|TRACE)$) {\n    return 405;\n}\nlocation / {\n    root /srv/www;\n}",
-    good="if ($request_method !~ ^(GET|HEAD|POST)$) {\n    return 405;\n}\nlocation / {\n    root /srv/www;\n}",
+    good="if ($request_method !~ ^(GET|HEAD|POST)$) {\n    return 405;\n}\n"
+    "location / {\n    root /srv/www;\n}",
     context="server",
 )
 def method_refused(subject: Subject) -> Iterator[Hit]:

@@ -173,7 +173,8 @@ def only_loopback(subject: Subject) -> Iterator[Hit]:
     "A public name on loopback only",
     why="Nobody outside of the host can connect to this site, while others on the host can be reached.",
     fix="Listen on the address that users come to, unless something on the same host stands in front.",
-    bad="server { listen 80; server_name a.example.com; }\nserver { listen 127.0.0.1:80; server_name b.example.com; }",
+    bad="server { listen 80; server_name a.example.com; }\n"
+    "server { listen 127.0.0.1:80; server_name b.example.com; }",
     good="server { listen 80; server_name a.example.com; }\nserver { listen 80; server_name b.example.com; }",
     whole=True,
 )
