@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from deployer.checks.nginxtree import Directive
 from deployer.checks.rules.base import ERROR, Hit, Theme
-from deployer.checks.rules.matching import location_of
+from deployer.checks.rules.matching import compiled, location_of
 from deployer.checks.rules.refusing import status_of
 from deployer.checks.rules.subject import Around, Subject
 
@@ -117,3 +117,62 @@ def _true(block: Directive, value: str) -> bool:
     if block.args[1] in ("=", "!="):
         return (value == block.args[2]) is (block.args[1] == "=")
     return False
+
+
+@theme.rule(
+    "ordinary-method-refused",
+    ERROR,
+    "Ordinary requests are refused for their method",
+    why="GET is what every browser begins with: all pages are answered with the error.",
+    fix="Turn the condition round, or name the methods that shall not come.",
+    bad="if ($request_method ~ ^(GET|TRACE)$) {\n    return 405;\n}\nlocation / {\n    root /srv/www;\n}",
+    good="if ($request_method !~ ^(GET|HEAD|POST)$) {\n    return 405;\n}\n"
+    "location / {\n    root /srv/www;\n}",
+    context="server",
+)
+def method_refused(subject: Subject) -> Iterator[Hit]:
+    """At the server or its ``/``, a condition that is true for GET."""
+    for block, around in subject.config.find("if"):
+        found = block.first("return")
+        if found is None or (status_of(found) or 0) < 400 or len(block.args) != 3 or not _whole_site(around):
+            continue
+        variable, sign, word = block.args
+        fits = word == "GET" if sign == "=" else sign in ("~", "~*") and _finds(word, "GET")
+        if variable in ("$request_method", "${request_method}") and fits:
+            yield Hit(block, f"GET is answered {found.args[0]}")
+
+
+@theme.rule(
+    "referer-wanted",
+    ERROR,
+    "Only visitors from certain pages may come",
+    why="Who types the address, or follows a bookmark, sends no Referer: he is answered with the error.",
+    fix="Add 'none blocked' to valid_referers, or protect only the files that others embed.",
+    bad="valid_referers server_names;\nif ($invalid_referer) {\n    return 403;\n}",
+    good="valid_referers none blocked server_names;\nif ($invalid_referer) {\n    return 403;\n}",
+    context="server",
+)
+def referer_wanted(subject: Subject) -> Iterator[Hit]:
+    """At the server or its ``/``, a list without ``none``."""
+    for block, around in subject.config.find("if"):
+        found = block.first("return")
+        if found is None or (status_of(found) or 0) < 400 or not _whole_site(around):
+            continue
+        lists = [d for d in around[-1].all("valid_referers") if "none" not in d.args]
+        if (
+            block.args == ("$invalid_referer",)
+            and lists
+            and len(lists) == len(around[-1].all("valid_referers"))
+        ):
+            yield Hit(lists[0], f"without a Referer the answer is {found.args[0]}")
+
+
+def _whole_site(around: Around) -> bool:
+    if not around or around[-1].name not in ("server", "location"):
+        return False
+    return around[-1].name == "server" or location_of(around[-1]).pattern == "/"
+
+
+def _finds(pattern: str, text: str) -> bool:
+    found = compiled(pattern)
+    return found is not None and found.search(text) is not None

@@ -125,7 +125,7 @@ def limit_conn_tight(subject: Subject) -> Iterator[Hit]:
     "limit_req zone=one burst=20 nodelay; }",
 )
 def limit_req_tight(subject: Subject) -> Iterator[Hit]:
-    """At most 2 a second, no burst, at the server or its ``/``."""
+    """At most 2 a second, no burst, at the server or its ``/``. One in two seconds is an error."""
     rates = {_zone_name(z): _per_second(z) for z, _ in subject.config.find("limit_req_zone")}
     for use, around in subject.config.find("limit_req"):
         name = next((arg[5:] for arg in use.args if arg.startswith("zone=")), "")
@@ -133,7 +133,8 @@ def limit_req_tight(subject: Subject) -> Iterator[Hit]:
         if rate is None or rate > 2 or any(arg.startswith("burst=") for arg in use.args) or not around:
             continue
         if around[-1].name in ("http", "server") or location_of(around[-1]).pattern == "/":
-            yield Hit(use, f"{rate:.2g} request(s) a second for a whole site")
+            says = f"{rate:.2g} request(s) a second for a whole site"
+            yield Hit(use, says, ERROR if rate <= 0.5 else None)
 
 
 _TIMEOUTS = words(

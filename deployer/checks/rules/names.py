@@ -168,6 +168,54 @@ def only_loopback(subject: Subject) -> Iterator[Hit]:
 
 
 @theme.rule(
+    "loopback-site",
+    WARNING,
+    "A public name on loopback only",
+    why="Nobody outside of the host can connect to this site, while others on the host can be reached.",
+    fix="Listen on the address that users come to, unless something on the same host stands in front.",
+    bad="server { listen 80; server_name a.example.com; }\n"
+    "server { listen 127.0.0.1:80; server_name b.example.com; }",
+    good="server { listen 80; server_name a.example.com; }\nserver { listen 80; server_name b.example.com; }",
+    whole=True,
+)
+def loopback_site(subject: Subject) -> Iterator[Hit]:
+    """A dotted name that no other address serves, on a port that nothing here hands over to."""
+    public = {n for s in subject.servers if not _loopback(s) for n, _ in s.names}
+    handed = " ".join(d.args[0] for d, _ in subject.config.find("proxy_pass", "server") if d.args)
+    for server in subject.servers:
+        if not public or not _loopback(server) or any(f":{one.port}" in handed for one in server.listens):
+            continue
+        names = [n for n in server.literal_names if "." in n and n not in public and not _IP.fullmatch(n)]
+        if names and not any(n.endswith((".local", ".internal", ".localhost", ".lan")) for n in names):
+            yield Hit(server.listens[0].at, f"{names[0]} can be reached from the host itself only")
+
+
+def _loopback(server: Server) -> bool:
+    return all(one.loopback and one.port is not None for one in server.listens)
+
+
+@theme.rule(
+    "proxy-protocol-alone",
+    WARNING,
+    "PROXY protocol is wanted, and its address used nowhere",
+    why="A client that does not begin with a PROXY line (a browser, a health check) gets 400 or nothing.",
+    fix="Take proxy_protocol off when no balancer speaks it; else set_real_ip_from and real_ip_header.",
+    bad="server { listen 8080 proxy_protocol; server_name a.example.com; }",
+    good="set_real_ip_from 10.0.0.0/8;\nreal_ip_header proxy_protocol;\n"
+    "server { listen 8080 proxy_protocol; server_name a.example.com; }",
+    whole=True,
+)
+def proxy_protocol_alone(subject: Subject) -> Iterator[Hit]:
+    """No ``set_real_ip_from``, no ``$proxy_protocol_addr`` in any file."""
+    wanted = [one for s in subject.servers for one in s.listens if "proxy_protocol" in one.options]
+    if not wanted or subject.config.find("set_real_ip_from"):
+        return
+    if any(b"$proxy_protocol_" in subject.config.files.get(name, b"") for name in subject.config.read):
+        return
+    yield Hit(wanted[0].at, f"only who speaks PROXY may come to {wanted[0].key}")
+
+
+@theme.rule(
     "ipv6only-off",
     ERROR,
     "ipv6only=off beside the same port of IPv4",

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.unit.cli.conftest import Call
 from tests.unit.project import Project
@@ -188,3 +189,9 @@ def test_what_gixy_advises_never_refuses(
     ran = call("check", "--tree", str(where), "--deep")
     assert ran.code == 0
     assert says in ran.out
+
+
+def test_the_hook_for_pre_commit_is_this_command() -> None:
+    (hook,) = yaml.safe_load((Path(__file__).parents[3] / ".pre-commit-hooks.yaml").read_text())
+    assert (hook["id"], hook["entry"]) == ("deployer-check", "deployer check")
+    assert hook["pass_filenames"] is False
