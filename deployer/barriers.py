@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
 from datetime import date, time
 from enum import StrEnum
 from typing import Any
+
+_LINE = re.compile(r"([a-z0-9]{1,12}-[0-9a-f]{12}) ([0-9a-z-]{1,40}) ([0-9]{1,12})(?: (.*))?")
 
 
 class Gate(StrEnum):
@@ -76,10 +78,8 @@ class Quarantined:
     @classmethod
     def of_line(cls, line: str) -> Quarantined | None:
         """Read :attr:`line` back; ``None`` when it is none."""
-        words = line.split(" ", 3)
-        if len(words) < 3 or not words[2].isdigit():
-            return None
-        return cls(words[0], words[1], float(words[2]), words[3] if len(words) > 3 else "")
+        match = _LINE.fullmatch(line)
+        return cls(match[1], match[2], float(match[3]), match[4] or "") if match else None
 
 
 def hash_of(release: str) -> str:
@@ -114,8 +114,3 @@ class Window:
     start: Moment
     end: Moment
     zone: str = "UTC"
-
-
-def signer_note(signer: str | None) -> Mapping[str, str]:
-    """Who signed, for the journal; nothing where nobody asked."""
-    return {"signed_by": signer} if signer else {}

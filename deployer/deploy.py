@@ -38,6 +38,7 @@ from deployer.unfinished import in_the_way
 if TYPE_CHECKING:
     from deployer.audience import Audience
     from deployer.journal.store import Store
+    from deployer.rollout.gates import Gatekeeping
 
 
 def deploy(
@@ -124,7 +125,7 @@ class Deployment:
             revision=asked,
             commit=commit,
             source_hash=prepared.source_hash,
-            options=self._options(),
+            options=self._options(proposal.gates),
             story=story,
         ):
             waves_of = [list(wave) for wave in plan.waves]
@@ -242,11 +243,10 @@ class Deployment:
             gates=prepared.proposal.gates.as_json(),
         )
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self, gates: Gatekeeping) -> dict[str, Any]:
         """What was asked for, as the history keeps it; of what may be evidence: whether it was all hosts."""
         limited = len(self._context.hosts) < len(self._context.inventory.hosts)
-        why = {"break_glass": self._wishes.break_glass} if self._wishes.break_glass else {}
-        return {**_options(self._wishes), **({"limited": True} if limited else {}), **why}
+        return {**_options(self._wishes), **({"limited": True} if limited else {}), **gates.options}
 
 
 def _options(wishes: Wishes) -> dict[str, bool]:

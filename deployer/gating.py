@@ -43,15 +43,15 @@ def gatekeeping(
     :raises StoreUnavailable: when the store cannot be asked.
     :raises UsageError: for keys of ``source.signed_by`` that cannot be read.
     """
-    plan = prepared.proposal.plan
-    targets = [str(host.target) for host in plan.with_action(Action.CHANGE, Action.DRIFTED)]
+    targets = _targets(prepared)
     if not targets:
-        return Gatekeeping()
+        return Gatekeeping(reason=reason)
     rules, now_s = context.playbook.gates, time.time()
     closed = [*gates.frozen((f.window for f in rules.freeze), datetime.fromtimestamp(now_s, UTC))]
     closed += _after(context, prepared, store, now_s)
     closed += _signature(context, prepared, asked)
     closed += gates.quarantined(targets, known(context, seen, store), context.name)
+    closed += filter(None, (prepared.proposal.linted.closes,))
     return Gatekeeping(tuple(closed), reason)
 
 
@@ -65,6 +65,8 @@ def shown(
     """The proposal with its gates, for a plan: it needs no store, and says so where it has none."""
     from deployer.journal.store import Store
 
+    if not _targets(prepared):
+        return prepared.proposal
     try:
         with Store.open(context.state, read_only=True) as store:
             found = gatekeeping(context, prepared, seen, store, asked=asked, reason=None)
@@ -106,6 +108,12 @@ def quarantine(
     return tuple(entry.release for entry in entries)
 
 
+def _targets(prepared: Prepared) -> list[str]:
+    """The releases that hosts would change to."""
+    plan = prepared.proposal.plan
+    return [str(host.target) for host in plan.with_action(Action.CHANGE, Action.DRIFTED)]
+
+
 def _after(context: Context, prepared: Prepared, store: Store | None, now_s: float) -> tuple[Closed, ...]:
     rules = context.playbook.gates
     # One playbook serves both: what is deployed where the evidence comes from needs none.
@@ -141,6 +149,8 @@ def _signature(context: Context, prepared: Prepared, asked: str | None) -> tuple
 def note_gates(recorder: Recorder, found: Gatekeeping, audience: Audience) -> None:
     """Journal the gates that are closed, and say loudly which of them are broken, by whom and why."""
     if not found.closed:
+        if found.reason is not None:
+            audience.warns("--break-glass had nothing to pass: no gate is closed")
         return
     by = who()
     state = State.FAILED if found.refusing else State.SUCCEEDED

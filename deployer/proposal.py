@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deployer.context import Context
+from deployer.linting import Linted
 from deployer.manifest import Manifest
 from deployer.model import Release
 from deployer.rollout.diffs import Diff
@@ -38,6 +39,7 @@ class Proposal:
     :ivar drifted: what was edited by hand, for the hosts that are refused for it.
     :ivar gates: those that are closed, as far as they were looked at.
     :ivar between: the commits from what most of the changing hosts serve to what is proposed.
+    :ivar linted: what the rules say of the releases of the hosts that change.
     """
 
     context: Context
@@ -47,6 +49,7 @@ class Proposal:
     drifted: tuple[Diff, ...]
     between: Between | None = None
     gates: Gatekeeping = field(default_factory=Gatekeeping)
+    linted: Linted = field(default_factory=Linted)
 
 
 @dataclass(frozen=True)

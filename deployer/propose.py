@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from deployer.context import Context, cache_directory
 from deployer.errors import ConfigError, DeployerError, TransportError
+from deployer.linting import check_ids, lint_releases
 from deployer.model import Manifest, Release
 from deployer.proposal import Prepared, Proposal, Wishes
 from deployer.rollout import plan as planning
@@ -34,6 +35,7 @@ def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience
     :raises Refused: when git cannot be reached, or holds what cannot be shipped.
     """
     _read_authorities(context.playbook)
+    check_ids(context.playbook)
     ref = wishes.revision or context.playbook.source.ref
     audience.saying(f"resolving {ref} and asking {len(survey.contacts)} host(s)")
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="git") as pool:
@@ -52,7 +54,10 @@ def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience
         for p in plan.with_action(Action.DRIFTED)
     ]
     between = _between(context, survey, plan, commit) if audience.wants_diff else None
-    proposal = Proposal(context, commit, plan, shown, tuple(d for d in edited if d is not None), between)
+    linted = lint_releases(context, {p.host: releases[p.host] for p in plan.with_action(Action.CHANGE)})
+    proposal = Proposal(
+        context, commit, plan, shown, tuple(d for d in edited if d is not None), between, linted=linted
+    )
     return Prepared(proposal, releases, live)
 
 

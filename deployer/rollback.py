@@ -96,7 +96,7 @@ class Rollback:
                 return self._result(plan, survey.silent, refused=gates.refusal, gates=gates)
             if plan.moving and not self._wishes.confirmed and not self._audience.agrees_to_go_back(plan):
                 return self._result(plan, survey.silent, refused="not confirmed")
-            with self._record(plan):
+            with self._record(plan, gates):
                 note_gates(self._own.recorder, gates, self._audience)
                 fleet, run = self._carry_out(survey, plan)
                 bad = self._quarantine(plan)
@@ -134,11 +134,11 @@ class Rollback:
         return quarantine(self._context, self._journal, entries.values(), self._audience)
 
     @contextmanager
-    def _record(self, plan: BackPlan) -> Iterator[None]:
+    def _record(self, plan: BackPlan, gates: Gatekeeping) -> Iterator[None]:
         wishes = self._wishes
         options: dict[str, Any] = {"to": wishes.to} if wishes.to else {}
         options |= {} if wishes.quarantine else {"no_quarantine": True}
-        options |= {"break_glass": wishes.break_glass} if wishes.break_glass else {}
+        options |= gates.options
         hosts = {
             b.host: {"action": b.way.value, "from": b.leaves, "to": b.target, "reason": b.reason}
             for b in plan.hosts.values()

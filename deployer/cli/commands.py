@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deployer.cli.check import check
 from deployer.cli.common import HERE, Common, Inventory, Yes, errors_told, with_common
 from deployer.cli.glass import BreakGlass, NoQuarantine
 from deployer.cli.lab import lab
@@ -42,6 +43,7 @@ AcceptUnproven = Annotated[
 def register(app: typer.Typer) -> None:
     """Put every command on the program, in the order of a first day."""
     app.command(cls=Command)(init)
+    app.command(cls=Command)(check)
     for command in (adopt, plan, deploy, rollback, recover, status, unlock):
         app.command(cls=Command)(with_common(command))
     for plain in (history, show, schema):

@@ -13,6 +13,7 @@ from deployer.rollout.saga import Do, Undo
 
 if TYPE_CHECKING:
     from deployer.errors import HostError
+    from deployer.linting import Linted
     from deployer.proposal import Proposal
     from deployer.rollout.back import BackPlan
     from deployer.rollout.diffs import Diff
@@ -40,9 +41,20 @@ def plan_lines(proposal: Proposal, *, diff: bool) -> Iterator[str]:
         yield f"  CLOSED, {closed.gate.value}: {closed.why}: {closed.opens}"
     if any(may_be_broken(closed.gate) for closed in proposal.gates.closed):
         yield '  deploy --break-glass "REASON" would pass what is closed'
+    yield from lint_lines(proposal.linted)
     # What somebody edited by hand is shown even where the rest is not: it is the reason of a refusal.
     for part in (*proposal.drifted, *(proposal.diffs if diff else ())):
         yield from diff_lines(part)
+
+
+def lint_lines(linted: Linted) -> Iterator[str]:
+    """What the rules found that refuses or warns, each on its line."""
+    for found in linted.found:
+        one = found.finding
+        if one.severity.value != "info" or found in linted.refusing:
+            word = "REFUSED" if found in linted.refusing else one.severity.value
+            where = f" ({names(found.hosts)})" if found.hosts else ""
+            yield f"  lint: {word}: {one}{where}"
 
 
 def between_lines(between: Between) -> Iterator[str]:
@@ -91,6 +103,7 @@ def plan_json(proposal: Proposal) -> dict[str, Any]:
         },
         "waves": [list(wave) for wave in proposal.plan.waves],
         "gates": [dict(gate) for gate in proposal.gates.as_json()],
+        "findings": [found.as_json() for found in proposal.linted.found],
         "diffs": [_diff_json(d) for d in (*proposal.drifted, *proposal.diffs)],
     }
 

@@ -19,6 +19,7 @@ from pydantic import ConfigDict, Field
 
 from deployer.config import terms
 from deployer.config.gates import Gates, Signers
+from deployer.config.lint import Lint
 from deployer.config.locate import find_playbook
 from deployer.config.rehearse import BY_DEFAULT, RehearseSection
 from deployer.model import Amount, Target
@@ -274,6 +275,9 @@ class PlaybookFile:
     health: Annotated[Health, Field(description="How checks are repeated.")] = Health()
     rollout: Annotated[Rollout, Field(description="How a release spreads over the hosts.")] = Rollout()
     gates: Annotated[Gates, Field(description="What has to be true before any deployment.")] = _OPEN
+    lint: Annotated[Lint, Field(description="Which findings of deployer check refuse.")] = field(
+        default_factory=Lint
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,8 @@ def reason(result: Result) -> str | None:
 def _next(result: Result, kind: str, inventory: str) -> str:
     if kind == "deploy" and ending_so(result, HostOutcome.PREPARED) and not result.exit_code:
         return f"to make it live: deployer deploy {clean(inventory)}"
+    if kind == "rollback" and result.quarantined and not result.exit_code:
+        return f"mend the configuration in git, then: deployer deploy {clean(inventory)}"
     after = NEXT.get(kind, NEXT_AFTER_DEPLOY)
     doubtful = unproved(result, kind)
     who = names(doubtful) if doubtful else "the fleet"

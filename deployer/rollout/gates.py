@@ -65,6 +65,11 @@ class Gatekeeping:
         """All that are closed, in one line; ``None``: the way is free."""
         return refusal(self.refusing) if self.refusing else None
 
+    @property
+    def options(self) -> Mapping[str, str]:
+        """What the history keeps: why gates were broken, if any were."""
+        return {"break_glass": self.reason} if self.broken and self.reason else {}
+
     def as_json(self) -> tuple[Mapping[str, Any], ...]:
         """For ``--json`` and the journal."""
         return tuple(each.as_json(broken=each in self.broken) for each in self.closed)

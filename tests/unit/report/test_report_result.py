@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,19 @@ def test_nothing_to_recover_is_one_sentence() -> None:
         "Next: nothing to do",
     ]
     assert ended.as_json()["id"] is None
+
+
+def test_what_is_kept_in_quarantine_is_said_and_in_the_document() -> None:
+    failed = replace(_result(Outcome.ROLLED_BACK, 4, "rolled_back:1"), quarantined=(NEW,))
+    assert f"Kept: {NEW} is quarantined: nobody deploys it until it is released" in result_summary(failed)
+    assert result_json(failed)["quarantined"] == [NEW]
+    back = result_summary(replace(failed, exit_code=0), kind="rollback", inventory="prod")
+    assert back.endswith("Next: mend the configuration in git, then: deployer deploy prod")
+
+
+def test_closed_gates_are_in_the_document_and_come_back_from_it() -> None:
+    gate = {"gate": "freeze", "why": "frozen", "opens": "later", "release": None, "broken": False}
+    shut = replace(_result(Outcome.REFUSED, 3, "untouched:1"), gates=(gate,), quarantined=(NEW,))
+    assert Result.from_json(shut.as_json()) == shut
+    plain = _result(Outcome.DEPLOYED, 0, "deployed:1")
+    assert Result.from_json(plain.as_json()) == plain

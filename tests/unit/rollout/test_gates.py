@@ -288,7 +288,8 @@ def test_what_is_broken_is_named_with_who_and_why() -> None:
         "BREAK-GLASS by ann@ops1 ('the shop is down') passes: frozen by 'weekend'"
     )
     assert [gate["broken"] for gate in broken.as_json()] == [True]
-    assert Gatekeeping().refusal is None
+    assert (broken.options, shut.options) == ({"break_glass": "the shop\nis down"}, {})
+    assert (Gatekeeping().refusal, Gatekeeping(reason="in vain").options) == (None, {})
 
 
 def test_every_gate_may_be_broken_today() -> None:
