@@ -41,4 +41,5 @@ def told(error: HostError) -> str:
     """What a host said, with the line of nginx, or of the validator, that decided."""
     details = error.details if isinstance(error, AgentError) and not isinstance(error, Busy) else ()
     line = next((d for d in details if "[emerg]" in d), details[0] if details else "")
-    return f"{error} {line}" if line else str(error)
+    said = line.rpartition("[emerg] ")[2].partition(": ")[2]
+    return f"{error} {line}" if line and not (said and said in str(error)) else str(error)

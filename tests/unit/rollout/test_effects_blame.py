@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from deployer.barriers import Quarantined
+from deployer.config.rehearse import BY_DEFAULT
 from deployer.errors import HostError, NotProved, Stopped
 from deployer.host.reply import Switched
 from deployer.model import Ownership
@@ -15,6 +16,7 @@ from deployer.rollout.blame import ANSWERS, Blame, Unwell
 from deployer.rollout.effects import DeployEffects, HostRun
 from deployer.rollout.guards import Deadlines
 from deployer.rollout.plan import Action, HostPlan, Permissions
+from deployer.rollout.rehearsing import Rehearsals
 from deployer.rollout.saga import Step
 from deployer.rollout.survey import Contact
 from tests.unit.seen import OTHER_COMMIT, release, tree
@@ -68,8 +70,8 @@ def effects_of(blame: Blame, **hosts: Host) -> DeployEffects:
         run = HostRun(contact, plan, SAME if name == "web2" else NEW, NEW.manifest, cast("Any", host))
         run.own = Ownership("d1", 4, "me@here")
         runs[name] = run
-    own, never = ("d1", "me@here"), cast("Any", None)
-    return DeployEffects(runs, own, Permissions(), Deadlines(60), blame, rehearsals=never)
+    own, rehearsals = ("d1", "me@here"), Rehearsals(BY_DEFAULT)
+    return DeployEffects(runs, own, Permissions(), Deadlines(60), blame, rehearsals=rehearsals)
 
 
 def unwell(*failing: str) -> Unwell:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from deployer.errors import ConfigRefused
 from deployer.model import Amount, State
 from deployer.rollout.engine import Recorder, Run
 from deployer.rollout.saga import STEPS, HostLog, Step
-from deployer.rollout.summing import wave_results
+from deployer.rollout.summing import told, wave_results
 from deployer.rollout.waves import Fleet, Member, Phase, Policy, orders, split
 
 POLICY = Policy(waves=(Amount(1), Amount(100, percent=True)))
@@ -121,3 +122,11 @@ def test_a_deployment_that_was_refused_has_waves_that_never_began() -> None:
         (("web1",), "not started", 0.0),
         (("web2", "web3"), "not started", 0.0),
     ]
+
+
+def test_the_line_that_decided_is_told_once() -> None:
+    line = '2026/11/22 21:30:15 [emerg] 9#9: limit_req "shop" uses the "$uri" key'
+    bare = ConfigRefused("nginx refuses it.", host="web1", code=65, details=(line,))
+    assert told(bare) == f"nginx refuses it. {line}"
+    named = 'The rehearsal refuses it (limit_req "shop" uses the "$uri" key).'
+    assert told(ConfigRefused(named, host="web1", code=65, details=(line,))) == named
