@@ -68,7 +68,8 @@ def effects_of(blame: Blame, **hosts: Host) -> DeployEffects:
         run = HostRun(contact, plan, SAME if name == "web2" else NEW, NEW.manifest, cast("Any", host))
         run.own = Ownership("d1", 4, "me@here")
         runs[name] = run
-    return DeployEffects(runs, ("d1", "me@here"), Permissions(), Deadlines(60), blame)
+    allowed, nobody = Permissions(), cast("Any", None)  # nothing is rehearsed here
+    return DeployEffects(runs, ("d1", "me@here"), allowed, Deadlines(60), blame, rehearsals=nobody)
 
 
 def unwell(*failing: str) -> Unwell:
