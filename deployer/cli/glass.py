@@ -12,7 +12,7 @@ BreakGlass = Annotated[
         "--break-glass",
         metavar="REASON",
         envvar="DEPLOYER_BREAK_GLASS",
-        help="Pass closed gates (freeze, after, signature, quarantine); journalled with who and why.",
+        help="Pass closed gates (freeze, after, signature, quarantine, lint); journalled with who and why.",
     ),
 ]
 NoQuarantine = Annotated[
