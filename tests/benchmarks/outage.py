@@ -1,7 +1,7 @@
 """The outage of 12 June replayed under load: ``python -m tests.benchmarks.outage``, as root.
 
 Five hosts, users on fresh connections; a good update first and last, to know that nothing fails by itself.
-``--peer`` pushes a variant with a plain Fabric script as well, and counts for ten seconds until somebody reverts.
+``--peer`` pushes a variant with a plain Fabric script as well, and counts for ten seconds.
 """
 
 from __future__ import annotations

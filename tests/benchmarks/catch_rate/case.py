@@ -117,7 +117,8 @@ def write_base(tree: Path) -> None:
         shutil.copyfile(Path("/etc/nginx", name), tree / name)
     for private in (tree / "htpasswd").iterdir():
         private.chmod(0o640)
-        os.chown(private, 0, WWW_DATA)
+        if os.geteuid() == 0:
+            os.chown(private, 0, WWW_DATA)
     (tree / "sites-enabled").mkdir()
     for site in SITES:
         (tree / enabled(site)).symlink_to(f"/etc/nginx/sites-available/{site}")

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from deployer.lab.host import LabHost
-from tests.benchmarks.catch_rate.case import BASE
+from tests.benchmarks.catch_rate.case import BASE, WWW_DATA
 
 APP = Path(__file__).with_name("app.py")
 APP_S = 7200.0  #: it ends by itself after that
@@ -106,7 +106,7 @@ def write_tree(host: LabHost, tree: Path) -> None:
     for name in ("modules-enabled", "modules-available"):
         (live / name).mkdir(exist_ok=True)
     for private in (live / "htpasswd").glob("*"):
-        os.chown(private, 0, 33)
+        os.chown(private, 0, WWW_DATA)
 
 
 def load(host: LabHost) -> str:
