@@ -94,7 +94,12 @@ def failed(step: str) -> list[Mapping[str, Any]]:
         ({"outcome": "deployed"}, 0, [], Net.NONE),
         ({"outcome": "rolled_back"}, 4, failed("verify"), Net.CANARY),
         ({"outcome": "refused"}, 3, failed("rehearse"), Net.REHEARSAL),
-        ({"outcome": "refused"}, 3, failed("compare"), Net.COMPARISON),
+        (
+            {"outcome": "refused", "reason": "web1: the candidate answers worse than"},
+            3,
+            failed("rehearse"),
+            Net.COMPARISON,
+        ),
         ({"outcome": "refused", "reason": "lint: 1 error"}, 3, [], Net.LINT),
         ({"outcome": "refused", "reason": "nginx -t says no"}, 3, failed("prepare"), Net.VALIDATION),
     ],

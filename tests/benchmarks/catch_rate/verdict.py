@@ -34,9 +34,10 @@ _STEPS = {
     "verify": Net.CANARY,
     "confirm": Net.CANARY,
 }
+_COMPARED = r"answers? worse"
 #: For steps that hold several nets, and refusals without a journal: what the reason talks of.
 _WORDS = (
-    (Net.COMPARISON, r"answers? (differ|got worse|is worse|would)|compar|--accept-change|expect_changes"),
+    (Net.COMPARISON, rf"{_COMPARED}|compared"),
     (Net.REHEARSAL, r"rehears|transition|already (in use|taken|listens)|port clash"),
     (Net.LINT, r"\blint\b|deployer check"),
     (Net.VALIDATION, r"nginx -t|validat"),
@@ -71,6 +72,8 @@ def net_of(
     failed = next((str(e["step"]) for e in events if e.get("host") and e.get("state") == "failed"), "")
     if document.get("outcome") in ("rolled_back", "stuck"):
         return Net.CANARY
+    if failed == "rehearse" and re.search(_COMPARED, reason):
+        return Net.COMPARISON  # answers are compared while the candidate runs in rehearsal
     if failed in _STEPS:
         return _STEPS[failed]
     return next((net for net, words in _WORDS if re.search(words, reason, re.IGNORECASE)), Net.VALIDATION)
