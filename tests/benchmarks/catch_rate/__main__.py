@@ -78,6 +78,7 @@ def judge(lane: Lane, case: Case) -> Verdict:
     if isinstance(case, Good):
         options += case.options
         options += [word for pattern in case.accept for word in ("--accept-change", pattern)]
+        options += ["--reason", case.story] if case.accept else []
     ended, users, events = lane.deploy(case, options)
     net = net_of(ended.document, ended.exit_code, events, ended.said)
     verdict = Verdict(

@@ -85,10 +85,10 @@ def _reasons(document: Mapping[str, Any]) -> str:
 
 
 def warnings(said: str) -> tuple[str, ...]:
-    """The lines of stderr that a careful operator would stop at."""
-    return tuple(
-        line.strip() for line in said.splitlines() if re.search(r"warning|changed|worse", line, re.IGNORECASE)
-    )
+    """The lines of stderr that a careful operator would stop at; that a page has another length is none."""
+    found = (line.strip() for line in said.splitlines())
+    telling = re.compile(r"\b(warning|worse)\b|\schanged$", re.IGNORECASE)
+    return tuple(line for line in found if telling.search(line) and "another content" not in line)
 
 
 def report(verdicts: Iterable[Verdict]) -> str:

@@ -63,7 +63,7 @@ HEADERS = [
             )
         },
         ends=("www: home", "shop: home", "shop: orders", "www: style sheet's headers"),
-        accept=("*orchard.example*",),
+        accept=("*.orchard.example",),
     ),
     Good(
         "request-header-added",
@@ -279,7 +279,7 @@ SAME = [
             _WWW: swap(
                 (
                     "    location /fruit/ {\n        rewrite ^/fruit/(.*)$ /products/$1 permanent;\n    }",
-                    "    location ~ ^/fruit/(?<page>.*)$ {\n        return 301 https://www.orchard.example/products/$page;\n    }",
+                    "    location ~ ^/fruit/(?<page>.*)$ {\n        return 301 https://www.orchard.example/products/$page$is_args$args;\n    }",
                 )
             )
         },

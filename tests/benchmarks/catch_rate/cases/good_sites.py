@@ -118,7 +118,7 @@ SITES = [
             ),
         },
         ends=("old: home", "old: a page that moved"),
-        accept=("old.orchard.example*",),
+        accept=("old.orchard.example",),
         options=("--accept-deletions",),
     ),
     Good(
@@ -224,7 +224,7 @@ ADDRESSES = [
         },
         (Ask("www: to the catalogue", f"{WWW}/buy/", 302, location=f"{SHOP}/catalogue/plums$"),),
         ends=("www: to the shop",),
-        accept=("*www.orchard.example/buy/*",),
+        accept=("www.orchard.example/buy/*",),
     ),
     Good(
         "route-removed",
@@ -233,7 +233,7 @@ ADDRESSES = [
         {_WWW: swap(("        alias /srv/press/;", "        return 410;"))},
         (Ask("www: press is gone", f"{WWW}/press/kit.html", 410),),
         ends=("www: press kit",),
-        accept=("*www.orchard.example/press/*",),
+        accept=("www.orchard.example/press/*",),
     ),
     Good(
         "shop-closed-on-purpose",
@@ -263,7 +263,7 @@ ADDRESSES = [
                 "the sorry page is no page",
             )
         ),
-        accept=("*shop.orchard.example*",),
+        accept=("shop.orchard.example",),
     ),
     Good(
         "plain-to-tls-everywhere",
@@ -284,7 +284,7 @@ ADDRESSES = [
             Ask("old: by TLS", "https://old.orchard.example/prices.asp", 301, location=f"{WWW}/prices$"),
         ),
         ends=("old: home", "old: a page that moved"),
-        accept=("*old.orchard.example*",),
+        accept=("old.orchard.example",),
     ),
     Good(
         "port-moved-on-purpose",
