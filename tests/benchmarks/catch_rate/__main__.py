@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
 import sys
@@ -41,14 +42,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     verdicts = measure(cases, options.jobs)
     print(report(verdicts))
-    print(f"{len(verdicts)} changes in {time.monotonic() - began:.0f} s, {options.jobs} at a time.")
+    print(
+        f"{len(verdicts)} of {len(cases)} changes in {time.monotonic() - began:.0f} s, {options.jobs} at a time."
+    )
     if options.json is not None:
         options.json.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=1) + "\n")
     return 0
 
 
 def measure(cases: Sequence[Case], jobs: int) -> list[Verdict]:
-    """Deploy each in a lab of ``jobs`` hosts; in the order of the cases."""
+    """Deploy each in a lab of ``jobs`` hosts; in the order of the cases. Ctrl-C: those that are done."""
+    done: list[Verdict] = []
     with tempfile.TemporaryDirectory(prefix="catch-rate-") as name:
         directory = Path(name)
         write_certificates(directory / "certificates")
@@ -61,15 +65,17 @@ def measure(cases: Sequence[Case], jobs: int) -> list[Verdict]:
                     Lane(host, where, certificates=directory / "certificates", ssh_config=lab.ssh_config)
                 )
 
-            def one(case: Case) -> Verdict:
+            def one(case: Case) -> None:
                 lane = lanes.get()
                 try:
-                    return judge(lane, case)
+                    done.append(judge(lane, case))
                 finally:
                     lanes.put(lane)
 
-            with ThreadPoolExecutor(len(lab.hosts)) as pool:
-                return list(pool.map(one, cases))
+            with contextlib.suppress(KeyboardInterrupt), ThreadPoolExecutor(len(lab.hosts)) as pool:
+                list(pool.map(one, cases))
+    order = [case.name for case in cases]
+    return sorted(done, key=lambda verdict: order.index(verdict.name))
 
 
 def judge(lane: Lane, case: Case) -> Verdict:
@@ -93,7 +99,7 @@ def judge(lane: Lane, case: Case) -> Verdict:
         asked=users.asked,
         failed=users.failed,
         met=users.why,
-        told=warnings(ended.said) if net is Net.NONE else (),
+        told=warnings(ended.said, lane.every_day) if net is Net.NONE else (),
     )
     print(f"{verdict.kind} {verdict.name}: {verdict.net}, exit {ended.exit_code}, {ended.seconds:.1f} s, "
           f"{verdict.failed} of {verdict.asked} requests failed", file=sys.stderr, flush=True)  # fmt: skip

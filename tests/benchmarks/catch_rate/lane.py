@@ -93,7 +93,9 @@ class Lane:
     def _furnish(self) -> None:
         place(self.host, self._certificates, self._base_tree)
         self._to_base_commit()
-        if (ended := self.deployer("deploy")).exit_code:
+        ended = self.deployer("deploy")
+        self.every_day = ended.said  #: what it says when nothing is wrong
+        if ended.exit_code:
             raise RuntimeError(f"the base itself is not deployed: {ended.document or ended.said}")
         self._base_release = self._live()
 

@@ -34,6 +34,7 @@ _STEPS = {
     "verify": Net.CANARY,
     "confirm": Net.CANARY,
 }
+_LINE_NUMBER = re.compile(r":\d+:")
 _COMPARED = r"answers? worse"
 #: For steps that hold several nets, and refusals without a journal: what the reason talks of.
 _WORDS = (
@@ -84,11 +85,21 @@ def _reasons(document: Mapping[str, Any]) -> str:
     return " ".join(str(host.get("reason") or "") for host in hosts.values())
 
 
-def warnings(said: str) -> tuple[str, ...]:
-    """The lines of stderr that a careful operator would stop at; that a page has another length is none."""
+def warnings(said: str, known: str = "") -> tuple[str, ...]:
+    """The lines of stderr that a careful operator would stop at; that a page has another length is none.
+
+    :param known: what the same command said of the base: whoever sees it every day does not stop at it.
+    """
+    every_day = {_LINE_NUMBER.sub(":", line.strip()) for line in known.splitlines()}
     found = (line.strip() for line in said.splitlines())
     telling = re.compile(r"\b(warning|worse)\b|\schanged$", re.IGNORECASE)
-    return tuple(line for line in found if telling.search(line) and "another content" not in line)
+    return tuple(
+        line
+        for line in found
+        if telling.search(line)
+        and "another content" not in line
+        and _LINE_NUMBER.sub(":", line) not in every_day
+    )
 
 
 def report(verdicts: Iterable[Verdict]) -> str:
