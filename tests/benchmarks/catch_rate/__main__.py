@@ -42,9 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     verdicts = measure(cases, options.jobs)
     print(report(verdicts))
-    print(
-        f"{len(verdicts)} of {len(cases)} changes in {time.monotonic() - began:.0f} s, {options.jobs} at a time."
-    )
+    took_s = time.monotonic() - began
+    print(f"{len(verdicts)} of {len(cases)} changes in {took_s:.0f} s, {options.jobs} at a time.")
     if options.json is not None:
         options.json.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=1) + "\n")
     return 0
