@@ -397,7 +397,7 @@ CERTIFICATES = [
     Good(
         "tls-stronger",
         "TLS",
-        "TLS 1.3 only, no tickets.",
+        "TLS 1.3 only, no tickets; whoever knows nothing newer than 1.2 is shut out, and that is meant.",
         {
             "conf.d/tls.conf": swap(
                 (
@@ -406,6 +406,7 @@ CERTIFICATES = [
                 )
             )
         },
+        accept=("*",),
     ),
     Good(
         "tls-added-to-a-plain-port",
