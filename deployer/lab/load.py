@@ -41,7 +41,7 @@ class LoadReport:
     began: float  #: Unix time in seconds
     ended: float
     total: int
-    failed: int  #: answered with 500 or more, or not answered in full
+    failed: int  #: answered with 500 or more, or not in full; with ``expect``, with anything else than that
     by_status: dict[str, int]  #: "200", "503", "refused", "timeout" … → how many
     first_failure: float | None  #: Unix time at which the first failed request began
     last_failure: float | None
@@ -71,13 +71,16 @@ class Load:
         path: str = "/",
         port: int = 80,
         timeout_s: float = 2.0,
+        expect: str = "",
     ) -> None:
         """Start; returns when the first requests are on their way.
 
         :param addresses: asked in turn; IPv6 without brackets.
         :param rate: requests per second, all addresses together.
+        :param expect: what a user came for: an answer that is not 200 with this in its body is a failure too,
+            and another page with 200 is counted as ``wrong page``.
         """
-        order = _Order(tuple(addresses), rate, host, path, port, timeout_s)
+        order = _Order(tuple(addresses), rate, host, path, port, timeout_s, expect)
         self._timeout_s = timeout_s
         self._child = subprocess.Popen(
             [sys.executable, "-I", __file__, json.dumps(asdict(order))],
@@ -141,10 +144,17 @@ class _Order:
     path: str
     port: int
     timeout_s: float
+    expect: str
+
+    @property
+    def worst_good(self) -> int:
+        """The highest status that is no failure."""
+        return 200 if self.expect else 499
 
 
 @dataclass(slots=True)
 class _Tally:
+    worst_good: int
     began: float = field(default_factory=time.time)
     by_status: Counter[str] = field(default_factory=Counter)
     failures: list[tuple[float, str, str]] = field(default_factory=list)
@@ -157,7 +167,7 @@ class _Tally:
     def count(self, at: float, address: str, outcome: str, took_s: float) -> None:
         self.by_status[outcome] += 1
         self.times_ms[round(took_s * 1000)] += 1
-        if outcome.isdigit() and int(outcome) < 500:
+        if outcome.isdigit() and int(outcome) <= self.worst_good:
             return
         self.failed += 1
         self.first = at if self.first is None else min(self.first, at)
@@ -195,8 +205,8 @@ def _median(counts: Counter[int]) -> float:
 class _Answer(asyncio.Protocol):
     """One request on its own connection; ``done`` becomes the outcome."""
 
-    def __init__(self, request: bytes) -> None:
-        self._request = request
+    def __init__(self, request: bytes, expect: bytes) -> None:
+        self._request, self._expect = request, expect
         self._data = bytearray()
         self.done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -209,11 +219,14 @@ class _Answer(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.done.done():
-            self.done.set_result("reset" if error else outcome_of(bytes(self._data)))
+            self.done.set_result("reset" if error else outcome_of(bytes(self._data), self._expect))
 
 
-def outcome_of(answer: bytes) -> str:
-    """The status of a complete HTTP/1 answer, or what is wrong with it."""
+def outcome_of(answer: bytes, expect: bytes = b"") -> str:
+    """The status of a complete HTTP/1 answer, or what is wrong with it.
+
+    :param expect: to be in the body of a 200.
+    """
     if not answer:
         return "empty"
     head, separator, body = answer.partition(b"\r\n\r\n")
@@ -223,7 +236,7 @@ def outcome_of(answer: bytes) -> str:
     for line in head.lower().split(b"\r\n"):
         if line.startswith(b"content-length:") and len(body) < int(line[15:]):
             return "truncated"
-    return words[1].decode()
+    return "wrong page" if words[1] == b"200" and expect not in body else words[1].decode()
 
 
 class _Stream:
@@ -231,7 +244,8 @@ class _Stream:
         self._order = order
         lines = (f"GET {order.path} HTTP/1.1", f"Host: {order.host}", "User-Agent: lab", "Connection: close")
         self._request = "\r\n".join([*lines, "", ""]).encode()
-        self._tallies = [_Tally()]
+        self._expect = order.expect.encode()
+        self._tallies = [_Tally(order.worst_good)]
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -255,7 +269,7 @@ class _Stream:
                 break
             self._tasks.add(task := asyncio.create_task(self._phase(self._tallies[-1])))
             task.add_done_callback(self._tasks.discard)
-            self._tallies.append(_Tally())
+            self._tallies.append(_Tally(self._order.worst_good))
         loop.remove_reader(sys.stdin.fileno())
         await asyncio.gather(*self._tasks)
         if word == "stop":
@@ -296,7 +310,7 @@ class _Stream:
         try:
             async with asyncio.timeout(self._order.timeout_s):
                 transport, protocol = await loop.create_connection(
-                    lambda: _Answer(self._request), address, self._order.port
+                    lambda: _Answer(self._request, self._expect), address, self._order.port
                 )
                 return await protocol.done
         except TimeoutError:
@@ -313,7 +327,7 @@ class _Stream:
 
 
 def _sum(tallies: list[_Tally]) -> _Tally:
-    whole = _Tally(began=tallies[0].began)
+    whole = _Tally(tallies[0].worst_good, began=tallies[0].began)
     for tally in tallies:
         whole.by_status += tally.by_status
         whole.times_ms += tally.times_ms

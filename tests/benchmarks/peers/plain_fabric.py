@@ -1,6 +1,7 @@
 """What people write: a Fabric script without any safety. Prints the seconds without the start-up.
 
 Puts a tarball, unpacks it over the live directory, tests, reloads, asks the site once.
+``plain_fabric WORK [PORT]``: the site's port, if it is another one than the benchmark's.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ TIMEOUT_S = 60
 def main() -> None:
     work = Work(Path(sys.argv[1]))
     hosts = work.read_hosts()
+    port = int(sys.argv[2]) if len(sys.argv) > 2 else SITE_PORT
     # No ssh config and no agent: neither has anything to say here, and both cost time.
     settings = {"load_ssh_configs": False, "run": {"hide": True, "in_stream": False}}
 
@@ -34,7 +36,7 @@ def main() -> None:
             connection.run("tar -xzf /tmp/tree.tgz -C /etc/nginx", timeout=TIMEOUT_S)
             connection.run("nginx -t", timeout=TIMEOUT_S)
             connection.run("nginx -s reload", timeout=TIMEOUT_S)
-            return status(connection) == b"200"
+            return status(connection, port) == b"200"
 
     began = time.perf_counter()
     with ThreadPoolExecutor(min(THREADS, len(hosts))) as pool:
@@ -43,9 +45,9 @@ def main() -> None:
     print(f"inside={time.perf_counter() - began:.3f}")
 
 
-def status(connection: Connection) -> bytes:
+def status(connection: Connection, port: int) -> bytes:
     """Status of one GET through the connection."""
-    where = ("127.0.0.1", SITE_PORT)
+    where = ("127.0.0.1", port)
     channel = connection.client.get_transport().open_channel("direct-tcpip", where, where, timeout=TIMEOUT_S)
     channel.settimeout(TIMEOUT_S)
     channel.sendall(b"GET / HTTP/1.0\r\nHost: bench\r\n\r\n")

@@ -1,0 +1,113 @@
+"""A user's question, the answer that a user is content with, and the client that asks it."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+TIMEOUT_S = 6.0
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request, and what a good answer looks like. Whatever is not named does not matter.
+
+    :ivar url: its host is the name that is asked for and verified; the machine is the client's matter.
+    :ivar status: the good one.
+    :ivar body: a regular expression to be found in the body.
+    :ivar location: a regular expression that the redirect's target matches from its start.
+    :ivar headers: regular expressions to be found in headers of the answer.
+    :ivar without: words that are in no header and not in the body.
+    :ivar send: request headers.
+    :ivar upload: bytes to be sent with POST; 0: GET.
+    :ivar times: so often at once; each answer has to be good.
+    """
+
+    name: str
+    url: str
+    status: int = 200
+    body: str = ""
+    location: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    send: Mapping[str, str] = field(default_factory=dict)
+    upload: int = 0
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; ``trouble`` when no HTTP answer did."""
+
+    status: int = 0
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)  #: names in lower case
+    trouble: str = ""
+
+
+class Client:
+    """Asks one machine over fresh connections."""
+
+    def __init__(self, address: str, authority: Path) -> None:
+        """:param authority: PEM file of the authority that the base's certificates come from."""
+        self._address = address
+        self._tls = ssl.create_default_context(cafile=str(authority))
+
+    def wrong(self, ask: Ask) -> str | None:
+        """Why a user is not content with the answers, ``None`` when content."""
+        for _ in range(ask.times):
+            if why := judge(ask, self.answer(ask)):
+                return why
+        return None
+
+    def answer(self, ask: Ask) -> Answer:
+        """One answer."""
+        parts = urlsplit(ask.url)
+        name, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        connection = http.client.HTTPConnection(name, port, timeout=TIMEOUT_S)
+        try:
+            plain = socket.create_connection((self._address, port), TIMEOUT_S)
+            connection.sock = plain
+            if parts.scheme == "https":
+                connection.sock = self._tls.wrap_socket(plain, server_hostname=name)
+            host = name if parts.port is None else f"{name}:{parts.port}"
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            body = b"x" * ask.upload or None
+            head = {"Host": host, "Connection": "close", "User-Agent": "user", **ask.send}
+            connection.request("POST" if body else "GET", target, body, head)
+            response = connection.getresponse()
+            text = "" if response.status == 101 else response.read().decode("latin-1")
+            headers = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, text, headers)
+        except ssl.SSLError as error:
+            return Answer(trouble=f"TLS: {error.reason or error}")
+        except TimeoutError:
+            return Answer(trouble="no answer in time")
+        except (OSError, http.client.HTTPException) as error:
+            return Answer(trouble=type(error).__name__)
+        finally:
+            connection.close()
+
+
+def judge(ask: Ask, answer: Answer) -> str | None:
+    """Why the answer is not good, ``None`` when it is. Pure."""
+    if answer.trouble:
+        return answer.trouble
+    if answer.status != ask.status:
+        return f"{answer.status} instead of {ask.status}"
+    if not re.search(ask.body, answer.body):
+        return f"another page: {answer.body.strip()[:60]!r}"
+    location = answer.headers.get("location", "")
+    if not re.match(ask.location, location):
+        return f"sent to {location or 'nowhere'}"
+    for name, pattern in ask.headers.items():
+        if not re.search(pattern, answer.headers.get(name.lower(), "")):
+            return f"header {name} is {answer.headers.get(name.lower(), 'missing')}"
+    said = answer.body + repr(answer.headers)
+    return next((f"tells {word!r}" for word in ask.without if word in said), None)

@@ -1,0 +1,1 @@
+<?php // what the real one would run

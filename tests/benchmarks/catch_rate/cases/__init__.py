@@ -1,0 +1,25 @@
+"""The catalogue: changes of the base, bad and good."""
+
+from __future__ import annotations
+
+from tests.benchmarks.catch_rate.case import Bad, Good
+from tests.benchmarks.catch_rate.cases import (
+    bad_access,
+    bad_content,
+    bad_files,
+    bad_names,
+    bad_silent,
+    bad_upstreams,
+    good_changes,
+    good_sites,
+)
+
+BAD: tuple[Bad, ...] = (
+    *bad_names.CASES,
+    *bad_upstreams.CASES,
+    *bad_access.CASES,
+    *bad_files.CASES,
+    *bad_content.CASES,
+    *bad_silent.CASES,
+)
+GOOD: tuple[Good, ...] = (*good_sites.CASES, *good_changes.CASES)
