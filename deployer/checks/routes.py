@@ -1,8 +1,8 @@
 """What can be asked of two configurations, live and candidate, so that their answers can be compared. Pure.
 
 Each address and port × server name × location, and what the access log says people ask for. The union of what
-both configurations know is asked of both. Safe methods only. Under a cap the first to be asked is "/" of each
-name, then the locations; what the candidate changes comes before what it does not.
+both configurations know is asked of both. Safe methods only. Under a cap what the candidate changes comes before
+what it does not, and "/" of each name before the locations.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from urllib.parse import quote
 
 from deployer.checks.compare import Question, concrete
@@ -111,9 +112,12 @@ def derive(
     shunned = (*EXCLUDED, *exclude)
     for sites in (live, candidate):
         asking = _Asking(sites, live, candidate)
-        for server in sites.servers:
-            changed = server.text not in same
-            for route in asking.of(server, seen):
+        many = len(sites.servers) > cap  # then there is room for what changes only
+        asked = [
+            (s.text not in same, asking.of(s, whole=not many or s.text not in same)) for s in sites.servers
+        ]
+        for changed, routes in (*asked, (True, asking.seen(seen))):
+            for route in routes:
                 old = collected.get(route.question)
                 if old is None or (route.origin, not changed) < (old[0], not old[1]):
                     collected[route.question] = (route.origin, changed or bool(old and old[1]), route)
@@ -156,15 +160,18 @@ def covers(pattern: str, question: Question) -> bool:
     everything of it, ``_`` the default server; ``HOST:PORT`` only that port, ``HOST`` each.
     """
     host, slash, path = pattern.partition("/")
+    if slash and not _glob("/" + path).fullmatch(question.path.partition("?")[0]):
+        return False
+    if not host:
+        return True
     asked = "_" if question.name in ("", STRANGER) else question.name
-    hosts = {asked, f"{asked}:{question.port}"}
-    fits_host = not host or any(_glob(host.lower(), text) for text in hosts)
-    return fits_host and (not slash or _glob("/" + path, question.path.partition("?")[0]))
+    known = _glob(host.lower())
+    return any(known.fullmatch(text) for text in (asked, f"{asked}:{question.port}"))
 
 
-def _glob(pattern: str, text: str) -> bool:
-    parts = ("".join({"*": ".*", "?": "."}.get(c, re.escape(c))) for c in pattern)
-    return re.fullmatch("".join(parts), text, re.DOTALL) is not None
+@lru_cache(maxsize=512)
+def _glob(pattern: str) -> re.Pattern[str]:
+    return re.compile("".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in pattern), re.DOTALL)
 
 
 class _Asking:
@@ -176,8 +183,17 @@ class _Asking:
         self.unasked: list[str] = []
         self._maps = _maps(sites)
 
-    def of(self, server: Server, seen: Sequence[tuple[str, str]]) -> Iterator[Route]:
-        """All that can be asked of one server."""
+    def seen(self, asked: Iterable[tuple[str, str]]) -> Iterator[Route]:
+        """What users asked for, wherever somebody has the name."""
+        places = list(dict.fromkeys(self._reached(listen) for listen in self._sites.listens))
+        for name, path in asked:
+            for place in places:
+                choice = self._sites.choose(place, name)
+                if choice is not None and choice.listed:
+                    yield self._route(place, name, path, Origin.SEEN)
+
+    def of(self, server: Server, *, whole: bool) -> Iterator[Route]:
+        """What can be asked of one server: all of it, or its names."""
         names = self._names(server)
         for listen in server.listens:
             place = self._reached(listen)
@@ -192,14 +208,10 @@ class _Asking:
             # A server without a name of its own is only asked for what it does with strangers.
             default, _ = self._sites.default_at(place)
             first = names[0] if names else ("" if default is server else None)
-            if first is None:
+            if first is None or not whole:
                 continue
             for path, origin in self._paths(server):
                 yield self._route(place, first, path, origin)
-            for name, path in seen:
-                choice = self._sites.choose(place, name)
-                if choice is not None and choice.server is server:
-                    yield self._route(place, name, path, Origin.SEEN)
 
     def _reached(self, listen: Listen) -> tuple[str, int]:
         """Where a socket is asked: where neither configuration has a more special one in the way."""
@@ -331,19 +343,27 @@ def _quoted(path: str) -> str | None:
 
 
 def _fair(items: Sequence[tuple[int, bool, Route]], cap: int) -> tuple[Route, ...]:
-    """By origin, changed servers first; where the cap cuts a group, evenly from all of it."""
-    groups: dict[tuple[int, bool], list[Route]] = {}
-    for origin, changed, route in items:
-        # All of a changed server is worth more than the aliases of one that stays as it is.
-        rank = origin if changed or origin <= Origin.NAME else origin + len(Origin)
-        groups.setdefault((rank, not changed), []).append(route)
+    """What changes first, a quarter at least for what does not; by origin, evenly where the cap cuts."""
+    changed = _by_origin(route for _, changed, route in items if changed)
+    same = _by_origin(route for _, changed, route in items if not changed)
+    room = max(cap - sum(map(len, same)), cap - cap // 4)
+    first = _filled(changed, min(room, cap))
+    return (*first, *_filled(same, cap - len(first)))
+
+
+def _by_origin(routes: Iterable[Route]) -> list[list[Route]]:
+    groups: dict[Origin, list[Route]] = {}
+    for route in routes:
+        groups.setdefault(route.origin, []).append(route)
+    return [groups[origin] for origin in sorted(groups)]
+
+
+def _filled(groups: Iterable[list[Route]], room: int) -> tuple[Route, ...]:
     chosen: list[Route] = []
-    for key in sorted(groups):
-        group, room = groups[key], cap - len(chosen)
-        if room <= 0:
+    for group in groups:
+        left = room - len(chosen)
+        if left <= 0:
             break
-        if len(group) > room:
-            step = len(group) / room
-            group = [group[int(i * step)] for i in range(room)]
-        chosen += group
+        step = max(1.0, len(group) / left)
+        chosen += [group[int(i * step)] for i in range(min(left, len(group)))]
     return tuple(chosen)

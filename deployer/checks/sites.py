@@ -7,9 +7,9 @@ inherited from outer blocks. What needs a request to be known (variables, ``if``
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from deployer.checks.nginxconf import Config
 from deployer.checks.nginxtree import Directive
@@ -164,13 +164,19 @@ class Sites:
 
     def default_at(self, place: tuple[str, int]) -> tuple[Server | None, bool]:
         """Who takes unknown names there, and whether it was told to (``default_server``)."""
-        one, here = self.listen_at(place), self.at(place)
-        if one is None or not here:
-            return None, False
-        for server in here:
-            if any(x.default and (x.address, x.port) == (one.address, one.port) for x in server.listens):
-                return server, True
-        return here[0], False
+        one = self.listen_at(place)
+        return (
+            self._defaults.get((one.address, one.port), (None, False)) if one is not None else (None, False)
+        )
+
+    @cached_property
+    def _defaults(self) -> dict[tuple[str, int], tuple[Server, bool]]:
+        found: dict[tuple[str, int], tuple[Server, bool]] = {}
+        for key, here in self._by_listen.items():
+            told = (s for s in here if any(x.default and (x.address, x.port) == key for x in s.listens))
+            server = next(told, None)
+            found[key] = (here[0], False) if server is None else (server, True)
+        return found
 
     def choose(self, place: tuple[str, int], name: str) -> Choice | None:
         """Who answers a name there; ``None``: nobody listens."""
@@ -234,9 +240,20 @@ def read(config: Config) -> Sites:
 def effective(scope: Sequence[Directive], *names: str) -> tuple[Directive, ...]:
     """The directives of these names that hold in the innermost block: any of an inner one hides all outer."""
     for block in reversed(scope):
-        if found := block.all(*names):
-            return tuple(found)
+        named = _named(block)
+        here = [name for name in names if name in named]
+        if here:
+            return named[here[0]] if len(here) == 1 else tuple(block.all(*names))  # in their order
     return ()
+
+
+@lru_cache(maxsize=4096)
+def _named(block: Directive) -> Mapping[str, tuple[Directive, ...]]:
+    """What stands in a block, by name: that of http may hold thousands of servers."""
+    found: dict[str, list[Directive]] = {}
+    for directive in block.block or ():
+        found.setdefault(directive.name, []).append(directive)
+    return {name: tuple(held) for name, held in found.items()}
 
 
 def written(directive: Directive) -> str:
