@@ -1,8 +1,8 @@
 """What can be asked of two configurations, live and candidate, so that their answers can be compared. Pure.
 
 Each address and port × server name × location, and what the access log says people ask for. The union of what
-both configurations know is asked of both. Safe methods only. Under a cap what the candidate changes comes before
-what it does not, and "/" of each name before the locations.
+both configurations know is asked of both. Safe methods only. Under a cap what the candidate changes comes
+before what it does not, and "/" of each name before the locations.
 """
 
 from __future__ import annotations
