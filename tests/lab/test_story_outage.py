@@ -15,6 +15,7 @@ VARIANTS = ("return-503", "server-name")
 
 
 def test_the_outage_does_not_take_place(story: Story) -> None:
+    story.playbook(lint={"fail_on": "error"}, rehearse={"answers": "first_wave"})  # as they are by default
     with Load([host.address for host in story.lab.hosts], rate=60, expect="shop") as load:
         outage.sound(story.lab.repo, "shop 2")
         story.commit({}, "A good update")
