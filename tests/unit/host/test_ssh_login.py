@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,10 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sock = tmp_path / "agent.sock"
     monkeypatch.setenv("SSH_AUTH_SOCK", str(sock))
     process = subprocess.Popen(["ssh-agent", "-D", "-a", str(sock)], stdout=subprocess.DEVNULL)
-    for _ in range(500):
-        if sock.exists():
-            break
-        process.poll()
-        os.sched_yield()
+    deadline = time.monotonic() + 10
+    while not sock.exists():
+        assert time.monotonic() < deadline, "ssh-agent made no socket"
+        time.sleep(0.01)
     yield sock
     process.terminate()
     process.wait(timeout=5)
