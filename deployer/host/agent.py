@@ -6,6 +6,7 @@ Nothing is repeated here: what may be repeated after a lost connection is for th
 from __future__ import annotations
 
 import tarfile
+import time
 from collections.abc import Iterable, Sequence
 
 from deployer.barriers import Quarantined
@@ -17,6 +18,7 @@ from deployer.host.rehearsal import HOLD_S, Rehearsed, Rehearser
 from deployer.host.reply import CORRUPT, FAILED, Switched, VerbAnswer
 from deployer.host.request import Header
 from deployer.host.ssh import Connection
+from deployer.host.traffic import Reading, reading
 from deployer.model import Manifest, Observation, Ownership, Release, Target
 
 # Seconds until a verb's answer must be complete; after that its outcome is unknown.
@@ -264,6 +266,22 @@ class Agent(Rehearser):
         answer = self._call(["paths"], header, timeout_s=QUICK_S, changes=False)
         told = [line.split(" ") for line in answer.verbs[-1].all("path")]
         return tuple((log, name.strip("-").lower(), path) for log, name, path in told)
+
+    def traffic(
+        self, *, since_s: int, until_s: int = 0, width_s: int = 1, limit: int | None = None, timeout_s: float
+    ) -> Reading:
+        """Count requests in nginx's access logs; only counts leave the host.
+
+        :param since_s: how many seconds ago the time begins that is counted.
+        :param until_s: how many seconds ago it ends.
+        :param width_s: seconds that are counted together; at most 5000 spans.
+        :param limit: bytes of each log that are read, from its end; ``None``: 32 MB.
+        """
+        header = [*self._common(), ("since", str(since_s)), ("until", str(until_s)), ("width", str(width_s))]
+        header += [("limit", str(limit))] if limit is not None else []
+        began = time.time()
+        answer = self._call(["traffic"], header, timeout_s=timeout_s, changes=False).verbs[-1]
+        return reading(answer, now=(began + time.time()) / 2)
 
     # What a request is made of
 

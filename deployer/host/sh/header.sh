@@ -4,7 +4,7 @@
 read_header() {
   target='' state='' preserve='' argv='' reload='' deployment='' epoch='' controller='' release='' from='' leaves='' tree_hash=''
   base_release='' commit='' source_hash='' main_identity='' modes='' checks='' holds='' keep='' lines='' hash='' sha256=''
-  preempt='' accept_unproven='' fix_forward='' start='' limit='' survey='' within='' clock_offset='' answers='' keeper='' address='' port='' quarantine='' verbs='' token='' payload='' malformed=''
+  preempt='' accept_unproven='' fix_forward='' start='' limit='' survey='' within='' clock_offset='' answers='' keeper='' address='' port='' quarantine='' since='' until='' width='' verbs='' token='' payload='' malformed=''
   count=0
   while :; do
     IFS= read -r line <&6 || {
@@ -60,6 +60,9 @@ read_header() {
       address) address=$value ;;
       port) port=$value ;;
       quarantine) quarantine=$value ;;
+      since) since=$value ;;
+      until) until=$value ;;
+      width) width=$value ;;
       verbs) verbs=$value ;;
       token) token=$value ;;
       payload) payload=$value ;;
@@ -130,6 +133,8 @@ check_header() {
   [ -z "$keep" ] || is_digits "$keep" || usage "keep"
   [ -z "$lines" ] || is_digits "$lines" || usage "lines"
   [ -z "$limit" ] || is_digits "$limit" || usage "limit"
+  [ -z "$until" ] || is_digits "$until" || usage "until"
+  [ -z "$width" ] || is_digits "$width" || usage "width"
   [ -z "$clock_offset" ] || is_digits "$clock_offset" || usage "clock_offset"
   [ -z "$payload" ] || { is_digits "$payload" && [ "$payload" -le "$payload_limit" ]; } || usage "payload"
 }
