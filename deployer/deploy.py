@@ -26,6 +26,8 @@ from deployer.rollout.engine import Recorder, Run
 from deployer.rollout.guards import Deadlines, Renewals
 from deployer.rollout.health import Physician
 from deployer.rollout.inquiring import Inquiries
+from deployer.rollout.keeping import DIFF, changes_note
+from deployer.rollout.measuring import measured_at_the_end
 from deployer.rollout.plan import Action, HostPlan, Plan
 from deployer.rollout.rehearsing import grouped, rehearsals_of
 from deployer.rollout.resume import policy_note
@@ -134,6 +136,9 @@ class Deployment:
             rules = policy_note(policy(self._context))
             self._recorder.note("plan", State.SUCCEEDED, hosts=hosts, waves=waves_of, policy=rules)
             note_gates(self._recorder, proposal.gates, self._audience)
+            shown = (*proposal.drifted, *proposal.diffs)
+            if changes := changes_note(shown, proposal.between, self._hide):
+                self._recorder.note(DIFF, State.SUCCEEDED, **changes)
             yield
 
     def _decide(self, survey: Survey, prepared: Prepared) -> Result:
@@ -180,7 +185,8 @@ class Deployment:
         for name, error in ill.items():
             self._recorder.note("precheck", State.FAILED, hosts=[name], error=str(error))
         if not ill:
-            self._recorder.note("precheck", State.SUCCEEDED)
+            checks = [check.name for check in self._context.playbook.checks]
+            self._recorder.note("precheck", State.SUCCEEDED, checks=checks)
         return ill
 
     def _carry_out(self, prepared: Prepared, fleet: Fleet, runs: Mapping[str, HostRun]) -> Result:
@@ -211,6 +217,7 @@ class Deployment:
         bad = sentenced(
             self._context, self._recorder, self._journal, blame, contacts, audience=self._audience
         )
+        measured_at_the_end(contacts, end, run)
         result = replace(self._result(prepared, end, run), quarantined=bad)
         if run.bugs:
             self._own.finish(result)

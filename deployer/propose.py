@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from deployer.source.changes import Between
     from deployer.source.git import Commit, Mirror
 
+KEPT_DIFFS = 4  #: different changes that are looked at when nobody reads them before it begins
+
 
 def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience) -> Prepared:
     """Resolve the revision while the hosts are asked, then plan.
@@ -48,12 +50,14 @@ def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience
     plans = [_plan_host(survey, name, releases[name], live, wishes.allowed) for name in survey.contacts]
     plan = planning.whole(plans, context.groups, policy(context))
     veil, earlier = context.veil, _earlier(context, survey)
-    shown = diffs(survey, plan, releases, live, veil=veil, earlier=earlier) if audience.wants_diff else ()
+    # The journal keeps it, too: what changed is the first question when something fails.
+    most = None if audience.wants_diff else KEPT_DIFFS
+    shown = diffs(survey, plan, releases, live, veil=veil, earlier=earlier, most=most)
     edited = [
         drift(survey, p.host, earlier(p.host), veil=veil, wanted=releases[p.host])
         for p in plan.with_action(Action.DRIFTED)
     ]
-    between = _between(context, survey, plan, commit) if audience.wants_diff else None
+    between = _between(context, survey, plan, commit)
     linted = lint_releases(context, {p.host: releases[p.host] for p in plan.with_action(Action.CHANGE)})
     proposal = Proposal(
         context, commit, plan, shown, tuple(d for d in edited if d is not None), between, linted=linted

@@ -25,7 +25,7 @@ def plan_lines(proposal: Proposal, *, diff: bool) -> Iterator[str]:
     """The plan, folded: hosts with the same fate share a line."""
     commit = proposal.commit
     yield f"revision {commit.sha[:12]}  {commit.subject}"
-    if proposal.between is not None:
+    if diff and proposal.between is not None:
         yield from between_lines(proposal.between)
     alike: dict[tuple[Any, ...], list[str]] = {}
     for plan in proposal.plan.hosts.values():

@@ -39,7 +39,7 @@ def reading(said: VerbAnswer, *, now: float) -> Reading:
     :param now: seconds since the epoch, the controller's clock, when it was made.
     """
     clock, start, width = said.number("clock"), said.number("from"), max(1, int(said.number("width", 1)))
-    spans = int((clock - start) // width) + 1
+    spans = max(0, -int((start - said.number("to")) // width))
     requests, failed = [0] * spans, [0] * spans
     for line in said.all("count"):
         words = line.split()

@@ -44,10 +44,12 @@ def diffs(
     *,
     veil: Veil,
     earlier: Earlier,
+    most: int | None = None,
 ) -> tuple[Diff, ...]:
     """What would change, one :class:`Diff` for each pair of what is live and what is wanted.
 
     :param earlier: asked only where there are secrets, which its templates tell from the rest.
+    :param most: so many of them, those of the first waves before others; ``None``: all.
     """
     alike: dict[tuple[str, str], list[str]] = {}
     for name, seen in survey.answered.items():
@@ -55,7 +57,9 @@ def diffs(
         if changes and seen.disk_hash:
             alike.setdefault((seen.disk_hash, releases[name].id), []).append(name)
     found = []
-    for (tree, _), names in alike.items():
+    wave = {name: number for number, names in enumerate(plan.waves) for name in names}
+    first = sorted(alike.items(), key=lambda item: min(wave.get(name, len(wave)) for name in item[1]))
+    for (tree, _), names in first if most is None else first[:most]:
         changes = plan.hosts[names[0]].changes
         if changes is not None:
             known = (releases[names[0]], earlier(names[0]) if veil else None)
@@ -130,10 +134,13 @@ def _files(
         before = contact.agent.fetch(old_paths, limit=LIMIT_BYTES) if old_paths else {}
     except HostError:
         before = {}
-    shown = {}
+    shown: dict[str, tuple[str, ...]] = {}
     for path in sorted((*changes.added, *changes.removed, *changes.modified)):
         entry = release.manifest.by_path.get(path)
         new = None
+        if path in old_paths and path not in before:
+            shown[path] = (f"--- a/{path}", f"+++ b/{path}", "(what it holds now could not be read)")
+            continue
         if entry is not None:
             new = _link(entry.content) if entry.kind is Kind.LINK else release.read(entry.content)
         shown[path] = tuple(text_diff(path, _old(live, path, before), new, shows=show.of(path)))

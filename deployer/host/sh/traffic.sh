@@ -61,6 +61,7 @@ do_traffic() {
   say clock "$clock"
   to=$((${clock%.*} + 1 - ${until:-0})) from=$((${clock%.*} - since))
   say from "$from"
+  say to "$to"
   say width "$width"
   find_logs
   counts='' left=$traffic_logs old_ifs=$IFS
