@@ -66,6 +66,7 @@ FLEET: Mapping[tuple[str, State], str] = {
     ("wave", State.STARTED): "Wave {wave} began: {hosts}",
     ("wave", State.SUCCEEDED): "Wave {wave} is good: {hosts}",
     ("wave", State.FAILED): "Wave {wave} failed: {hosts}",
+    ("impact", State.SUCCEEDED): "The access logs of {hosts} were read",
     ("deployment", State.SUCCEEDED): "The deployment is over, {outcome}",
     ("deployment", State.FAILED): "The deployment is over, {outcome}",
     ("deployment", State.STARTED): "The {kind} began",
@@ -86,5 +87,7 @@ PLAN: Mapping[str, str] = {
 }
 KINDS: Mapping[str, str] = {"deploy": "deployment", "adopt": "adoption"}
 INTERRUPTED = "Interrupted"
+#: What the journal keeps for other parts of the story than its timeline.
+UNTOLD = frozenset({"diff"})
 #: Of a step that was begun and never answered: "web3 began to switch; nothing more is recorded of it".
 UNANSWERED = "began to {doing}; nothing more is recorded of it"

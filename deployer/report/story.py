@@ -145,6 +145,8 @@ def _fleet_text(event: Event) -> str | None:
     tail = f": {why}" if why else ""
     if step == "interrupt":
         return phrases.INTERRUPTED + tail
+    if step in phrases.UNTOLD:
+        return None
     if step == "plan":
         return _plan_text(detail) + tail if event.state is not State.STARTED or detail else None
     if step == "decision":
