@@ -11,9 +11,10 @@ import typer
 
 from deployer.cli.accepting import AcceptChange, Reason, accepted
 from deployer.cli.check import check
-from deployer.cli.common import HERE, Common, Inventory, Yes, errors_told, with_common
+from deployer.cli.common import HERE, Common, Inventory, Yes, with_common
 from deployer.cli.glass import BreakGlass, NoQuarantine
 from deployer.cli.lab import lab
+from deployer.cli.past import history, show
 from deployer.cli.quarantine import quarantine
 from deployer.cli.recover import recover
 from deployer.cli.schema import schema
@@ -296,59 +297,6 @@ def status(inventory: Inventory, *, common: Common) -> None:
     else:
         tell(status_table(found))
     raise typer.Exit(found.exit_code)
-
-
-def history(
-    inventory: Annotated[
-        str | None, typer.Argument(metavar="INVENTORY", help="Only deployments of this inventory.")
-    ] = None,
-    number: Annotated[
-        int, typer.Option("--number", "-n", min=1, envvar="DEPLOYER_NUMBER", help="How many, newest first.")
-    ] = 20,
-    state: Annotated[str | None, typer.Option(envvar="DEPLOYER_STATE", help="URL of the journal.")] = None,
-    json: Annotated[bool, typer.Option("--json", envvar="DEPLOYER_JSON", help="As a JSON document.")] = False,
-) -> None:
-    """List deployments and rollbacks, newest first."""
-    from deployer.journal.store import Store
-    from deployer.report import history_json, history_table
-
-    name = Path(inventory).stem if inventory else None
-    with errors_told(json), Store.open(state, read_only=True) as store:
-        records = store.deployments(name, limit=number)
-    if json:
-        _document({"deployments": history_json(records)})
-    else:
-        tell(history_table(records))
-
-
-def show(
-    deployment: Annotated[
-        str, typer.Argument(metavar="ID", help="Id of a deployment, or its beginning; 'last' is the newest.")
-    ],
-    format_: Annotated[
-        str,
-        typer.Option(
-            "--format", metavar="text|markdown|json", envvar="DEPLOYER_FORMAT", help="How it is told."
-        ),
-    ] = "text",
-    state: Annotated[str | None, typer.Option(envvar="DEPLOYER_STATE", help="URL of the journal.")] = None,
-    json: Annotated[bool, typer.Option("--json", envvar="DEPLOYER_JSON", help="--format json.")] = False,
-) -> None:
-    """Tell one deployment as a timeline: its post-mortem.
-
-    Times are UTC.
-    """
-    from deployer.errors import UsageError
-    from deployer.journal.store import Store
-    from deployer.report import timeline
-
-    chosen: Any = "json" if json else format_
-    if chosen not in ("text", "markdown", "json"):
-        raise UsageError(f"--format {format_!r} is not known; it is text, markdown or json")
-    with errors_told(json), Store.open(state, read_only=True) as store:
-        record = store.deployment(deployment)
-        events = store.events(record.id)
-    tell(timeline(record, events, format=chosen))
 
 
 def _signals() -> Signals:

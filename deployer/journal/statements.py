@@ -32,6 +32,7 @@ WHERE id = :which
 """
 EVENTS = "SELECT * FROM event WHERE deployment = :deployment ORDER BY seq"
 NEWEST_FIRST = "SELECT * FROM deployment{where} ORDER BY started DESC, id DESC LIMIT :limit"
+INVENTORIES = "SELECT DISTINCT inventory FROM deployment ORDER BY inventory"
 FITS = "(id LIKE :begins ESCAPE '/' OR id LIKE :ends ESCAPE '/')"
 
 

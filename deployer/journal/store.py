@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from difflib import get_close_matches
@@ -219,9 +219,32 @@ class Store:
         """Rollbacks there since, newest first."""
         return self._deployments(*kept_out.ROLLED_BACK, limit=200, inventory=inventory, since=since)
 
+    def page(
+        self,
+        where: Sequence[str],
+        parameters: Parameters,
+        *,
+        before: DeploymentRecord | None = None,
+        limit: int,
+    ) -> tuple[DeploymentRecord, ...]:
+        """Deployments of which all this is true, newest first.
+
+        :param where: conditions of our own, in SQL; what people say is in ``parameters``.
+        :param before: only those that come after it in this order: the next page.
+        """
+        said = {**parameters, "limit": limit}
+        if before is not None:
+            where = [*where, "(started < :at OR (started = :at AND id < :last))"]
+            said |= {"at": before.started, "last": before.id}
+        return self._deployments(*where, **said)
+
     def unfinished(self, inventory: str) -> tuple[DeploymentRecord, ...]:
         """Deployments of an inventory that run, or whose controller was lost, newest first."""
         return self.deployments(inventory, unfinished=True)
+
+    def inventories(self) -> tuple[str, ...]:
+        """The inventories that anything was ever done on, by name."""
+        return tuple(row["inventory"] for row in self._rows(statements.INVENTORIES, {}))
 
     def known(self, deployment: str) -> DeploymentRecord | None:
         """One deployment by its whole id; ``None``: this journal has never heard of it."""

@@ -13,7 +13,7 @@ from deployer.model import DeploymentRecord, Event, HostOutcome, Outcome, State
 from deployer.report.exposure import Ended, stays
 from deployer.report.result import reason
 from deployer.report.story import BAD, LOUD, failures, lines_of, text_of
-from deployer.report.words import clean, names
+from deployer.report.words import clean, clock, names
 
 
 class Fault(StrEnum):
@@ -28,6 +28,7 @@ class Fault(StrEnum):
     CONTROLLER = "controller"  #: the machine that deployed
     JOURNAL = "journal"
     RULE = "rule"  #: a gate, a lint rule, an unfinished deployment in the way
+    UNSEEN = "unseen"  #: every check passed, and an operator took it back
     UNKNOWN = "unknown"
 
 
@@ -81,6 +82,13 @@ def cause_of(record: DeploymentRecord, events: Sequence[Event]) -> Cause | None:
             sure = "The new release was not live anywhere: this is not its fault."
             return Cause(Fault.BEFORE, sentence, "precheck", hosts, (said,), sure, event.time)
     return _without_a_step(record, events)
+
+
+def unseen(undone: DeploymentRecord) -> Cause:
+    """Of one that went well, and that a rollback took back later."""
+    sentence = f"every check passed, and {clean(undone.who)} took it back at {clock(undone.started)}"
+    sure = "What was wrong with it no check saw, and the journal does not say."
+    return Cause(Fault.UNSEEN, sentence, sure=sure, at=undone.started)
 
 
 def _of_a_step(forward: Sequence[Event], events: Sequence[Event]) -> Cause:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from shlex import quote
 
 from deployer.model import DeploymentRecord, Event, HostOutcome, State
-from deployer.report.cause import Cause, Fault, cause_of, failed_undos
+from deployer.report.cause import Cause, Fault, cause_of, failed_undos, unseen
 from deployer.report.ending import ended, headline
 from deployer.report.exposure import Ended, Stay, stays
 from deployer.report.followups import Case, Task, tasks
@@ -43,11 +43,13 @@ class Around:
     :ivar undoes: what a rollback took back, with its events.
     :ivar later: those of the same inventory that came after, oldest first.
     :ivar undone_by: ids among ``later`` that took this one back.
+    :ivar undoing: their events.
     """
 
     undoes: tuple[DeploymentRecord, Sequence[Event]] | None = None
     later: Sequence[DeploymentRecord] = ()
     undone_by: frozenset[str] = frozenset()
+    undoing: Sequence[Event] = ()
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,11 @@ def explain(record: DeploymentRecord, events: Sequence[Event], around: Around | 
     :param events: in the order of the journal.
     """
     around = around or Around()
-    found, traffic, cause = stays(events), traffic_of(events), cause_of(record, events)
+    found, traffic = stays([*events, *around.undoing]), traffic_of(events)
+    undone = next((each for each in around.later if each.id in around.undone_by), None)
+    cause = cause_of(record, events) or (unseen(undone) if undone is not None else None)
     change = change_of(around.undoes[1] if around.undoes is not None else events)
-    trouble = record.finished is None or bool(record.exit_code)
+    trouble = record.finished is None or bool(record.exit_code) or undone is not None
     blamed = _blamed(cause, change)
     case = Case(record, events, cause, change, blamed, found, traffic)
     everybody = tuple(record.result.hosts) if record.result is not None else ()
@@ -283,7 +287,7 @@ def _unknown(case: Case) -> list[Unknown]:
     for why, hosts in _by_reason(unmeasured(case.traffic, case.stays)).items():
         text = f"How many requests failed on {names(hosts)}: {why}"
         found.append(Unknown(text, f"{shown} --measure {quote(record.inventory)}"))
-    wanted = case.cause is not None and case.cause.fault in (Fault.CONFIG, Fault.UNKNOWN)
+    wanted = case.cause is not None and case.cause.fault in (Fault.CONFIG, Fault.UNKNOWN, Fault.UNSEEN)
     if wanted and not case.change.known and record.kind == "deploy":
         found.append(Unknown("What exactly changed: the journal has no diff of it", _git(case)))
     elif wanted and case.change.hunks and not case.blamed.hunks:
@@ -321,7 +325,7 @@ def _unreachable(record: DeploymentRecord) -> list[str]:
 
 
 def _git(case: Case) -> str | None:
-    """The command that shows the change, where both ends are commits."""
+    """The command that shows the change: by git where both ends are commits, else by asking the hosts."""
     hosts = case.plan.get("hosts")
     sources = (
         [plan.get("from") for plan in hosts.values() if isinstance(plan, dict)]
@@ -330,6 +334,8 @@ def _git(case: Case) -> str | None:
     )
     commits = [str(source).partition("-")[0] for source in sources if source]
     old = next((c for c in commits if len(c) == 12 and set(c) <= set("0123456789abcdef")), None)
-    if old is None or not case.record.commit:
+    if not case.record.commit:
         return None
+    if old is None:
+        return f"deployer plan {quote(case.record.inventory)} --rev {clean(case.record.commit[:12])}"
     return f"git diff {old} {clean(case.record.commit[:12])}"

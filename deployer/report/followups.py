@@ -161,6 +161,23 @@ def _lost(case: Case) -> Iterator[Task]:
     )
 
 
+def _unseen(case: Case) -> Iterator[Task]:
+    yield Task(
+        "Write the check that was missing",
+        f"{_none_or(case.checks)}: ask those who took it back what they saw, and write it down as a check "
+        "(`checks:`, docs/checks.md), so that the next deployment sees it first.",
+    )
+    yield Task(
+        "Mend the configuration in git", f"{_what(case)}; until then a deployment brings the same again."
+    )
+
+
+def _none_or(checks: tuple[str, ...] | None) -> str:
+    if checks is None:
+        return "which checks there were is not recorded"
+    return f"{names(checks)} saw nothing" if checks else "there are no checks in the playbook"
+
+
 def _busy(case: Case) -> Iterator[Task]:
     yield Task(
         "Talk to whoever was at work",
@@ -187,6 +204,7 @@ _BY_FAULT = {
     Fault.DRIFT: _drift,
     Fault.LOST: _lost,
     Fault.BUSY: _busy,
+    Fault.UNSEEN: _unseen,
     Fault.CONTROLLER: _controller,
     Fault.JOURNAL: _journal,
 }

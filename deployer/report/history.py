@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from deployer.model import DeploymentRecord
-from deployer.report.words import clean, duration, iso, minute
+from deployer.report.words import clean, duration, iso, minute, names
 
 HEADER = ("ID", "WHEN (UTC)", "INVENTORY", "WHAT", "REVISION", "OUTCOME", "HOSTS", "TOOK", "WHO")
 
 
-def history_table(records: Sequence[DeploymentRecord]) -> str:
-    """Aligned columns, a line each, in the order given (the journal's: newest first)."""
+def history_table(records: Sequence[DeploymentRecord], *, hosts: Callable[[str], bool] | None = None) -> str:
+    """Aligned columns, a line each, in the order given (the journal's: newest first).
+
+    :param hosts: of these hosts it is said how they ended.
+    """
     if not records:
         return "The journal has no deployment yet."
     rows = [HEADER, *map(_row, records)]
+    if hosts is not None:
+        ends = ["THERE", *(_there(record, hosts) for record in records)]
+        rows = [(*row, end) for row, end in zip(rows, ends, strict=True)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(_line(row, widths) for row in rows)
 
@@ -68,6 +74,14 @@ def _row(record: DeploymentRecord) -> tuple[str, ...]:
         "-" if seconds is None else duration(seconds),
         clean(record.who),
     )
+
+
+def _there(record: DeploymentRecord, hosts: Callable[[str], bool]) -> str:
+    alike: dict[str, list[str]] = {}
+    for name, host in record.result.hosts.items() if record.result is not None else ():
+        if hosts(name):
+            alike.setdefault(host.outcome.replace("_", " "), []).append(name)
+    return "; ".join(f"{names(found)}: {outcome}" for outcome, found in alike.items()) or "-"
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from deployer.model import DeploymentRecord, Event
-from deployer.report.exposure import Stay
 from deployer.report.explanation import Around, Explanation, explain
+from deployer.report.exposure import Stay
 from deployer.report.history import record_json
 from deployer.report.html import html
 from deployer.report.impact import measured
