@@ -31,7 +31,8 @@ NF >= 3 && $3 ~ /^ [1-5][0-9][0-9] / && match($1, stamp) {
   text = substr($1, RSTART + 1, 26)
   if (text != before) { before = text; at = epoch_of(text) }
   if (!known++ || at < first) first = at
-  if (at < from || at >= to) next
+  # Our own checks are no users.
+  if (at < from || at >= to || $6 == "deployer-check") next
   span = from + int((at - from) / width) * width
   total[span]++
   if (substr($3, 2, 1) == "5") failed[span]++
