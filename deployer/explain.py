@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from deployer.errors import HostError, UsageError
 from deployer.journal.search import Wanted, search
 from deployer.model import DeploymentRecord, Event, Outcome, State
-from deployer.report.around import Lookout, ordered, suspect
+from deployer.report.around import Lookout, Note, ordered, suspect
 from deployer.report.explanation import Around
 from deployer.report.exposure import stays
 from deployer.rollout.measuring import IMPACT, LEAD_S, measure
@@ -17,6 +17,7 @@ from deployer.rollout.survey import Survey
 
 if TYPE_CHECKING:
     from deployer.context import Context
+    from deployer.journal.database import Row
     from deployer.journal.store import Store
     from deployer.report.when import When
 
@@ -111,5 +112,19 @@ def look_around(store: Store, when: When, minutes: float, inventory: str | None 
         ),
         None,
     )
+    rows = store.quarantine_between(since, when.seconds)
+    kept = tuple(note for row in rows for note in _notes(row, inventory) if since <= note.at <= when.seconds)
     inventories = store.inventories() if inventory is None else (inventory,)
-    return Lookout(when, since, ordered(near), tuple(reversed(later)), nearest, inventories)
+    return Lookout(when, since, ordered(near), tuple(reversed(later)), nearest, inventories, kept)
+
+
+def _notes(row: Row, inventory: str | None) -> list[Note]:
+    if inventory not in (None, row["inventory"]):
+        return []
+    release, where = row["release_id"], row["inventory"]
+    came = f"{where}: {release} was put in quarantine by {row['deployment']}: {row['why']}"
+    notes = [Note(row["since"], came)]
+    if row["released"] is not None:
+        released = f"{where}: {release} was released from quarantine by {row['released_by']}"
+        notes.append(Note(row["released"], released, opens=True))
+    return notes

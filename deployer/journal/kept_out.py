@@ -16,6 +16,11 @@ VALUES (:inventory, :hash, :release_id, :deployment, :since, :why)
 ON CONFLICT (inventory, hash, deployment) DO NOTHING
 """
 HELD = "SELECT * FROM quarantine WHERE released IS NULL{where} ORDER BY since, hash, deployment"
+BETWEEN = """
+SELECT * FROM quarantine
+WHERE (since >= :since AND since <= :until) OR (released >= :since AND released <= :until)
+ORDER BY since, hash, deployment
+"""
 RELEASE = """
 UPDATE quarantine SET released = :released, released_by = :released_by
 WHERE inventory = :inventory AND hash = :hash AND released IS NULL

@@ -219,6 +219,10 @@ class Store:
         """Rollbacks there since, newest first."""
         return self._deployments(*kept_out.ROLLED_BACK, limit=200, inventory=inventory, since=since)
 
+    def quarantine_between(self, since: float, until: float) -> tuple[Row, ...]:
+        """What came into quarantine, or was released from it, in that time, oldest first."""
+        return tuple(self._rows(kept_out.BETWEEN, {"since": since, "until": until}))
+
     def page(
         self,
         where: Sequence[str],

@@ -47,6 +47,18 @@ class Suspect:
 
 
 @dataclass(frozen=True)
+class Note:
+    """Something else that happened near that time, and changed no host by itself.
+
+    :ivar opens: it let something be deployed that was kept out before.
+    """
+
+    at: float
+    text: str
+    opens: bool = False
+
+
+@dataclass(frozen=True)
 class Lookout:
     """The answer.
 
@@ -54,6 +66,7 @@ class Lookout:
     :ivar later: begun after it: no cause of it, perhaps its cure.
     :ivar nearest: the last one before all that which changed something.
     :ivar inventories: those that were looked at.
+    :ivar notes: what came into quarantine or was released from it.
     """
 
     when: When
@@ -62,6 +75,7 @@ class Lookout:
     later: tuple[DeploymentRecord, ...]
     nearest: DeploymentRecord | None
     inventories: tuple[str, ...]
+    notes: tuple[Note, ...] = ()
 
 
 def suspect(record: DeploymentRecord, events: Sequence[Event], since: float, at: float) -> Suspect:
@@ -136,6 +150,8 @@ def _lines(look: Lookout) -> Iterator[str]:
         yield f"     {each.words}; the last of it {before} before"
         yield f"     deployer show {clean(each.record.id)}"
     yield from (f"  -  {_who(each.record)} {each.words}" for each in idle)
+    for note in sorted(look.notes, key=lambda note: (not note.opens, -note.at)):
+        yield f"  -  {clock(note.at)}  {clean(note.text)}"
     if look.later:
         yield "Begun after it, so not its cause, but perhaps its cure:"
         yield from (f"  {clock(record.started)}  {_who(record)}" for record in look.later)
@@ -153,6 +169,8 @@ def _who(record: DeploymentRecord) -> str:
     subject = f' "{record.subject}"' if record.subject else ""
     outcome = "not finished" if record.outcome is None else str(record.outcome).replace("_", " ")
     of = f" of {what}{subject}" if what else ""
+    if glass := record.options.get("break_glass"):
+        outcome += f", with break-glass: {glass}"
     return clean(f"{record.inventory}: {kind} {record.id}{of} by {record.who}: {outcome}")
 
 
@@ -172,6 +190,9 @@ def around_json(look: Lookout) -> dict[str, Any]:
                 "deployment": record_json(each.record),
             }
             for each in look.suspects
+        ],
+        "quarantine": [
+            {"at": iso(note.at), "text": clean(note.text), "released": note.opens} for note in look.notes
         ],
         "later": [record_json(record) for record in look.later],
         "nearest_before": None if look.nearest is None else record_json(look.nearest),

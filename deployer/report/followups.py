@@ -90,14 +90,13 @@ def _config(case: Case) -> Iterator[Task]:
     cause = case.cause
     if cause is None:
         return
-    yield Task(
-        "Mend the configuration in git", f"{_what(case)}; until then a deployment brings the same again."
-    )
+    yield _mend(case)
     if cause.step == "verify":
         yield Task(
             "Have it found before a host serves it",
             "the validator accepted it on every host, so users of the first wave were the test: "
-            "rehearse it, write a lint rule for it, or let it pass through a staging fleet first.",
+            "rehearse it (`rehearse`), write a lint rule for it, or have it pass a staging fleet first "
+            "(`gates.after`).",
         )
         if case.checks == ():
             yield Task(
@@ -109,7 +108,7 @@ def _config(case: Case) -> Iterator[Task]:
         yield Task(
             "Rehearse such changes",
             "the validator accepts what a running nginx then refuses to load; "
-            "a rehearsal loads it for real, aside.",
+            "a rehearsal (`rehearse`) loads it for real, aside.",
         )
     else:
         yield Task(
@@ -117,6 +116,16 @@ def _config(case: Case) -> Iterator[Task]:
             f"`deployer deploy {case.inventory} --prepare-only --yes` in the pipeline says the same and "
             "changes no host.",
         )
+
+
+def _mend(case: Case) -> Task:
+    kept = case.record.result.quarantined if case.record.result is not None else ()
+    listed = f"`deployer quarantine list {case.inventory}`"
+    if kept:
+        until = f"nobody deploys {', '.join(map(clean, kept))} until it is released ({listed})."
+    else:
+        until = f"until then a deployment may bring the same again, unless it is in quarantine ({listed})."
+    return Task("Mend the configuration in git", f"{_what(case)}; {until}")
 
 
 def _what(case: Case) -> str:
@@ -167,9 +176,7 @@ def _unseen(case: Case) -> Iterator[Task]:
         f"{_none_or(case.checks)}: ask those who took it back what they saw, and write it down as a check "
         "(`checks:`, docs/checks.md), so that the next deployment sees it first.",
     )
-    yield Task(
-        "Mend the configuration in git", f"{_what(case)}; until then a deployment brings the same again."
-    )
+    yield _mend(case)
 
 
 def _none_or(checks: tuple[str, ...] | None) -> str:
