@@ -28,7 +28,7 @@ ul, ol { padding-left: 1.4rem; }
 li { margin: .25rem 0; }
 code, pre { font: .875rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
 code { background: var(--panel); padding: .05rem .3rem; border-radius: .25rem; }
-pre code { background: none; padding: 0; }
+pre code { display: block; width: max-content; min-width: 100%; background: none; padding: 0; }
 pre { background: var(--panel); border: 1px solid var(--line); border-radius: .4rem; padding: .6rem .8rem;
   overflow-x: auto; overflow-wrap: normal; white-space: pre; tab-size: 4; }
 .badge { display: inline-block; padding: .1rem .6rem; border-radius: 1rem; font-weight: 600; font-size: .9rem;
@@ -93,6 +93,7 @@ footer { margin-top: 3rem; color: var(--muted); font-size: .875rem; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10.5pt; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+  pre code { width: auto; }
   h2, h3 { break-after: avoid; }
   figure, li, tr, .decided { break-inside: avoid; }
   .badge, .decided, .timeline > li.failed, .add, .del, svg * { print-color-adjust: exact; }
