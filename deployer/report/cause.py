@@ -151,7 +151,8 @@ def _without_a_step(record: DeploymentRecord, events: Sequence[Event]) -> Cause:
         return Cause(Fault.CONTROLLER, sentence, sure="The journal has no failure before its last line.")
     stopped = record.outcome is Outcome.INTERRUPTED or why == "not confirmed"
     fault = next((fault for words, fault in _WORDS if words in why), None)
-    fault = fault or (Fault.STOPPED if stopped else Fault.RULE if why else Fault.UNKNOWN)
+    refused = record.outcome is Outcome.REFUSED
+    fault = fault or (Fault.STOPPED if stopped else Fault.RULE if refused and why else Fault.UNKNOWN)
     return Cause(fault, why or "the journal does not say why", evidence=(why,) if why else ())
 
 
