@@ -146,6 +146,9 @@ def _without_a_step(record: DeploymentRecord, events: Sequence[Event]) -> Cause:
     lost = tuple(name for name, host in hosts.items() if host.outcome is HostOutcome.UNREACHABLE)
     if lost:
         return Cause(Fault.LOST, f"{names(lost)} could not be reached: {why}", "plan", lost, (why,))
+    if "the lint found " in why:
+        sure = "The rules read the files alone; no host was asked to change anything."
+        return Cause(Fault.CONFIG, why, "lint", evidence=(why,), sure=sure)
     if record.finished is None:
         sentence = "nothing says how it ended: it still runs, or its controller was lost"
         return Cause(Fault.CONTROLLER, sentence, sure="The journal has no failure before its last line.")

@@ -110,6 +110,12 @@ def _config(case: Case) -> Iterator[Task]:
             "the validator accepts what a running nginx then refuses to load; "
             "a rehearsal (`rehearse`) loads it for real, aside.",
         )
+    elif cause.step == "lint":
+        yield Task(
+            "Ask the rules before it is merged",
+            f"`deployer check {case.inventory}` in the pipeline says the same, and needs no host "
+            "(docs/lint.md).",
+        )
     else:
         yield Task(
             "Ask the validator before it is merged",

@@ -15,7 +15,7 @@ from deployer.model import Event
 from deployer.report.words import clean
 
 STEP = "diff"
-_PLACE = re.compile(r" in (/[^\s:]+):(\d{1,7})")
+_PLACE = re.compile(r"( in /|lint found )([^\s:]+):(\d{1,7})\b")
 _HEADER = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@")
 _STATUS = re.compile(r"\bgot ([1-5][0-9][0-9])\b|\banswered ([1-5][0-9][0-9])\b|\b(5[0-9][0-9])\b")
 _QUOTED = re.compile(r'"([^"]{3,80})"')
@@ -115,10 +115,11 @@ def blame(hunks: Sequence[Hunk], said: Sequence[str], hosts: Sequence[str]) -> B
     own = [hunk for hunk in there if set(hunk.hosts) & set(hosts)] or there
     for line in said:
         if (place := _PLACE.search(line)) is not None:
-            if found := _at(own, place[1], int(place[2])):
-                return Blamed(tuple(found), proved=True, why="nginx names this place")
-            if found := _in(own, place[1]):
-                return Blamed(tuple(found), why=f"nginx names {place[1]}, which changed elsewhere")
+            path, who = f"/{place[2]}", "the lint" if "lint" in place[1] else "nginx"
+            if found := _at(own, path, int(place[3])):
+                return Blamed(tuple(found), proved=True, why=f"{who} names this place")
+            if found := _in(own, path):
+                return Blamed(tuple(found), why=f"{who} names {place[2]}, which changed elsewhere")
     if len(own) == 1:
         return Blamed(tuple(own), why="it is the whole change")
     for words in _words(said):

@@ -193,7 +193,7 @@ def outage(found: Sequence[Stay], traffic: Traffic | None) -> list[tuple[str, st
     """Start and end, in the form of a post-mortem."""
     time = span(found)
     if time is None:
-        return [("None", "no host was left with a release that failed")]
+        return [("Outage", "none: no host was left with a release that failed")]
     began, ended = time
     said = [("Start", f"{clock(began)} (the first host was switched)")]
     if ended is None:

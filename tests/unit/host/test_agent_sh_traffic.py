@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ class Ground:
         lines = "".join(f"  access_log {log} main buffer=32k;\n" for log in logs)
         (self.target / "conf.d/site.conf").write_text(f"server {{\n{lines}  # access_log off;\n}}\n")
 
-    def ask(self, shell: tuple[str, ...] = ("sh",), code: int = 0, **header: object) -> VerbAnswer:
+    def ask(self, shell: tuple[str, ...] = ("sh",), code: int = 0, **header: Any) -> VerbAnswer:
         values = {"target": self.target, "state": self.target.parent / "state", "argv": "nginx"}
         text = "".join(f"{key}={value}\n" for key, value in {**values, **header}.items()) + "\n"
         done = subprocess.run(
@@ -196,7 +197,7 @@ def test_several_logs_are_added(ground: Ground, tmp_path: Path) -> None:
     "header",
     [{}, {"since": "x"}, {"since": 5, "until": 5}, {"since": 10**6, "width": 1}, {"since": 5, "width": 0}],
 )
-def test_nonsense_is_refused(ground: Ground, header: dict[str, object]) -> None:
+def test_nonsense_is_refused(ground: Ground, header: dict[str, Any]) -> None:
     ground.ask(code=64, **header)
 
 

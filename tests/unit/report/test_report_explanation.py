@@ -114,6 +114,19 @@ def test_a_refusal_exposed_nobody(record: Make) -> None:
     assert not any("--measure" in str(each.command) for each in told.unknown)
 
 
+def test_what_the_lint_found_is_a_place(record: Make) -> None:
+    said = f"the lint found {SITE}:11: A whole site answers with an error [left-over-return]: correct it"
+    result = Result(ID, Outcome.REFUSED, 3, None, said, {}, (), 1.0)
+    told = story(record(finished=NOON + 1, outcome=Outcome.REFUSED, exit_code=3, result=result), diff(BOTH))
+    assert told.cause is not None
+    assert (told.cause.fault, told.cause.step) == ("config", "lint")
+    assert told.blamed.proved
+    assert told.blamed.why == "the lint names this place"
+    assert [hunk.path for hunk in told.blamed.hunks] == [SITE]
+    assert [task.title for task in told.tasks][1] == "Ask the rules before it is merged"
+    assert told.outage == (("Outage", "none: no host was left with a release that failed"),)
+
+
 @pytest.mark.parametrize(
     ("events", "result", "fault", "task"),
     [
