@@ -48,7 +48,7 @@ def sentence(ran: Ran, code: int = 2) -> str:
         (["history", "--number", "0"], "--number"),
         (["history", "--number", "many"], "--number"),
         (["history", "--state", "state.db"], "--state"),
-        (["show", "last", "--format", "html"], "html"),
+        (["show", "last", "--format", "pdf"], "pdf"),
         (["show", "nobody"], "nobody"),
         (["deploy", "lab", "--yes", "--lock-wait", "soon"], "--lock-wait"),
         (["unlock", "nowhere"], "nowhere"),
