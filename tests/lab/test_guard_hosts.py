@@ -109,13 +109,13 @@ class TestSystemd:
 
     def test_a_service_carries_it_that_no_reload_of_systemd_restarts(self, agent: AgentOn) -> None:
         first, second = two(agent)
-        activated(agent, second, first, 3.0)
+        activated(agent, second, first, 6.0)
         units = agent.host.run(["systemctl", "list-units", "--plain", "--no-legend", "deployer-guard-*"])
         assert "running" in units.stdout
         for _ in range(3):
             agent.host.run(["systemctl", "daemon-reload"])
         assert agent.observe().one("guard") == "armed"
-        wait_for(lambda: agent.observe().one("guard") == "fired", "back", within_s=6.0)
+        wait_for(lambda: agent.observe().one("guard") == "fired", "back", within_s=12.0)
         assert_back(agent, first, "guard")
         assert agent.host.run(["systemctl", "is-active", "nginx"]).stdout.strip() == "active"
         wait_for(lambda: not carriers(agent.host), "its process is gone")

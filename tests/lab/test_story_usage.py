@@ -41,7 +41,7 @@ def test_a_wrong_playbook_names_line_and_key(nobody: Story) -> None:
         f"source:\n  repo: {repo}\nhealth:\n  bake: soon\n": ("nginx.yml:4", "bake"),
         f"source:\n  repo: {repo}\n  repo: {repo}\n": ("nginx.yml:3", "repo"),
         f"source:\n  repo: {repo}\n ref: [\n": ("nginx.yml:3",),
-        f"source:\n  repo: {repo}\nlint: {{fail_on: error}}\n": ("nginx.yml:3", "lint"),
+        f"source:\n  repo: {repo}\nnotify: []\n": ("nginx.yml:3", "notify"),
         "checks: []\n": ("nginx.yml", "source"),
         "": ("nginx.yml",),
     }
@@ -113,11 +113,11 @@ def test_json_is_said_also_when_it_goes_wrong_early(story: Story) -> None:
 def test_help_lists_what_is_there_and_nothing_else(story: Story) -> None:
     ran = story.run("--help")
     assert ran.code == 0
-    there = "init adopt plan deploy rollback status recover unlock history show schema lab quarantine"
+    there = "init check adopt plan deploy rollback status recover unlock history show schema lab quarantine"
     for command in there.split():
         assert f"\n  {command} " in ran.out, command
         assert story.run(command, "--help").code == 0
-    for later in ("watch", "schedule", "staging", "drill", "check"):
+    for later in ("watch", "schedule", "staging", "drill"):
         assert f"\n  {later} " not in ran.out
 
 
