@@ -66,18 +66,31 @@ def _unknown(insight: Foresight, question: Question, host: str, before: str) -> 
     return _registered(host) not in ours and not _led_there(insight, host)
 
 
-_RULES: tuple[Rule, ...] = (_nobody,)
+def _plain(insight: Foresight, question: Question, old: AnswerClass, new: AnswerClass) -> str | None:
+    """From TLS back to plain HTTP, where it stayed with TLS."""
+    sockets = [s.listen_at(question.place) for s in (insight.live, insight.candidate)]
+    if not all(x is not None and x.tls for x in sockets):
+        return None
+    target, was = _target(question, new, "https"), _target(question, old, "https")
+    if target is None or target.scheme != "http" or (was is not None and was.scheme != "https"):
+        return None
+    if not (old.shown or was is not None) or _host(target) not in (question.name, was and _host(was)):
+        return None
+    return f"redirected to {new.location}: from TLS back to plain HTTP"
+
+
+_RULES: tuple[Rule, ...] = (_nobody, _plain)
 
 
 # --- names
 
 
-def _target(question: Question, answer: AnswerClass) -> SplitResult | None:
+def _target(question: Question, answer: AnswerClass, scheme: str = "http") -> SplitResult | None:
     """Where an answer leads; ``None``: nowhere, or to what is no URL."""
     if answer.location is None or answer.status is None or not 300 <= answer.status < 400:
         return None
     try:
-        return urlsplit(urljoin(f"http://{question.name or 'localhost'}{question.path}", answer.location))
+        return urlsplit(urljoin(f"{scheme}://{question.name or 'localhost'}{question.path}", answer.location))
     except ValueError:
         return None
 

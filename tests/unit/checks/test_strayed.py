@@ -60,3 +60,16 @@ def test_where_live_sends_users_already_is_somewhere() -> None:
     insight = foresight(LIVE, LIVE)
     insight.before = {at("/pay"): moved("https://pay.elsewhere.org/")}
     assert strayed(insight, SHOP, moved(HOME), moved("https://pay.elsewhere.org/x")) is None
+
+
+TLS = Question("127.0.0.1", 443, "shop.example.com")
+
+
+@pytest.mark.parametrize("old", [page(), moved(HOME), moved("/x"), moved("https://www.shop.example.com/")])
+def test_from_tls_back_to_plain_is_worse(old: AnswerClass) -> None:
+    plain = moved("http://shop.example.com/")
+    assert "back to plain" in str(verdict(old, plain, TLS))
+    assert verdict(old, plain, SHOP) is None  # it was plain all the time
+    assert verdict(old, moved("http://elsewhere.org/"), TLS) != str(verdict(old, plain, TLS))
+    assert verdict(plain, moved("http://shop.example.com/x"), TLS) is None
+    assert verdict(old, moved("/y"), TLS) is None
