@@ -12,8 +12,10 @@ from collections.abc import Callable
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from deployer.checks.asked import AnswerClass, Question, Rank
-from deployer.checks.foresight import Foresight
-from deployer.checks.routes import STRANGER
+from deployer.checks.foresight import Foresight, Standing
+from deployer.checks.routes import BELOW, STRANGER
+from deployer.checks.sites import Location, Server, effective
+from deployer.checks.upstreams import passed
 
 Rule = Callable[[Foresight, Question, AnswerClass, AnswerClass], str | None]
 
@@ -79,7 +81,85 @@ def _plain(insight: Foresight, question: Question, old: AnswerClass, new: Answer
     return f"redirected to {new.location}: from TLS back to plain HTTP"
 
 
-_RULES: tuple[Rule, ...] = (_nobody, _plain)
+def _another(insight: Foresight, question: Question, old: AnswerClass, new: AnswerClass) -> str | None:
+    """A page of another kind, from somebody else, where the candidate has nothing of its own for it.
+
+    Either alone is everyday: an application that moved, a page that became a document. Both together are a
+    request that fell through to the wrong place.
+    """
+    was, now = insight.standing(insight.live, question), insight.standing(insight.candidate, question)
+    if was is None or now is None or not (old.shown and new.shown) or insight.typed(question):
+        return None
+    one, two = _kind(old), _kind(new)
+    if not one or not two or one == two or _is_new(now.location, was.server):
+        return None
+    if not _parted(_handler(was, question), _handler(now, question)):
+        return None
+    here = now.location.title if now.location is not None else now.server.title
+    kinds = [answer.page.kind for answer in (old, new) if answer.page is not None]
+    return f"{kinds[0]} before, {kinds[-1]} now: somebody else answers ({here})"
+
+
+def _nowhere(insight: Foresight, question: Question, old: AnswerClass, new: AnswerClass) -> str | None:
+    """A path that exists nowhere is a page now, where the site had a page of its own that said so.
+
+    That every path is a page is how an application of one page works; but it says so by ``try_files``, and
+    never had a page for what is not found.
+    """
+    if old.status != 404 or not question.path.partition("?")[0].endswith(BELOW):
+        return None
+    was, now = insight.standing(insight.live, question), insight.standing(insight.candidate, question)
+    if was is None or now is None:
+        return None
+    if not _not_found(was, pretends=False) or not _not_found(now, pretends=True):
+        return None
+    target = f" to {new.location}" if new.location else ""
+    return f"404 before, {new.text}{target} now: error_page hides that a page is missing"
+
+
+_RULES: tuple[Rule, ...] = (_nobody, _plain, _another, _nowhere)
+
+
+# --- who answers
+
+
+def _kind(answer: AnswerClass) -> str:
+    """What sort of content it is; empty: not known."""
+    said = answer.page.kind if answer.page is not None else ""
+    return next((name for name, pattern in _KINDS if pattern.fullmatch(said)), "")
+
+
+def _is_new(location: Location | None, before: Server) -> bool:
+    if location is None:
+        return False
+    return all((x.kind, x.pattern) != (location.kind, location.pattern) for x in before.every)
+
+
+def _handler(standing: Standing, question: Question) -> tuple[str, frozenset[str]]:
+    """How a request is answered, and by whom: what passes it on, a text, or a directory."""
+    block = standing.scope[-1]
+    if block.first("return") is not None:
+        return "text", frozenset(a for d in block.all("return") for a in d.args)
+    on = passed(standing.sites, standing.location, question.path)
+    if on is not None:
+        return "passed", on.members
+    places = effective(standing.scope, "root", "alias")
+    return "files", frozenset(d.args[0].rstrip("/") for d in places if d.args)
+
+
+def _parted(one: tuple[str, frozenset[str]], two: tuple[str, frozenset[str]]) -> bool:
+    return one != two and (one[0] != two[0] or one[1].isdisjoint(two[1]))
+
+
+def _not_found(standing: Standing, *, pretends: bool) -> bool:
+    """Whether ``error_page`` has a page for 404 that keeps the status, or one that pretends to be another."""
+    for directive in effective(standing.scope, "error_page"):
+        *codes, page = directive.args or ("",)
+        if "404" in codes:
+            other = any(re.fullmatch(r"=[23]\d\d", code) for code in codes)
+            led = re.match(r"https?://|\$scheme://", page) is not None
+            return (other or led) is pretends and "=" not in codes
+    return False
 
 
 # --- names
