@@ -21,6 +21,7 @@
     │       ├── Fenced                 we are not the owner any more
     │       ├── Reverted               nobody confirmed the release in time: the guard took it back
     │       ├── ConfigRefused          the validator said no to the candidate
+    │       │   └── AnswersWorse       it would be served, and answers worse than live
     │       ├── Drifted                live is not what its manifest says
     │       └── NotProved              switched, but memory is not proved to hold the release
     ├── RolledBack                 4   failed, and every changed host is back
@@ -141,6 +142,8 @@ class AgentError(HostError):
     :param details: the validator's or nginx's own lines, newest last.
     """
 
+    net = ""  #: what refused, for the journal, where the step alone does not say it
+
     def __init__(self, message: str, *, host: str, code: int = 0, details: tuple[str, ...] = ()) -> None:
         self.code, self.details = code, details
         super().__init__(message, host=host)
@@ -160,6 +163,12 @@ class Reverted(AgentError):
 
 class ConfigRefused(AgentError):
     """The validator on the host said no to the candidate; the host is unchanged."""
+
+
+class AnswersWorse(ConfigRefused):
+    """The rehearsed candidate answers worse than what is live; ``details`` are the table of both."""
+
+    net = "comparison"
 
 
 class Drifted(AgentError):

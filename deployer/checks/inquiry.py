@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -22,6 +22,7 @@ from deployer.checks.predictions import CALM, predictions
 from deployer.checks.reach import Transport, reopen
 from deployer.checks.routes import CAP, STRANGER, Questions, covers, derive
 from deployer.checks.sites import Sites
+from deployer.checks.strayed import strayed
 from deployer.checks.touch import streams
 
 DEADLINE_S = 45.0
@@ -113,7 +114,8 @@ class Inquirer:
                 before[question] = _steadier(before[question], again.get(question))
                 after[question] = now.get(question, after[question])
             found = self._compared(before, after)
-        extra = [*self._led_astray(before, after), *self._repeated(before, after)]
+        extra = [*self._strayed(before, after), *self._led_astray(before, after)]
+        extra += self._repeated(before, after)
         extra += [*self._older_clients(before, after), *self._passwords(before, after)]
         extra += [*self._unborn(after), *self._foretold()]
         found = self._with(found, extra)
@@ -183,6 +185,16 @@ class Inquirer:
         changed = [d for d in changed if d.question not in {w.question for w in worse}]
         worse.sort(key=lambda d: d.question.name in ("", STRANGER))  # what has a name says more to people
         return replace(found, worse=tuple(worse), changed=tuple(changed))
+
+    def _strayed(
+        self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]
+    ) -> Iterator[Difference]:
+        for question in self._origins:
+            old, new = before.get(question), after.get(question)
+            if old is None or new is None or new.broken:
+                continue
+            if reason := strayed(self._insight, question, old, new):
+                yield Difference(question, reason, old, new)
 
     def _led_astray(
         self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]

@@ -150,6 +150,15 @@ def _access(case: _Case) -> str | None:
     return f"{case.old.text} before, {case.new.text} now: {what}"
 
 
+def _behind(case: _Case) -> str | None:
+    """What a password guarded and is not there any more, though nobody took the password away."""
+    if case.insight is None or case.old.status != 401 or case.new.status not in (404, 410):
+        return None
+    if case.insight.opened(case.question):
+        return None
+    return f"401 before, {case.new.text} now: what was behind the password is gone"
+
+
 def _headers(case: _Case) -> str | None:
     old, new = case.old.page, case.new.page
     if case.insight is None or old is None or new is None:
@@ -228,4 +237,4 @@ def _doubtful(case: _Case) -> str | None:
     return case.insight.suspicion(case.question, new)
 
 
-_RULES = (_rank, _certificate, _redirect, _access, _headers, _content, _doubtful)
+_RULES = (_rank, _certificate, _redirect, _access, _behind, _headers, _content, _doubtful)

@@ -83,7 +83,8 @@ def _ports(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple[
 def _closed(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
     if access(now.scope) is not Access.CLOSED or access(was.scope) is Access.CLOSED:
         return None
-    if insight.closed_on_purpose(question, was, now):
+    fresh = now.choice.listed and not was.choice.listed  # nobody came for that name before
+    if fresh or insight.closed_on_purpose(question, was, now):
         return None
     return "closed to the public (allow, deny)"
 

@@ -242,6 +242,8 @@ def _story(error: DeployerError, began: float) -> dict[str, Any]:
     story: dict[str, Any] = {"error": str(error), "seconds": round(time.monotonic() - began, 3)}
     if isinstance(error, AgentError):
         story["code"] = error.code
+        if error.net:
+            story["net"] = error.net
     if failing := getattr(error, "failing", ()):
         story["failing"] = list(failing)
     if details := getattr(error, "details", ()):

@@ -11,7 +11,7 @@ from deployer.checks.inquiry import Inquirer, Inquiry, Scope
 from deployer.checks.nginxconf import files_of_dump, parse
 from deployer.checks.routes import seen_by
 from deployer.checks.sites import Sites, read
-from deployer.errors import AgentError, ConfigRefused, Stopped
+from deployer.errors import AgentError, AnswersWorse, Stopped
 from deployer.rollout.shown import document, table
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Inquiries:
     def __call__(self, run: HostRun, rehearsed: Rehearsed) -> Mapping[str, Any]:
         """Ask and compare. Returns what the journal should keep.
 
-        :raises ConfigRefused: the candidate answers worse.
+        :raises AnswersWorse: the candidate answers worse.
         :raises Stopped: it was told to stop.
         """
         sides = _read(rehearsed.live_text), _read(rehearsed.candidate_text)
@@ -68,7 +68,7 @@ class Inquiries:
             raise Stopped("interrupted while answers were compared", host=run.name)
         shown = table(found.comparison)
         if found.comparison.worse:
-            raise ConfigRefused(_refusal(found), host=run.name, code=REFUSED, details=shown)
+            raise AnswersWorse(_refusal(found), host=run.name, code=REFUSED, details=shown)
         return _story(found, shown)
 
     def _seen(self, run: HostRun, live: Sites) -> tuple[tuple[str, str], ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deployer.errors import AgentError, Busy
+from deployer.errors import AgentError, AnswersWorse, Busy
 from deployer.model import WaveResult
 from deployer.rollout.saga import Step
 
@@ -39,7 +39,8 @@ def _wave(fleet: Fleet, run: Run | None, number: int, now: float) -> WaveResult:
 
 def told(error: HostError) -> str:
     """What a host said, with the line of nginx, or of the validator, that decided."""
-    details = error.details if isinstance(error, AgentError) and not isinstance(error, Busy) else ()
+    silent = isinstance(error, Busy | AnswersWorse)  # a table is no line that decided
+    details = error.details if isinstance(error, AgentError) and not silent else ()
     line = next((d for d in details if "[emerg]" in d), details[0] if details else "")
     said = line.rpartition("[emerg] ")[2].partition(": ")[2]
     return f"{error} {line}" if line and not (said and said in str(error)) else str(error)

@@ -85,10 +85,10 @@ def test_a_redirect_counts_by_where_it_leads() -> None:
     assert judge(ask, Answer(301, "", {"location": "http://a/"})) == "sent to http://a/"
 
 
-def failed(step: str) -> list[Mapping[str, Any]]:
+def failed(step: str, **detail: str) -> list[Mapping[str, Any]]:
     return [
         {"host": "web1", "step": "begin", "state": "succeeded"},
-        {"host": "web1", "step": step, "state": "failed"},
+        {"host": "web1", "step": step, "state": "failed", "detail": detail},
     ]
 
 
@@ -99,9 +99,9 @@ def failed(step: str) -> list[Mapping[str, Any]]:
         ({"outcome": "rolled_back"}, 4, failed("verify"), Net.CANARY),
         ({"outcome": "refused"}, 3, failed("rehearse"), Net.REHEARSAL),
         (
-            {"outcome": "refused", "reason": "web1: the candidate answers worse than"},
+            {"outcome": "refused", "reason": "web1: in other words"},
             3,
-            failed("rehearse"),
+            failed("rehearse", net="comparison"),
             Net.COMPARISON,
         ),
         ({"outcome": "refused", "reason": "lint: 1 error"}, 3, [], Net.LINT),

@@ -35,10 +35,9 @@ _STEPS = {
     "confirm": Net.CANARY,
 }
 _LINE_NUMBER = re.compile(r":\d+:")
-_COMPARED = r"answers? worse"
 #: For steps that hold several nets, and refusals without a journal: what the reason talks of.
 _WORDS = (
-    (Net.COMPARISON, rf"{_COMPARED}|compared"),
+    (Net.COMPARISON, r"answers? worse|compared"),
     (Net.REHEARSAL, r"rehears|transition|already (in use|taken|listens)|port clash"),
     (Net.LINT, r"\blint\b|deployer check"),
     (Net.VALIDATION, r"nginx -t|validat"),
@@ -70,11 +69,12 @@ def net_of(
     if exit_code == 0:
         return Net.NONE
     reason = f"{document.get('reason') or ''} {_reasons(document)}" if document else said
-    failed = next((str(e["step"]) for e in events if e.get("host") and e.get("state") == "failed"), "")
+    first = next((e for e in events if e.get("host") and e.get("state") == "failed"), {})
+    failed, hint = str(first.get("step", "")), (first.get("detail") or {}).get("net")
     if document.get("outcome") in ("rolled_back", "stuck"):
         return Net.CANARY
-    if failed == "rehearse" and re.search(_COMPARED, reason):
-        return Net.COMPARISON  # answers are compared while the candidate runs in rehearsal
+    if hint in list(Net):
+        return Net(hint)  # answers are compared while the candidate runs in rehearsal
     if failed in _STEPS:
         return _STEPS[failed]
     return next((net for net, words in _WORDS if re.search(words, reason, re.IGNORECASE)), Net.VALIDATION)

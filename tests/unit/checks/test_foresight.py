@@ -147,6 +147,7 @@ LIMITED = "limit_req_zone $binary_remote_addr zone=each:1m rate=%s; limit_req_zo
         (shop().replace("listen 80;", "listen 127.0.0.1:80;"), "open on 127.0.0.1 only"),
         (shop().replace("listen 80;", "listen 80; listen [::]:80;"), None),
         (shop("allow 10.0.0.0/8; allow 127.0.0.1; deny all;"), "closed to the public"),
+        (shop(more="server { server_name vault.example.com; allow 10.0.0.0/8; deny all; }"), None),
         (shop("location /.svn/ { allow 127.0.0.1; deny all; }"), None),
         (shop("client_max_body_size 1k;"), "413"),
         (shop("client_max_body_size 10m;"), None),

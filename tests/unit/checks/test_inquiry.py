@@ -71,6 +71,16 @@ BAD: dict[str, tuple[str, str, str]] = {
         "return 301 http://$host$request_uri",
         "in a circle",
     ),
+    "a slip in a name": (
+        "return 301 https://$host$request_uri",
+        "return 301 https://shop.exmaple.com$request_uri",
+        "nobody here has the name",
+    ),
+    "nothing behind the password": (
+        "auth_basic x;",
+        "internal; auth_basic x;",
+        "behind the password is gone",
+    ),
     "a lost path": ("return 301 https://$host$request_uri", "return 301 https://$host/", "without the path"),
     "a lost header": (
         "/api/ { proxy",
@@ -103,6 +113,14 @@ GOOD: dict[str, tuple[str, str]] = {
     "a new site": (
         "server { listen 81",
         "server { listen 80; server_name n.a; location / { proxy_pass http://any; } } server { listen 81",
+    ),
+    "a site for few": (
+        "server { listen 81",
+        "server { listen 80; server_name n.a; allow 10.0.0.0/8; deny all; root WWW; } server { listen 81",
+    ),
+    "a redirect to somebody else's": (
+        "location /api/ {",
+        "location = /jobs { return 302 https://jobs.elsewhere.org/us; } location /api/ {",
     ),
     "a backup": ("server 127.0.0.1:9001;", "server 127.0.0.1:9001; server 127.0.0.1:9003 backup;"),
     "a redirect": ("location /api/ {", "location = /promo { return 302 /account; } location /api/ {"),

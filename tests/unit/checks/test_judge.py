@@ -32,6 +32,9 @@ def verdict(
         (page(), CLOSED, "200 before, the connection was refused now"),
         (page(status=403), page(), "the access is open"),
         (page(status=401), page(), "the access is open"),
+        (page(status=401), page(status=404), "behind the password is gone"),
+        (page(status=401), page(status=410), "behind the password is gone"),
+        (page(status=401), page(status=502), "401 before, 502 now"),
         (page(), page("", kind="text/html"), "an empty page"),
         (page(), page("Index of /"), "a list of the directory"),
         (page(), page("Welcome to nginx"), "welcome page"),
@@ -61,6 +64,8 @@ def test_what_is_worse(old: AnswerClass, new: AnswerClass, said: str) -> None:
         (page(status=500), page(status=404)),
         (page(status=404), page()),
         (page(status=404), page(status=403)),
+        (page(status=401), page(status=403)),
+        (page(status=403), page(status=404)),
         (page(), page("another page")),
         (page(), page("other", "text/plain")),
         (page(), page("", status=204)),
@@ -128,3 +133,8 @@ def test_accepted_is_not_worse_and_says_why() -> None:
     assert found.healthy
     assert str(found.changed[0]) == "shop.example.com at 127.0.0.1:80: 200 before, 404 now (accepted: closed)"
     assert not compare({SHOP: page()}, {SHOP: page(status=404)}, accepted=lambda _: None).healthy
+
+
+def test_a_new_place_without_a_password_may_lack_a_file() -> None:
+    free = PLAIN.replace("location /", "location /a/ { auth_basic off; root /srv; } location /", 1)
+    assert verdict(page(status=401), page(status=404), DEEP, free) is None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deployer.errors import ConfigRefused
+from deployer.errors import AnswersWorse, ConfigRefused
 from deployer.model import Amount, State
 from deployer.rollout.engine import Recorder, Run
 from deployer.rollout.saga import STEPS, HostLog, Step
@@ -130,3 +130,10 @@ def test_the_line_that_decided_is_told_once() -> None:
     assert told(bare) == f"nginx refuses it. {line}"
     named = 'The rehearsal refuses it (limit_req "shop" uses the "$uri" key).'
     assert told(ConfigRefused(named, host="web1", code=65, details=(line,))) == named
+
+
+def test_what_answers_worse_is_one_sentence_without_its_table() -> None:
+    shown = ("route  live  candidate  verdict", "a/  200  404  worse")
+    error = AnswersWorse("the candidate answers worse", host="web1", code=65, details=shown)
+    assert told(error) == str(error)
+    assert error.net == "comparison"
