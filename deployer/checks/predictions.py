@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from deployer.checks import arguments
 from deployer.checks.access import Access, access
 from deployer.checks.asked import Question
 from deployer.checks.foresight import Foresight, Standing
@@ -177,6 +178,16 @@ def _untold(_: Foresight, __: Question, was: Standing, now: Standing) -> str | N
     )
 
 
+def _arguments(_: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    """What users search for, and pages they turn to: what is behind the question mark."""
+    path = question.path.partition("?")[0]
+    if arguments.reach(now.sites, now.server, path) is not False:
+        return None
+    if not arguments.reach(was.sites, was.server, path):
+        return None
+    return "the application is no longer told the arguments (what is behind the question mark)"
+
+
 def _types(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
     """Files whose type is not known any more: browsers refuse a style sheet that is called a text."""
     if passing(now.location) is not None or now.scope[-1].first("return") is not None:
@@ -194,7 +205,7 @@ def _known(standing: Standing) -> frozenset[str]:
     return frozenset(ending for block in blocks for entry in block.block or () for ending in entry.args)
 
 
-RULES: tuple[Rule, ...] = (_closed, _open, _limits, _rate, _methods, _untold, _types)
+RULES: tuple[Rule, ...] = (_closed, _open, _limits, _rate, _methods, _untold, _arguments, _types)
 
 
 def _directive(standing: Standing, name: str) -> Directive | None:

@@ -207,3 +207,60 @@ def test_headers_for_the_application_and_types_of_files() -> None:
     open_ = shop("location /p/ { proxy_pass http://10.0.0.1; }")
     (found,) = predictions(foresight(open_, deny), [at("/p/")])
     assert "only GET is let through" in found[1]
+
+
+def foreseen(live: str, candidate: str, path: str = "/x") -> list[str]:
+    """What is predicted of a path; both are what stands in the shop's server, beside its name."""
+    one, other = (
+        text if "server_name" in text else f"server {{ listen 80; server_name shop.example.com; {text} }}"
+        for text in (live, candidate)
+    )
+    return [reason for _, reason in predictions(foresight(one, other), [at(path)])]
+
+
+PHP = "location ~ \\.php$ { fastcgi_param QUERY_STRING $query_string; fastcgi_pass 10.0.0.2:9000; }"
+PASSED = "proxy_pass http://10.0.0.1; "
+
+
+@pytest.mark.parametrize(
+    ("live", "candidate", "lost"),
+    [
+        ("location / { %s }", "location / { rewrite ^/(.*)$ /$1? break; %s }", True),
+        ("location / { %s }", "location / { rewrite ^/(.*)$ /$1?a=b&$args? break; %s }", False),
+        ("location / { %s }", "location / { rewrite ^/(.*)$ /app/$1?a=b break; %s }", False),
+        ("location / { %s }", "rewrite ^/(x)$ /app/$1? last; location / { %s }", True),
+        ("location / { %s }", "location / { set $args ''; %s }", True),
+        ("location / { %s }", "location / { proxy_pass http://10.0.0.1$uri; }", True),
+        ("location / { %s }", "location / { proxy_pass http://10.0.0.1$uri$is_args$args; }", False),
+        ("location / { %s }", "location / { proxy_pass http://10.0.0.1/app$request_uri; }", False),
+        ("location / { %s }", "location / { proxy_pass http://10.0.0.1/app/; }", False),
+        ("location / { %s }", "set $app 10.0.0.1; location / { proxy_pass http://$app; }", False),
+        (
+            "location / { %s }",
+            "set $app 10.0.0.1$request_uri; location / { proxy_pass http://$app; }",
+            False,
+        ),
+        ("location / { %s }", "location / { proxy_pass http://10.0.0.1$elsewhere; }", False),
+        ("location / { %s }", "location ~ ^/(.*)$ { proxy_pass http://10.0.0.1/$1; }", True),
+        ("location / { %s }", "location / { try_files $uri @app; } location @app { %s }", False),
+        ("location / { proxy_pass http://10.0.0.1$uri; }", "location / { proxy_pass http://a$uri; }", False),
+        ("location / { try_files $uri /i.php?$args; }", "location / { try_files $uri /i.php; }", True),
+        (
+            "location / { try_files $uri /i.php?$args; }",
+            "location / { try_files $uri /i.php?q=$uri&$args; }",
+            False,
+        ),
+        ("location / { rewrite ^ /i.php last; }", "location / { rewrite ^ /i.php? last; }", True),
+    ],
+)
+def test_arguments_reach_the_application(live: str, candidate: str, lost: bool) -> None:
+    found = foreseen(*(PHP + text.replace("%s", PASSED) for text in (live, candidate)))
+    assert any("the arguments" in reason for reason in found) is lost, found
+
+
+@pytest.mark.parametrize("kind", ["fastcgi", "uwsgi", "scgi"])
+def test_arguments_are_a_parameter_of_scripts(kind: str) -> None:
+    live = f"location / {{ {kind}_param QUERY_STRING $query_string; {kind}_pass 10.0.0.2:9000; }}"
+    assert not foreseen(live, live)
+    (found,) = foreseen(live, live.replace("QUERY_STRING $query_string", "X 1"))
+    assert "the arguments" in found
