@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from deployer.checks import arguments
+from deployer.checks import arguments, telling
 from deployer.checks.access import Access, access
 from deployer.checks.asked import Question
 from deployer.checks.foresight import Foresight, Standing
@@ -170,7 +170,8 @@ def _untold(_: Foresight, __: Question, was: Standing, now: Standing) -> str | N
         return None
     outside = {d.args[0].lower() for b in now.scope for d in b.all("proxy_set_header") if d.args}
     before, after = told(was.scope), told(now.scope)
-    lost = [n for n in before if n in outside and (n not in after or after[n] == "$proxy_host" != before[n])]
+    said = {d.args[0].lower() for d in effective(now.scope, "proxy_set_header") if d.args}
+    lost = [n for n in before if n in outside - said and after.get(n) != before[n]]
     if not lost:
         return None
     return (
@@ -186,6 +187,14 @@ def _arguments(_: Foresight, question: Question, was: Standing, now: Standing) -
     if not arguments.reach(was.sites, was.server, path):
         return None
     return "the application is no longer told the arguments (what is behind the question mark)"
+
+
+def _sockets(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    return telling.no_socket(was, now)
+
+
+def _unheard(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    return None if _untold(insight, question, was, now) else telling.untold(question, was, now)
 
 
 def _types(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
@@ -205,7 +214,18 @@ def _known(standing: Standing) -> frozenset[str]:
     return frozenset(ending for block in blocks for entry in block.block or () for ending in entry.args)
 
 
-RULES: tuple[Rule, ...] = (_closed, _open, _limits, _rate, _methods, _untold, _arguments, _types)
+RULES: tuple[Rule, ...] = (
+    _closed,
+    _open,
+    _limits,
+    _rate,
+    _methods,
+    _untold,
+    _unheard,
+    _sockets,
+    _arguments,
+    _types,
+)
 
 
 def _directive(standing: Standing, name: str) -> Directive | None:

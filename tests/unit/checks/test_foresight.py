@@ -264,3 +264,70 @@ def test_arguments_are_a_parameter_of_scripts(kind: str) -> None:
     assert not foreseen(live, live)
     (found,) = foreseen(live, live.replace("QUERY_STRING $query_string", "X 1"))
     assert "the arguments" in found
+
+
+UPGRADE = (
+    "map $http_upgrade $connection_upgrade { default upgrade; '' ''; } server { "
+    "server_name shop.example.com; location / { proxy_pass http://10.0.0.1; "
+    "proxy_http_version 1.1; "
+    "proxy_set_header Upgrade $http_upgrade; "
+    "proxy_set_header Connection $connection_upgrade; } }"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lost"),
+    [
+        ("default upgrade", "default close", True),
+        ("default upgrade", "websocket upgrade", False),
+        ("default upgrade", "'~*^web' upgrade", False),
+        ("proxy_http_version 1.1; ", "", True),
+        ("Upgrade $http_upgrade", "Upgrade ''", True),
+        ("Connection $connection_upgrade", "Connection upgrade", False),
+        ("Connection $connection_upgrade", "Connection $http_connection", False),
+        ("Connection $connection_upgrade", "Connection ''", True),
+        ("10.0.0.1", "10.0.0.2", False),
+    ],
+)
+def test_websockets_get_through(old: str, new: str, lost: bool) -> None:
+    assert old in UPGRADE
+    found = foreseen(UPGRADE, UPGRADE.replace(old, new))
+    assert any("websockets" in reason for reason in found) is lost, found
+    assert not foreseen(UPGRADE.replace(old, new), UPGRADE) or old == new
+
+
+TELLS = (
+    "server { listen 80; listen 443 ssl; server_name shop.example.com; "
+    "location / { proxy_pass http://10.0.0.1; "
+    "proxy_set_header Host $host; proxy_set_header X-Forwarded-Proto $scheme; "
+    "proxy_set_header X-Real-IP $remote_addr; "
+    "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; } }"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("Host $host", "Host $proxy_host", "which Host"),
+        ("Host $host", "Host ''", "which Host"),
+        ("Host $host", "X-Host $host", "which Host"),
+        ("Host $host", "Host $http_host", None),
+        ("Host $host", "Host app.internal", None),
+        ("X-Forwarded-Proto $scheme", "X-Scheme $scheme", "X-Forwarded-Proto"),
+        ("X-Forwarded-Proto $scheme", "Forwarded 'proto=$scheme'", None),
+        ("X-Forwarded-Proto $scheme", "X-Forwarded-Proto https", None),
+        ("X-Forwarded-Proto $scheme", "X-Forwarded-Proto http", "of what is https"),
+        ("proxy_set_header X-Real-IP $remote_addr;", "", None),
+        ("X-Forwarded-For $proxy_add_x_forwarded_for", "X-Real-IP ''", "who asks"),
+        ("Host $host;", "Host $host; proxy_set_header Authorization '';", "who logs in"),
+        ("Host $host;", "Host $host; auth_basic x; proxy_set_header Authorization '';", None),
+    ],
+)
+def test_what_the_application_has_to_know(old: str, new: str, said: str | None) -> None:
+    assert old in TELLS
+    seen = foresight(TELLS, TELLS.replace(old, new))
+    question = Question("127.0.0.1", 443, "shop.example.com")
+    found = [reason for _, reason in predictions(seen, [question]) if "password" not in reason]
+    assert (not found) if said is None else any(said in reason for reason in found), found
+    other = foresight(TELLS, TELLS.replace(old, new).replace("10.0.0.1", "10.0.0.9"))
+    assert not list(predictions(other, [question]))
