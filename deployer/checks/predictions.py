@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from deployer.checks import arguments, telling
+from deployer.checks import arguments, patience, telling
 from deployer.checks.access import Access, access
 from deployer.checks.asked import Question
 from deployer.checks.foresight import Foresight, Standing
@@ -39,9 +39,6 @@ FLOORS: Mapping[str, tuple[float, str]] = {
     "send_timeout": (2 * _S, "slow clients are cut off"),
     "worker_connections": (64, "users are refused when more than a few come"),
     "worker_rlimit_nofile": (64, "users are refused when more than a few come"),
-    "proxy_read_timeout": (1 * _S, "answers that take longer become 504"),
-    "fastcgi_read_timeout": (1 * _S, "answers that take longer become 504"),
-    "uwsgi_read_timeout": (1 * _S, "answers that take longer become 504"),
 }
 """Below these a directive keeps ordinary users out; whoever was there already is not asked why."""
 
@@ -100,10 +97,10 @@ def _open(insight: Foresight, question: Question, was: Standing, now: Standing) 
 
 def _limits(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
     for name, (floor, consequence) in FLOORS.items():
-        value, before = _measured(now, name), _measured(was, name)
+        value, before = patience.measured(now, name), patience.measured(was, name)
         if value is not None and value < floor and (before is None or value < before):
-            return f"{name} is {_text(now, name)}: {consequence}"
-    return None
+            return f"{name} is {patience.text(now, name)}: {consequence}"
+    return patience.smaller_uploads(was, now) or patience.shorter_answers(was, now)
 
 
 def _rate(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
@@ -226,34 +223,3 @@ RULES: tuple[Rule, ...] = (
     _arguments,
     _types,
 )
-
-
-def _directive(standing: Standing, name: str) -> Directive | None:
-    found = effective(standing.scope, name)
-    if found:
-        return found[-1]
-    root = standing.root
-    blocks = [d for d in root if d.name == "events"]
-    return next((d for d in (*root, *(x for b in blocks for x in b.block or ())) if d.name == name), None)
-
-
-def _measured(standing: Standing, name: str) -> float | None:
-    """A size in bytes, a time in seconds, a number; ``None``: nginx's default, or no limit."""
-    directive = _directive(standing, name)
-    if directive is None or not directive.args:
-        return None
-    found = re.fullmatch(r"(\d+)(ms|[kKmMgGshd]?)", directive.args[-1])
-    if found is None:
-        return None
-    number, unit = float(found[1]), found[2]
-    if name.endswith("timeout"):
-        factors = {"ms": 0.001, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-    else:
-        factors = {"k": _KB, "m": _KB**2, "g": _KB**3}
-    value = number * factors.get(unit if name.endswith("timeout") else unit.lower(), 1.0)
-    return None if name == "client_max_body_size" and value == 0 else value
-
-
-def _text(standing: Standing, name: str) -> str:
-    directive = _directive(standing, name)
-    return " ".join(directive.args) if directive is not None else ""

@@ -331,3 +331,29 @@ def test_what_the_application_has_to_know(old: str, new: str, said: str | None) 
     assert (not found) if said is None else any(said in reason for reason in found), found
     other = foresight(TELLS, TELLS.replace(old, new).replace("10.0.0.1", "10.0.0.9"))
     assert not list(predictions(other, [question]))
+
+
+@pytest.mark.parametrize(
+    ("live", "candidate", "said"),
+    [
+        ("client_max_body_size 20m;", "", "413"),
+        ("client_max_body_size 20m;", "client_max_body_size 5m;", "413"),
+        ("client_max_body_size 20m;", "client_max_body_size 12m;", None),
+        ("client_max_body_size 0;", "client_max_body_size 100m;", "413"),
+        ("client_max_body_size 20m;", "client_max_body_size 0;", None),
+        ("", "client_max_body_size 512k;", None),
+        ("", "client_max_body_size 200k;", "413"),
+        ("proxy_read_timeout 1h;", "", "504"),
+        ("proxy_read_timeout 5m;", "", None),
+        ("", "proxy_read_timeout 1s;", "504"),
+        ("", "proxy_read_timeout 5s;", "504"),
+        ("", "proxy_read_timeout 10s;", None),
+        ("proxy_read_timeout 1s;", "proxy_read_timeout 1500ms;", None),
+        ("", "fastcgi_read_timeout 1s;", None),
+    ],
+)
+def test_sizes_and_times_that_shrink(live: str, candidate: str, said: str | None) -> None:
+    found = foreseen(f"location / {{ {live} {PASSED} }}", f"location / {{ {candidate} {PASSED} }}")
+    assert (not found) if said is None else (len(found) == 1 and said in found[0]), found
+    files = foreseen(f"location / {{ {live} root /a; }}", f"location / {{ {candidate} root /a; }}")
+    assert not files
