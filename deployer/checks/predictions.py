@@ -10,17 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from deployer.checks import arguments, patience, telling
-from deployer.checks.access import Access, access
+from deployer.checks import arguments, patience, strictness, telling
+from deployer.checks.access import Access, access, needs_referer
 from deployer.checks.asked import Question
 from deployer.checks.foresight import Foresight, Standing
 from deployer.checks.nginxtree import Directive
-from deployer.checks.pace import Crowd, Limiter, crowds, limiters
+from deployer.checks.pace import crowds, limiters
 from deployer.checks.sites import ANY4, ANY6, effective
 from deployer.checks.upstreams import passing, told
 
-CROWD = 10
-"""Users at the same time that a site has to stand, of those who are counted together."""
 CALM = re.compile(
     r"login|log-in|signin|sign-in|auth|token|password|register|signup|contact|reset|xmlrpc|upload",
     re.IGNORECASE,
@@ -95,6 +93,12 @@ def _open(insight: Foresight, question: Question, was: Standing, now: Standing) 
     return f"open to the public: the {what} that protected it holds no more"
 
 
+def _referers(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    if needs_referer(now.scope) and not needs_referer(was.scope):
+        return "closed to users who come without a Referer: valid_referers has no 'none'"
+    return None
+
+
 def _limits(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
     for name, (floor, consequence) in FLOORS.items():
         value, before = patience.measured(now, name), patience.measured(was, name)
@@ -107,40 +111,11 @@ def _rate(insight: Foresight, question: Question, was: Standing, now: Standing) 
     live, candidate = insight.live.config, insight.candidate.config
     if live is None or candidate is None:
         return None
-    before = {(x.key, x.rate, x.burst) for x in limiters(live, was.scope)}
-    for limit in limiters(candidate, now.scope):
-        looser = any(k == limit.key and r <= limit.rate and b <= limit.burst for k, r, b in before)
-        if not looser and (reason := _too_tight(limit, question)):
-            return reason
-    crowded = {(x.key, x.most) for x in crowds(live, was.scope)}
-    for crowd in crowds(candidate, now.scope):
-        looser = any(k == crowd.key and m <= crowd.most for k, m in crowded)
-        if not looser and (reason := _too_few(crowd, now)):
-            return reason
-    return None
-
-
-def _too_tight(limit: Limiter, question: Question) -> str | None:
-    if limit.shared:
-        if limit.rate + limit.burst < CROWD:
-            return f"limit_req {limit.zone} counts all users together: the next ones get an error"
-        return None
-    if CALM.search(question.path):
-        return None
-    if limit.rate < 1 and limit.burst < 5:
-        return f"limit_req {limit.zone} refuses the second request of a user"
-    if limit.rate < 10 and limit.burst < 2:
-        return f"limit_req {limit.zone} refuses a page with its pictures: no burst"
-    return None
-
-
-def _too_few(crowd: Crowd, now: Standing) -> str | None:
+    calm = CALM.search(question.path) is not None
+    rates = limiters(live, was.scope), limiters(candidate, now.scope)
+    lets_in = crowds(live, was.scope), crowds(candidate, now.scope)
     whole = now.location is None or now.location.pattern == "/"
-    if crowd.shared and crowd.most < CROWD:
-        return f"limit_conn {crowd.zone} lets {crowd.most} in at once, of all users together"
-    if whole and crowd.most < 2:
-        return f"limit_conn {crowd.zone} lets a browser in once at a time"
-    return None
+    return strictness.rate(*rates, calm=calm) or strictness.crowd(*lets_in, whole=whole)
 
 
 def _methods(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
@@ -214,6 +189,7 @@ def _known(standing: Standing) -> frozenset[str]:
 RULES: tuple[Rule, ...] = (
     _closed,
     _open,
+    _referers,
     _limits,
     _rate,
     _methods,

@@ -212,7 +212,7 @@ def test_headers_for_the_application_and_types_of_files() -> None:
 def foreseen(live: str, candidate: str, path: str = "/x") -> list[str]:
     """What is predicted of a path; both are what stands in the shop's server, beside its name."""
     one, other = (
-        text if "server_name" in text else f"server {{ listen 80; server_name shop.example.com; {text} }}"
+        text if "server {" in text else f"server {{ listen 80; server_name shop.example.com; {text} }}"
         for text in (live, candidate)
     )
     return [reason for _, reason in predictions(foresight(one, other), [at(path)])]
@@ -357,3 +357,59 @@ def test_sizes_and_times_that_shrink(live: str, candidate: str, said: str | None
     assert (not found) if said is None else (len(found) == 1 and said in found[0]), found
     files = foreseen(f"location / {{ {live} root /a; }}", f"location / {{ {candidate} root /a; }}")
     assert not files
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "closed"),
+    [
+        ("", "valid_referers server_names; if ($invalid_referer) { return 403; }", True),
+        ("", "valid_referers none server_names; if ($invalid_referer) { return 403; }", False),
+        ("", "valid_referers server_names; if ($invalid_referer) { set $a 1; }", False),
+        ("valid_referers blocked *.example.com; if ($invalid_referer) { return 444; }", "", True),
+        ("valid_referers server_names;", "if ($invalid_referer) { return 403; }", True),
+        ("", "", False),
+    ],
+)
+def test_users_without_a_referer(outer: str, inner: str, closed: bool) -> None:
+    live, candidate = "location / { root /a; }", f"{outer} location / {{ root /a; {inner} }}"
+    found = foreseen(live, candidate)
+    assert any("without a Referer" in reason for reason in found) is closed, found
+    assert not foreseen(candidate, candidate)
+
+
+@pytest.mark.parametrize(
+    ("path", "live", "candidate", "said"),
+    [
+        ("/login", "30r/s burst=60", "3r/m", "refuses the second request"),
+        ("/login", "30r/s burst=60", "3r/m burst=2", "3 a minute in, 30 a second before"),
+        ("/login", "30r/s burst=60", "1r/s burst=5", None),
+        ("/login", "5r/m burst=2", "4r/m burst=2", "4 a minute"),
+        ("/login", "5r/m burst=2", "4r/m burst=5", None),
+        ("/login", "", "3r/m", "refuses the second request"),
+        ("/login", "", "5r/m burst=2", None),
+        ("/api/", "200r/s burst=100", "20r/s burst=10", "20 a second in, 200 a second before"),
+        ("/api/", "200r/s burst=100", "50r/s burst=10", None),
+        ("/api/", "", "2r/s burst=10", None),
+        ("/api/", "", "20r/s", None),
+        ("/api/", "2r/s burst=10", "2r/s burst=20", None),
+    ],
+)
+def test_a_limit_beside_the_one_of_live(path: str, live: str, candidate: str, said: str | None) -> None:
+    def limited(zone: str, text: str) -> str:
+        rate, _, burst = text.partition(" ")
+        here = f"limit_req zone={zone} {burst};" if text else ""
+        made = f"limit_req_zone $binary_remote_addr zone={zone}:1m rate={rate};" if text else ""
+        return made + shop(f"location {path} {{ {PASSED} {here} }}")
+
+    seen = foresight(limited("old", live), limited("new", candidate))
+    found = [reason for _, reason in predictions(seen, [at(path)])]
+    assert (not found) if said is None else any(said in reason for reason in found), found
+
+
+def test_connections_beside_those_of_live() -> None:
+    zone = "limit_conn_zone $binary_remote_addr zone=c:1m; " + shop(
+        "location /d/ { limit_conn c %d; root /a; }"
+    )
+    (found,) = predictions(foresight(zone % 100, zone % 5), [at("/d/")])
+    assert "5 in at once, 100 before" in found[1]
+    assert not list(predictions(foresight(zone % 100, zone % 20), [at("/d/")]))
