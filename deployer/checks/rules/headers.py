@@ -188,7 +188,7 @@ def _caches_paths(block: Directive, cache: str, *, on: bool) -> bool:
     own = block.first(cache)
     on = own.args != ("off",) if own is not None else on
     if block.name == "location":
-        if block.args[0].startswith("="):
+        if block.args[:1] and block.args[0].startswith("="):
             return False
         if on and block.first(cache.replace("_cache", "_pass")) is not None:
             return True
