@@ -55,3 +55,21 @@ def _holds(text: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) ->
         return address in ipaddress.ip_network(text, strict=False)
     except ValueError:  # "unix:"
         return False
+
+
+def needs_referer(scope: Sequence[Directive]) -> bool:
+    """Whether those who come from nowhere (a typed address, many an app) are refused for it."""
+    valid = [a for d in effective(scope, "valid_referers") for a in d.args]
+    if not valid or "none" in valid:
+        return False
+    # What a server's own "if" says holds in all its locations; a location's does not in those within it.
+    blocks = {id(x): x for x in (scope[1], scope[-1])}.values()
+    return any(
+        d.args[:1] == ("$invalid_referer",) and len(d.args) == 1 and _refuses(d)
+        for block in blocks
+        for d in block.all("if")
+    )
+
+
+def _refuses(block: Directive) -> bool:
+    return any(d.args[0].startswith("4") for d in block.all("return") if d.args)

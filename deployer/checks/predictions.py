@@ -10,16 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from deployer.checks.access import Access, access
+from deployer.checks import arguments, patience, strictness, telling
+from deployer.checks.access import Access, access, needs_referer
 from deployer.checks.asked import Question
 from deployer.checks.foresight import Foresight, Standing
 from deployer.checks.nginxtree import Directive
-from deployer.checks.pace import Crowd, Limiter, crowds, limiters
+from deployer.checks.pace import crowds, limiters
 from deployer.checks.sites import ANY4, ANY6, effective
 from deployer.checks.upstreams import passing, told
 
-CROWD = 10
-"""Users at the same time that a site has to stand, of those who are counted together."""
 CALM = re.compile(
     r"login|log-in|signin|sign-in|auth|token|password|register|signup|contact|reset|xmlrpc|upload",
     re.IGNORECASE,
@@ -38,9 +37,6 @@ FLOORS: Mapping[str, tuple[float, str]] = {
     "send_timeout": (2 * _S, "slow clients are cut off"),
     "worker_connections": (64, "users are refused when more than a few come"),
     "worker_rlimit_nofile": (64, "users are refused when more than a few come"),
-    "proxy_read_timeout": (1 * _S, "answers that take longer become 504"),
-    "fastcgi_read_timeout": (1 * _S, "answers that take longer become 504"),
-    "uwsgi_read_timeout": (1 * _S, "answers that take longer become 504"),
 }
 """Below these a directive keeps ordinary users out; whoever was there already is not asked why."""
 
@@ -98,52 +94,29 @@ def _open(insight: Foresight, question: Question, was: Standing, now: Standing) 
     return f"open to the public: the {what} that protected it holds no more"
 
 
+def _referers(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    if needs_referer(now.scope) and not needs_referer(was.scope):
+        return "closed to users who come without a Referer: valid_referers has no 'none'"
+    return None
+
+
 def _limits(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
     for name, (floor, consequence) in FLOORS.items():
-        value, before = _measured(now, name), _measured(was, name)
+        value, before = patience.measured(now, name), patience.measured(was, name)
         if value is not None and value < floor and (before is None or value < before):
-            return f"{name} is {_text(now, name)}: {consequence}"
-    return None
+            return f"{name} is {patience.text(now, name)}: {consequence}"
+    return patience.smaller_uploads(was, now) or patience.shorter_answers(was, now)
 
 
 def _rate(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
     live, candidate = insight.live.config, insight.candidate.config
     if live is None or candidate is None:
         return None
-    before = {(x.key, x.rate, x.burst) for x in limiters(live, was.scope)}
-    for limit in limiters(candidate, now.scope):
-        looser = any(k == limit.key and r <= limit.rate and b <= limit.burst for k, r, b in before)
-        if not looser and (reason := _too_tight(limit, question)):
-            return reason
-    crowded = {(x.key, x.most) for x in crowds(live, was.scope)}
-    for crowd in crowds(candidate, now.scope):
-        looser = any(k == crowd.key and m <= crowd.most for k, m in crowded)
-        if not looser and (reason := _too_few(crowd, now)):
-            return reason
-    return None
-
-
-def _too_tight(limit: Limiter, question: Question) -> str | None:
-    if limit.shared:
-        if limit.rate + limit.burst < CROWD:
-            return f"limit_req {limit.zone} counts all users together: the next ones get an error"
-        return None
-    if CALM.search(question.path):
-        return None
-    if limit.rate < 1 and limit.burst < 5:
-        return f"limit_req {limit.zone} refuses the second request of a user"
-    if limit.rate < 10 and limit.burst < 2:
-        return f"limit_req {limit.zone} refuses a page with its pictures: no burst"
-    return None
-
-
-def _too_few(crowd: Crowd, now: Standing) -> str | None:
+    calm = CALM.search(question.path) is not None
+    rates = limiters(live, was.scope), limiters(candidate, now.scope)
+    lets_in = crowds(live, was.scope), crowds(candidate, now.scope)
     whole = now.location is None or now.location.pattern == "/"
-    if crowd.shared and crowd.most < CROWD:
-        return f"limit_conn {crowd.zone} lets {crowd.most} in at once, of all users together"
-    if whole and crowd.most < 2:
-        return f"limit_conn {crowd.zone} lets a browser in once at a time"
-    return None
+    return strictness.rate(*rates, calm=calm) or strictness.crowd(*lets_in, whole=whole)
 
 
 def _methods(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
@@ -170,12 +143,31 @@ def _untold(_: Foresight, __: Question, was: Standing, now: Standing) -> str | N
         return None
     outside = {d.args[0].lower() for b in now.scope for d in b.all("proxy_set_header") if d.args}
     before, after = told(was.scope), told(now.scope)
-    lost = [n for n in before if n in outside and (n not in after or after[n] == "$proxy_host" != before[n])]
+    said = {d.args[0].lower() for d in effective(now.scope, "proxy_set_header") if d.args}
+    lost = [n for n in before if n in outside - said and after.get(n) != before[n]]
     if not lost:
         return None
     return (
         f"the application is no longer told {', '.join(lost[:3])}: an inner proxy_set_header hides the outer"
     )
+
+
+def _arguments(_: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    """What users search for, and pages they turn to: what is behind the question mark."""
+    path = question.path.partition("?")[0]
+    if arguments.reach(now.sites, now.server, path) is not False:
+        return None
+    if not arguments.reach(was.sites, was.server, path):
+        return None
+    return "the application is no longer told the arguments (what is behind the question mark)"
+
+
+def _sockets(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    return telling.no_socket(was, now)
+
+
+def _unheard(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    return None if _untold(insight, question, was, now) else telling.untold(question, was, now)
 
 
 def _types(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
@@ -195,35 +187,16 @@ def _known(standing: Standing) -> frozenset[str]:
     return frozenset(ending for block in blocks for entry in block.block or () for ending in entry.args)
 
 
-RULES: tuple[Rule, ...] = (_closed, _open, _limits, _rate, _methods, _untold, _types)
-
-
-def _directive(standing: Standing, name: str) -> Directive | None:
-    found = effective(standing.scope, name)
-    if found:
-        return found[-1]
-    root = standing.root
-    blocks = [d for d in root if d.name == "events"]
-    return next((d for d in (*root, *(x for b in blocks for x in b.block or ())) if d.name == name), None)
-
-
-def _measured(standing: Standing, name: str) -> float | None:
-    """A size in bytes, a time in seconds, a number; ``None``: nginx's default, or no limit."""
-    directive = _directive(standing, name)
-    if directive is None or not directive.args:
-        return None
-    found = re.fullmatch(r"(\d+)(ms|[kKmMgGshd]?)", directive.args[-1])
-    if found is None:
-        return None
-    number, unit = float(found[1]), found[2]
-    if name.endswith("timeout"):
-        factors = {"ms": 0.001, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-    else:
-        factors = {"k": _KB, "m": _KB**2, "g": _KB**3}
-    value = number * factors.get(unit if name.endswith("timeout") else unit.lower(), 1.0)
-    return None if name == "client_max_body_size" and value == 0 else value
-
-
-def _text(standing: Standing, name: str) -> str:
-    directive = _directive(standing, name)
-    return " ".join(directive.args) if directive is not None else ""
+RULES: tuple[Rule, ...] = (
+    _closed,
+    _open,
+    _referers,
+    _limits,
+    _rate,
+    _methods,
+    _untold,
+    _unheard,
+    _sockets,
+    _arguments,
+    _types,
+)

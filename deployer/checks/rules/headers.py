@@ -7,9 +7,15 @@ from collections.abc import Iterator, Sequence
 
 from deployer.checks.nginxtree import Directive
 from deployer.checks.rules.base import ERROR, WARNING, Hit, Theme
-from deployer.checks.rules.subject import Subject, in_stream, scope
+from deployer.checks.rules.subject import Subject, in_stream, scope, value
 
 theme = Theme("Headers, types and caches")
+
+_CACHES = ("proxy_cache", "fastcgi_cache", "uwsgi_cache", "scgi_cache")
+_SAME_FOR_ALL_PATHS = re.compile(
+    r"scheme|https|host|http_\w+|cookie_\w+|server_(name|addr|port|protocol)|request_method|proxy_(host|port)"
+    r"|is_args|remote_\w+|binary_remote_addr|hostname|slice_range"
+)
 
 _SECURITY = frozenset(
     [
@@ -150,6 +156,44 @@ def _tells_sites_apart(key: str) -> bool:
         "request",
     }
     return any(name not in plain for name in names)
+
+
+@theme.rule(
+    "cache-key-without-path",
+    ERROR,
+    "All pages of a site share one cached page",
+    why="The key has no path in it: the page that was cached first is served for every other path.",
+    fix='proxy_cache_key "$scheme$host$request_uri";',
+    bad="proxy_cache_path /var/cache/nginx/pages keys_zone=pages:1m;\n"
+    "server { listen 8080; location / { proxy_cache pages; proxy_cache_key $scheme$host; "
+    "proxy_pass http://127.0.0.1:9000; } }",
+    good="proxy_cache_path /var/cache/nginx/pages keys_zone=pages:1m;\n"
+    "server { listen 8080; location = / { proxy_cache pages; proxy_cache_key $scheme$host; "
+    "proxy_pass http://127.0.0.1:9000; } }",
+)
+def cache_without_path(subject: Subject) -> Iterator[Hit]:
+    """Nothing in the key tells paths apart, where more than one path is cached."""
+    for directive, around in subject.config.find(*(f"{cache}_key" for cache in _CACHES)):
+        names = re.findall(r"\$\{?(\w+)", " ".join(directive.args))
+        if not around or not all(map(_SAME_FOR_ALL_PATHS.fullmatch, names)):
+            continue
+        cache = directive.name.removesuffix("_key")
+        zone = value(cache, around[-1], around[:-1])
+        if _caches_paths(around[-1], cache, on=zone not in (None, "off")):
+            yield Hit(directive, f"{' '.join(directive.args)} is the same for all paths")
+
+
+def _caches_paths(block: Directive, cache: str, *, on: bool) -> bool:
+    """Whether a block, or one in it without a key of its own, caches more than one path."""
+    own = block.first(cache)
+    on = own.args != ("off",) if own is not None else on
+    if block.name == "location":
+        if block.args[:1] and block.args[0].startswith("="):
+            return False
+        if on and block.first(cache.replace("_cache", "_pass")) is not None:
+            return True
+    inner = (x for x in block.all("server", "location") if x.first(f"{cache}_key") is None)
+    return any(_caches_paths(x, cache, on=on) for x in inner)
 
 
 @theme.rule(
