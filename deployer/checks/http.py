@@ -162,7 +162,7 @@ def _exchange(
 def _no_answer(error: Exception, seconds: float) -> NoAnswer:
     said = _shorten(getattr(error, "verify_message", "") or getattr(error, "strerror", "") or str(error))
     for kind, lack, message in (  # the first that fits: the later ones are base classes of the earlier
-        (TimeoutError, Lack.LATE, f"no complete answer within {seconds:.3g} s"),
+        (TimeoutError, Lack.LATE, f"no complete answer within {max(0.1, round(seconds, 1)):g} s"),
         (ssl.SSLCertVerificationError, Lack.CERTIFICATE, f"the certificate is not accepted: {said}"),
         (ssl.SSLError, Lack.TLS, f"the TLS handshake failed: {said}"),
         (http.client.RemoteDisconnected, Lack.SILENT, "the connection was closed without an answer"),

@@ -242,6 +242,7 @@ RAISED: list[tuple[DeployerError, int]] = [
     (errors.Fenced("x", host=HOST), 3),
     (errors.Reverted("x", host=HOST), 3),
     (errors.ConfigRefused("x", host=HOST), 3),
+    (errors.AnswersWorse("x", host=HOST), 3),
     (errors.Drifted("x", host=HOST), 3),
     (errors.NotProved("x", host=HOST), 3),
     (errors.Reverted("x", host=HOST), 3),
