@@ -248,7 +248,14 @@ class Story:
 
     def until_served(self, host: LabHost, text: str) -> None:
         """Wait until users of a host get this."""
-        wait_for(lambda: get(host)[1] == f"{text}\n", f"{host.name} does not serve {text}")
+
+        def served() -> bool:
+            try:
+                return get(host)[1] == f"{text}\n"
+            except OSError:  # the way there was only just mended
+                return False
+
+        wait_for(served, f"{host.name} does not serve {text}")
 
     def until_served_status(self, host: LabHost, status: int) -> None:
         """Wait until users of a host get this status."""

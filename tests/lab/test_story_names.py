@@ -46,7 +46,8 @@ def test_two_hundred_file_names_travel_and_come_back(story: Story) -> None:
         for text in wanted:
             assert host.path(f"/etc/nginx/odd/{text}").read_bytes() == os.fsencode(text)
     shown = story.run("show", "last")
-    assert all(line.isprintable() for line in shown.out.splitlines())
+    # Diffs of configurations have tabs; nothing else that a terminal would obey.
+    assert [line for line in shown.out.splitlines() if not line.replace("\t", "").isprintable()] == []
     story.rollback()
     assert story.trees() == before
     check_nothing_ran(story)
