@@ -31,6 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--peers", default="floor,fabric,pyinfra,pyinfra-put,ansible", help="which of the others, by comma"
     )
+    parser.add_argument(
+        "--rehearse",
+        choices=["off", "changes", "answers"],
+        default="off",
+        help="off, as the others; changes: the candidate is run on every host; answers: and asked",
+    )
     parser.add_argument("--no-deployer", action="store_true", help="the others only")
     options = parser.parse_args(argv)
     wanted = [name for name in options.peers.split(",") if name]
@@ -38,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="bench-") as directory:
             began = time.perf_counter()
-            with ground(options.hosts, options.rtt, Path(directory)) as made:
+            with ground(options.hosts, options.rtt, Path(directory), options.rehearse) as made:
                 note(f"lab of {options.hosts} hosts in {time.perf_counter() - began:.1f} s")
                 rows += measure_peers(made, wanted, options.runs)
                 if not options.no_deployer:

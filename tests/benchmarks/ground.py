@@ -44,18 +44,21 @@ checks:
 health: {{{{deadline: 10s, interval: 50ms, consecutive: 3, bake: 0s}}}}
 rollout:
   waves: [100%]
+rehearse: {{rehearse}}
 """
+_REHEARSE = {"off": "off", "changes": "{mode: on, answers: off}", "answers": "on"}
 
 
 class Ground:
     """A lab with its work directory, repository and project."""
 
-    def __init__(self, lab: Lab, work: Work, endpoints: list[Endpoint]) -> None:
+    def __init__(self, lab: Lab, work: Work, endpoints: list[Endpoint], rehearse: str) -> None:
         self.lab, self.work, self.endpoints = lab, work, endpoints
         self.project = work.directory / "project"
         self.ssh_config = work.directory / "ssh_config"
         self.served = ""  #: the marker that was last proved to be served
         self._changes = 0
+        self._rehearse = rehearse
 
     def change(self) -> str:
         """Change one file: commit it, pack the tree. The new content's marker."""
@@ -118,7 +121,7 @@ class Ground:
         inventory = ["bench:", "  hosts:", *lines, "  vars:", "    ansible_user: root", ""]
         (self.project / "inventories/bench.yml").write_text("\n".join(inventory))
         (self.project / "playbooks/nginx.yml").write_text(
-            _PLAYBOOK.format(repo=json.dumps(str(self.lab.repo)))
+            _PLAYBOOK.format(repo=json.dumps(str(self.lab.repo)), rehearse=_REHEARSE[self._rehearse])
         )
         snippets = self.lab.repo / "snippets"
         missing = (
@@ -130,12 +133,15 @@ class Ground:
 
 
 @contextmanager
-def ground(hosts: int, rtt_ms: float, directory: Path) -> Iterator[Ground]:
-    """A lab of that many light hosts, behind a slow network if asked, gone at the end."""
+def ground(hosts: int, rtt_ms: float, directory: Path, rehearse: str = "off") -> Iterator[Ground]:
+    """A lab of that many light hosts, behind a slow network if asked, gone at the end.
+
+    :param rehearse: how much of the rehearsal deployer does: ``off``, ``changes`` or ``answers``.
+    """
     work = Work(directory / "work")
     work.directory.mkdir()
     with Lab.up(directory / "lab", hosts=hosts) as lab, _endpoints(lab, rtt_ms, work) as endpoints:
-        made = Ground(lab, work, endpoints)
+        made = Ground(lab, work, endpoints, rehearse)
         made.write_files()
         made.seed()
         yield made
