@@ -65,11 +65,6 @@ class Route:
     origin: Origin
     dialect: tuple[bool, bool]  #: TLS; a PROXY header: as live speaks there, else as the candidate will
 
-    @property
-    def pattern_text(self) -> str:
-        """What patterns (``exclude``, ``--accept-change``) are held against."""
-        return route_text(self.question)
-
 
 @dataclass(frozen=True)
 class Questions:

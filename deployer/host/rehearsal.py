@@ -45,11 +45,6 @@ class Listen:
     address: str
     port: int
 
-    @property
-    def reached_at(self) -> str:
-        """The address to connect to: loopback where it listens on all."""
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address, self.address)  # noqa: S104
-
 
 @dataclass
 class Rehearsed:

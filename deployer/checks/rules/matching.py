@@ -8,7 +8,6 @@ from functools import cached_property, lru_cache
 
 from deployer.checks.nginxtree import Directive
 
-_MODIFIERS = ("=", "~", "~*", "^~")
 _POSIX = re.compile(r"\[\[:\w+:\]\]")
 
 
