@@ -30,8 +30,9 @@ class Nginx:
 
     def __init__(self, directory: Path, pem: Path) -> None:
         self._directory, self._pem = directory, pem
-        self.ports = dict(zip(PORTS, _free_ports(len(PORTS) + 1), strict=False))
-        self._generation_port = _free_ports(1)[0]
+        # Drawn at once: a second draw may give a port of the first again.
+        self._generation_port, *others = _free_ports(len(PORTS) + 1)
+        self.ports = dict(zip(PORTS, others, strict=True))
         self._generation = 0
         self._process: subprocess.Popen[bytes] | None = None
 
