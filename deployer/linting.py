@@ -14,9 +14,9 @@ from deployer.context import Context
 from deployer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from deployer.checks.lint import Finding
-    from deployer.checks.trees import Tree
     from deployer.config.playbook import Playbook
+    from deployer.lint.findings import Finding
+    from deployer.lint.trees import Tree
     from deployer.model import Release
 
 
@@ -82,7 +82,7 @@ def lint_releases(context: Context, releases: Mapping[str, Release]) -> Linted:
     check_ids(context.playbook)
     if not is_nginx(context.playbook):
         return Linted(notes=("the playbook's validator is not nginx: nothing was checked",))
-    from deployer.checks.trees import is_main, of_release
+    from deployer.lint.trees import is_main, of_release
 
     directory = context.playbook.target.directory
     hosts: dict[str, list[str]] = {}
@@ -108,7 +108,7 @@ def lint_trees(
     :param playbook: which rules are asked, what the host owns; ``None``: all rules, and nobody knows.
     :param hide: masks what must not be seen in lines that are shown.
     """
-    from deployer.checks.lint import refusing
+    from deployer.lint.findings import refusing
 
     ignore = playbook.lint.ignore if playbook is not None else ()
     fail_on = playbook.lint.fail_on.value if playbook is not None else "error"
@@ -123,9 +123,9 @@ def lint_trees(
 
 
 def _findings(tree: Tree, playbook: Playbook | None, ignore: Iterable[str]) -> Iterable[Finding]:
-    from deployer.checks.lint import lint
-    from deployer.checks.rules.subject import Subject
-    from deployer.checks.trees import configurations
+    from deployer.lint.findings import lint
+    from deployer.lint.rules.subject import Subject
+    from deployer.lint.trees import configurations
 
     directory = playbook.target.directory if playbook is not None else "/etc/nginx"
     preserve = playbook.target.preserve if playbook is not None else None
@@ -148,7 +148,7 @@ def check_ids(playbook: Playbook) -> None:
     """
     if not playbook.lint.ignore:
         return
-    from deployer.checks.rules import RULES
+    from deployer.lint.rules import RULES
 
     for at, rule in enumerate(playbook.lint.ignore):
         if rule not in RULES:
@@ -163,7 +163,7 @@ def rendered_trees(context: Context, directory: Path) -> list[tuple[Tree, list[s
     :raises OSError: when the directory cannot be read.
     """
     from deployer import globs
-    from deployer.checks.trees import Files, Tree, of_directory
+    from deployer.lint.trees import Files, Tree, of_directory
     from deployer.source.render import Renderer
 
     playbook = context.playbook

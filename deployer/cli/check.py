@@ -13,9 +13,9 @@ from deployer.cli.streams import err, tell
 from deployer.errors import UsageError
 
 if TYPE_CHECKING:
-    from deployer.checks.trees import Tree
     from deployer.config.playbook import Playbook
     from deployer.context import Context
+    from deployer.lint.trees import Tree
 
 FORMATS = ("text", "json", "sarif")
 
@@ -100,8 +100,8 @@ _Trees = list[tuple["Tree", list[str]]]
 def _of_inventory(
     inventory: str, rev: str | None, tree: Path | None, common: Common
 ) -> tuple[_Trees, Playbook, Context]:
-    from deployer.checks.trees import of_release
     from deployer.cli import setup
+    from deployer.lint.trees import of_release
     from deployer.linting import check_ids, is_nginx, rendered_trees
     from deployer.propose import resolve
 
@@ -124,7 +124,7 @@ def _of_inventory(
 
 
 def _of_directory(tree: Path | None) -> _Trees:
-    from deployer.checks.trees import MAIN, of_directory
+    from deployer.lint.trees import MAIN, of_directory
 
     directory = tree if tree is not None else HERE
     if tree is None and not (directory / MAIN).is_file():
@@ -167,6 +167,6 @@ def _notes(trees: _Trees, context: Context | None) -> list[str]:
 
 
 def _advice(trees: _Trees, hide: Callable[[str], str]) -> list[str]:
-    from deployer.checks.gixy import advice
+    from deployer.lint.gixy import advice
 
     return list(dict.fromkeys(hide(line) for tree, _ in trees for line in advice(tree.files)))

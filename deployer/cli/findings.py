@@ -69,6 +69,6 @@ def as_json(linted: Linted, notes: Sequence[str], advice: Sequence[str] | None, 
 
 def as_sarif(linted: Linted, prefix: str = "") -> str:
     """The SARIF 2.1.0 document, as code review takes it; its files are named from the repository's top."""
-    from deployer.checks.sarif import document
+    from deployer.lint.sarif import document
 
     return dumps(document([found.finding for found in linted.found], prefix), indent=2, ensure_ascii=False)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deployer.checks.answers import Look, look, settle
-from deployer.checks.compare import survey
 from deployer.checks.health import bake, precheck, until_healthy
 from deployer.checks.verdict import CheckReport, Finding, as_before
+from deployer.comparison.answers import Look, look, settle
+from deployer.comparison.compare import survey
 from deployer.errors import Stopped
 from deployer.model import Kind, Release
 from deployer.rollout.blame import ANSWERS, Unwell
@@ -22,7 +22,7 @@ from deployer.rollout.blame import ANSWERS, Unwell
 if TYPE_CHECKING:
     import threading
 
-    from deployer.checks.asked import Question
+    from deployer.comparison.asked import Question
     from deployer.config.playbook import Playbook
     from deployer.rollout.survey import Contact
 

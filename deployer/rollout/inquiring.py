@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from deployer.checks.inquiry import Inquirer, Inquiry, Scope
-from deployer.checks.nginxconf import files_of_dump, parse
-from deployer.checks.routes import seen_by
-from deployer.checks.sites import Sites, read
+from deployer.comparison.inquiry import Inquirer, Inquiry, Scope
+from deployer.comparison.routes import seen_by
 from deployer.errors import AgentError, AnswersWorse, Stopped
+from deployer.nginx.configuration import files_of_dump, parse
+from deployer.nginx.sites import Sites, read
 from deployer.rollout.shown import document, table
 
 if TYPE_CHECKING:
-    from deployer.checks.asked import Question
+    from deployer.comparison.asked import Question
     from deployer.config.compare import Compare
     from deployer.host.rehearsal import Rehearsed
     from deployer.rollout.effects import HostRun

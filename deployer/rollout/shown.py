@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from deployer.checks.routes import BELOW, SECRETS, STRANGER
+from deployer.comparison.routes import BELOW, SECRETS, STRANGER
 from deployer.report.words import clean
 
 if TYPE_CHECKING:
-    from deployer.checks.compare import Comparison, Difference
+    from deployer.comparison.compare import Comparison, Difference
 
 MOST_ROWS = 16
 MOST_KEPT = 50

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import crossplane
 
-from deployer.checks.lint import lint
-from deployer.checks.nginxconf import Config, parse
-from deployer.checks.rules.subject import Subject
+from deployer.lint.findings import lint
+from deployer.lint.rules.subject import Subject
+from deployer.nginx.configuration import Config, parse
 
 SITES, ROUNDS, LIMIT = 5000, 3, 2.0
 MAIN = "events {}\nhttp {\n    include mime.types;\n    upstream app { server 10.0.0.1:8080; }\n%s}\n"

@@ -12,7 +12,7 @@ import pytest
 from deployer.checks.health import bake, precheck, split_checks, until_healthy
 from deployer.checks.verdict import Finding, as_before
 from deployer.config.playbook import Check, Expect, From, Health
-from tests.unit.checks.conftest import Handler, Loopback, Server, never, read_request, replying, response
+from tests.unit.servers import Handler, Loopback, Server, never, read_request, replying, response
 
 Serve = Callable[..., Server]
 

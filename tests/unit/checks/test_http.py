@@ -11,7 +11,7 @@ import pytest
 
 from deployer.checks.certificate import Trust
 from deployer.checks.http import Answer, Lack, NoAnswer, Url, get
-from tests.unit.checks.conftest import Authority, Server, never, read_request, replying, response
+from tests.unit.servers import Authority, Server, never, read_request, replying, response
 
 Serve = Callable[..., Server]
 

@@ -17,7 +17,7 @@ from deployer.checks.reach import BrokenProbe, direct
 from deployer.checks.verdict import Finding, Verdict
 from deployer.config.playbook import Check, Expect, From
 from deployer.config.terms import LocalFile, statuses
-from tests.unit.checks.conftest import Authority, Loopback, Server, never, read_request, replying, response
+from tests.unit.servers import Authority, Loopback, Server, never, read_request, replying, response
 
 Serve = Callable[..., Server]
 

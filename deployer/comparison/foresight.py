@@ -1,0 +1,309 @@
+"""What live's and the candidate's configuration say of a question before it is asked. Pure.
+
+Answers prove, configurations explain: a worse answer that the candidate says in so many words (a location of
+its own that closes ``/.git``) is meant; another content, for which the candidate gives a reason that nobody
+means (two servers with one name, a prefix that is lost on the way), is worse.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from deployer.comparison.asked import AnswerClass, Question, Rank
+from deployer.comparison.routes import BELOW, STRANGER, Origin
+from deployer.nginx.access import Access, access
+from deployer.nginx.sites import Choice, Location, Server, Sites, effective
+from deployer.nginx.tree import Directive
+from deployer.nginx.upstreams import lost_path, mentioned, own_listener, passed, passing, told
+
+PRIVATE = re.compile(
+    r"/\.(?!well-known)|/(wp-)?admin\b|/xmlrpc\.php|/(nginx_|server-)?status\b|/metrics\b|/internal\b|/private\b"
+    r"|/debug\b|/actuator\b|/phpmyadmin|/(backup|config|conf|data|include|inc|bin|vendor|node_modules)s?/"
+    r"|(\.(bak|sql|ini|log|sh|conf|swp|orig|old|save|inc|dist|ya?ml|lock|pem|key|env|git|ht\w+|md|tar|zip|gz)|~)$",
+    re.IGNORECASE,
+)
+"""What one closes to make a site safer."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Who answers a question in one configuration."""
+
+    sites: Sites
+    choice: Choice
+    location: Location | None
+
+    @property
+    def root(self) -> tuple[Directive, ...]:
+        """The directives outside of every block."""
+        return self.sites.config.directives if self.sites.config is not None else ()
+
+    @property
+    def server(self) -> Server:
+        """The server that answers."""
+        return self.choice.server
+
+    @property
+    def scope(self) -> tuple[Directive, ...]:
+        """The blocks that hold for the answer, outermost first."""
+        return self.location.scope if self.location is not None else self.server.scope
+
+
+class Foresight:
+    """Both configurations, asked about questions; an :class:`deployer.comparison.judge.Insight`.
+
+    :ivar before: what live answered; :ivar after: what the candidate did. Both may be filled later.
+    """
+
+    def __init__(
+        self, live: Sites, candidate: Sites, origins: Mapping[Question, Origin] | None = None
+    ) -> None:
+        self.live, self.candidate = live, candidate
+        self.before: Mapping[Question, AnswerClass] = {}
+        self.after: Mapping[Question, AnswerClass] = {}
+        self._origins = origins or {}
+
+    def standing(self, sites: Sites, question: Question) -> Standing | None:
+        """Who answers there; ``None``: nobody listens."""
+        choice = sites.choose(question.place, question.name)
+        if choice is None:
+            return None
+        return Standing(sites, choice, choice.server.locate(question.path.partition("?")[0]))
+
+    # --- Insight
+
+    def meant(self, question: Question, new: AnswerClass) -> str | None:
+        """Why a worse answer is no fault; ``None``: it is one."""
+        was, now = self.standing(self.live, question), self.standing(self.candidate, question)
+        if was is None or now is None:
+            return None if was is None else self._only_its_own(question)
+        if reason := self._new_site(question, was, now) or self.own_upstream(question, new):
+            return reason
+        if new.rank is Rank.SERVER_ERROR:
+            return None
+        if question.name in ("", STRANGER) and self._defaults_on_purpose(question):
+            return "the candidate has a default_server of its own for names that nobody lists"
+        return self._of_its_own(question, was, now, new)
+
+    def _of_its_own(self, question: Question, was: Standing, now: Standing, new: AnswerClass) -> str | None:
+        """What a location that live does not have says for itself."""
+        if now.location is None or not self._new(now.location, was.server):
+            return None
+        if self.closed_on_purpose(question, was, now):
+            return f"{now.location.title} closes it on purpose"
+        plain = was.location is None or was.location.pattern == "/" or was.location.regex
+        files = passing(now.location) is None and not _closes(now.location)
+        if plain and files and self._no_such_file(question, now.location, new):
+            return f"{now.location.title} serves files, and none is called so"
+        return None
+
+    def _no_such_file(self, question: Question, location: Location, new: AnswerClass) -> bool:
+        path = question.path.partition("?")[0]
+        if path != location.pattern:
+            return new.status == 404 and self._made_up(question)
+        # nginx says 403 of a directory without index, 404 of none at all: unless it only tries files.
+        tried = location.directive.first("try_files") is not None or path.startswith("/.well-known/")
+        return new.status == 403 or (new.status == 404 and tried)
+
+    def closed_on_purpose(self, question: Question, was: Standing, now: Standing) -> bool:
+        """Whether a location of its own closes what one closes to make a site safer."""
+        if now.location is None or not self._new(now.location, was.server):
+            return False
+        private = PRIVATE.search(question.path.partition("?")[0]) is not None
+        return private and _closes(now.location)
+
+    def opened(self, question: Question) -> str | None:
+        """Why an access that opens is meant."""
+        was, now = self.standing(self.live, question), self.standing(self.candidate, question)
+        if was is None or now is None or now.location is None:
+            return None
+        here = now.location.directive
+        if access(was.scope) is Access.OPEN and any(d.args == ("on",) for d in here.all("autoindex")):
+            return f"{now.location.title} lists its directory on purpose"
+        if not self._new(now.location, was.server) or now.location.regex:
+            return None
+        closing = any(d.args != ("off",) for d in here.all("auth_basic")) or here.first("deny") is not None
+        return None if closing else f"{now.location.title} is new, and open"
+
+    def suspicion(self, question: Question, new: AnswerClass) -> str | None:
+        """What in the candidate speaks against another answer."""
+        was, now = self.standing(self.live, question), self.standing(self.candidate, question)
+        if was is None or now is None:
+            return None
+        return (
+            self._wrong_server(question, was, now)
+            or (self._elsewhere(question, was, now, new) if new.shown else None)
+            or self._shadowed(was, now)
+            or self._beside(was, now)
+            or self._passed_otherwise(question, was, now)
+        )
+
+    def dropped(self, question: Question, header: str) -> bool:
+        """Whether the candidate still adds the header in a block outside of the one that answers."""
+        now = self.standing(self.candidate, question)
+        if now is None:
+            return False
+        reaching = {d.args[0].lower() for d in effective(now.scope, "add_header") if d.args}
+        outside = {d.args[0].lower() for b in now.scope for d in b.all("add_header") if d.args}
+        return header in outside - reaching
+
+    def typed(self, question: Question) -> bool:
+        """Whether the candidate answers with a text of its own, where a text was or nothing of its own."""
+        was, now = self.standing(self.live, question), self.standing(self.candidate, question)
+        if now is None or was is None or not _texts(now.scope[-1]):
+            return False
+        fresh = now.location is not None and self._new(now.location, was.server)
+        return fresh or _texts(was.scope[-1])
+
+    def secret(self, question: Question, new: AnswerClass) -> bool:
+        """Whether it is asked for because nobody should get it, and is not what everybody gets."""
+        if self._origins.get(question) is not Origin.SECRET or new.page is None:
+            return False
+        place, name = question.place, question.name
+        others = [a for q, a in self.after.items() if (q.place, q.name) == (place, name) and BELOW in q.path]
+        return all(a.page is None or a.status != new.status or a.page.differs(new.page) for a in others)
+
+    # --- who answers
+
+    def _new_site(self, question: Question, was: Standing, now: Standing) -> str | None:
+        """A name that live does not list: what its default server says to it nobody came for."""
+        if question.name in ("", STRANGER) or was.choice.listed or not now.choice.listed:
+            return None
+        return f"{question.name} is a new name"
+
+    def _defaults_on_purpose(self, question: Question) -> bool:
+        old, was_told = self.live.default_at(question.place)
+        new, is_told = self.candidate.default_at(question.place)
+        if new is None or not is_told:
+            return False
+        return not was_told or old is None or (new.text != old.text and not _same_names(old, new))
+
+    def _wrong_server(self, question: Question, was: Standing, now: Standing) -> str | None:
+        if question.name in ("", STRANGER):
+            _, was_told = self.live.default_at(question.place)
+            _, is_told = self.candidate.default_at(question.place)
+            if was_told and not is_told and not _same_names(was.server, now.server):
+                return f"default_server is lost: {now.server.title} answers unknown names"
+            return None
+        if was.choice.listed and not now.choice.listed:
+            return f"no server there has the name any more: {now.server.title} answers"
+        if now.choice.ignored and not was.choice.ignored:
+            return "two servers have the name; nginx ignores the second"
+        return None
+
+    def _elsewhere(self, question: Question, was: Standing, now: Standing, new: AnswerClass) -> str | None:
+        """The page of another site, that was not put together with this one on purpose."""
+        if new.page is None or not new.page.size:
+            return None
+        for other in self._with_page.get((question.path, new.page.digest), ()):
+            choice = self.live.choose(other.place, other.name)
+            if choice is None or not choice.listed or choice.server is was.server:
+                continue
+            if other.name != question.name and other.name not in now.server.names:
+                return f"it answers with the page of {other.name}"
+        return None
+
+    @cached_property
+    def _with_page(self) -> Mapping[tuple[str, str], list[Question]]:
+        found: dict[tuple[str, str], list[Question]] = {}
+        for question, answer in self.before.items():
+            if answer.page is not None and answer.shown and question.name not in ("", STRANGER):
+                found.setdefault((question.path, answer.page.digest), []).append(question)
+        return found
+
+    def _shadowed(self, was: Standing, now: Standing) -> str | None:
+        old, new = was.location, now.location
+        if old is None or new is None or old.regex or old.pattern == "/" or not new.regex:
+            return None
+        if not self._new(new, was.server):
+            return None
+        if any((x.kind, x.pattern) == (old.kind, old.pattern) for x in now.server.every):
+            return f"{new.title} takes what {old.title} answered"
+        return None
+
+    def _beside(self, was: Standing, now: Standing) -> str | None:
+        """A ``return`` that was put before what a location did."""
+        if passing(now.location) is None or passing(was.location) is None:
+            return None
+        if now.scope[-1].first("return") is None or was.scope[-1].first("return") is not None:
+            return None
+        return "a return stands beside what passes the request on, and comes first"
+
+    def _passed_otherwise(self, question: Question, was: Standing, now: Standing) -> str | None:
+        before = passed(self.live, was.location, question.path)
+        after = passed(self.candidate, now.location, question.path)
+        if before is None or after is None:
+            return None
+        fresh = now.location is not None and self._new(now.location, was.server)
+        if not fresh and (reason := lost_path(before, after)):
+            return reason
+        if before.members.isdisjoint(after.members):
+            return None
+        told_before, told_now = told(was.scope), told(now.scope)
+        outside = {d.args[0].lower() for b in now.scope for d in b.all("proxy_set_header") if d.args}
+        lost = sorted(n for n in told_before if n not in told_now and n in outside)
+        if told_now["host"] == "$proxy_host" != told_before["host"]:
+            lost.insert(0, "host")
+        return f"the upstream is no longer told {', '.join(lost[:3])}" if lost else None
+
+    # --- what nginx asks of itself
+
+    def own_upstream(self, question: Question, new: AnswerClass) -> str | None:
+        """A listener that only the candidate has cannot answer it before it is live."""
+        now = self.standing(self.candidate, question)
+        target = passed(self.candidate, now.location, question.path) if now is not None else None
+        if target is None or new.status not in (502, 504):
+            return None
+        own = own_listener(self.candidate, target.members)
+        if own is None or self.live.listen_at(own) is not None:
+            return None
+        direct = [a for q, a in self.after.items() if q.port == own[1]]
+        if not direct or any(a.rank < Rank.SERVER_ERROR for a in direct):
+            return f"it is passed on to port {own[1]} of nginx itself, which only the candidate has"
+        return None
+
+    def _only_its_own(self, question: Question) -> str | None:
+        """A listener on loopback that only nginx itself asked, and asks no more."""
+        listen = self.live.listen_at(question.place)
+        if listen is None or not listen.local:
+            return None
+        texts = {f"{host}:{listen.port}" for host in (listen.address, f"[{listen.address}]", "localhost")}
+        if self._asked_before & texts and not self._asked_now & texts:
+            return "only nginx itself asked there, and it does no more"
+        return None
+
+    @cached_property
+    def _asked_before(self) -> frozenset[str]:
+        return mentioned(self.live)
+
+    @cached_property
+    def _asked_now(self) -> frozenset[str]:
+        return mentioned(self.candidate)
+
+    def _made_up(self, question: Question) -> bool:
+        return self._origins.get(question, Origin.WRITTEN).made_up
+
+    def _new(self, location: Location, before: Server) -> bool:
+        """Whether the server had no such location."""
+        return all((x.kind, x.pattern) != (location.kind, location.pattern) for x in before.every)
+
+
+def _closes(location: Location) -> bool:
+    """Whether the location itself says that nobody, or not everybody, may have it."""
+    here = location.directive
+    if any(d.args and re.fullmatch(r"4\d\d", d.args[0]) for d in here.all("return")):
+        return True
+    if here.first("internal", "deny", "auth_request") is not None:
+        return True
+    return any(d.args != ("off",) for d in here.all("auth_basic"))
+
+
+def _texts(block: Directive) -> bool:
+    return any(len(d.args) == 2 for d in block.all("return"))
+
+
+def _same_names(one: Server, other: Server) -> bool:
+    return bool(set(one.names) & set(other.names)) or (not one.names and not other.names)

@@ -1,0 +1,357 @@
+"""Ask live and the rehearsed candidate the same questions, and say what got worse.
+
+Both are asked at the same time. What got worse is asked again, of both, before it is believed: an answer that
+changes by itself, or that the questions' own haste brought about (``limit_req``), is nobody's fault.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from deployer.checks.reach import Transport, reopen
+from deployer.comparison.answers import Dialect, Manner, ask, ask_one
+from deployer.comparison.asked import AnswerClass, Question, Rank
+from deployer.comparison.compare import Comparison, Difference, compare
+from deployer.comparison.follow import follow, trouble
+from deployer.comparison.foresight import Foresight
+from deployer.comparison.pace import Limiter, Limits, limiters, spacing
+from deployer.comparison.predictions import CALM, predictions
+from deployer.comparison.routes import CAP, STRANGER, Questions, covers, derive
+from deployer.comparison.strayed import strayed
+from deployer.comparison.touch import streams
+from deployer.nginx.sites import Sites
+
+DEADLINE_S = 45.0
+AGAIN_S = 0.7
+ROUNDS = 2
+MOST_AGAIN = 24
+MOST_FOLLOWED = 60
+MOST_REPEATED = 8
+MOST_HANDSHAKES = 20
+MOST_PASSWORDS = 5
+REPEATS, REPEAT_S = 3, 0.12
+"""Of a route whose limits are new: so many requests, so far apart; a page with two pictures."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What may be asked, and what may have changed.
+
+    :ivar accepted: pattern (:func:`deployer.comparison.routes.covers`) and reason of what is meant.
+    :ivar seen: name and path of what users asked for.
+    """
+
+    exclude: tuple[str, ...] = ()
+    accepted: tuple[tuple[str, str], ...] = ()
+    seen: tuple[tuple[str, str], ...] = ()
+    cap: int = CAP
+
+    def why(self, question: Question) -> str | None:
+        """The reason for which an answer may be worse."""
+        for pattern, reason in self.accepted:
+            if covers(pattern, question):
+                return f"accepted: {reason}" if reason else "accepted"
+        return None
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """What came of it.
+
+    :ivar notes: sentences: what was not asked, and why.
+    """
+
+    comparison: Comparison
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+class Inquirer:
+    """One inquiry into two configurations."""
+
+    def __init__(
+        self,
+        sides: tuple[Sites, Sites],
+        transports: tuple[Transport, Transport],
+        scope: Scope,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Derive the questions; nothing is asked yet. ``sides`` and ``transports``: live, candidate."""
+        self._live, self._candidate = sides
+        self._to_live, self._to_candidate = transports
+        self._scope, self._stop = scope, stop or threading.Event()
+        self.questions: Questions = derive(
+            self._live, self._candidate, seen=scope.seen, exclude=scope.exclude, cap=scope.cap
+        )
+        origins = {r.question: r.origin for r in self.questions.routes}
+        self._insight = Foresight(self._live, self._candidate, origins)
+        self._origins = origins
+        self._dialects = {r.question.place: Dialect(*r.dialect) for r in self.questions.routes}
+        self._limits = (self._paced(self._live, gentle=True), self._paced(self._candidate, gentle=False))
+        self._deadline = 0.0
+
+    def run(self, deadline_s: float = DEADLINE_S) -> Inquiry:
+        """Ask, compare, doubt, ask again; what is still worse then is worse."""
+        started = time.monotonic()
+        self._deadline = started + deadline_s
+        before, after = self._both(list(self._origins))
+        touched = streams(self._live.streams, self._to_live, self._to_candidate, self._deadline)
+        before |= {q: one for q, (one, _) in touched.items()}
+        after |= {q: two for q, (_, two) in touched.items()}
+        found = self._compared(before, after)
+        for number in range(ROUNDS):
+            # What is only another content may be another one each time; that is not worth a second round.
+            doubted = [*found.worse, *(d for d in found.changed if not number and _is_content(d))]
+            doubtful = [d.question for d in doubted if d.question in self._origins][:MOST_AGAIN]
+            if not doubtful or self._stop.wait(AGAIN_S) or time.monotonic() > self._deadline:
+                break
+            again, now = self._both(doubtful)
+            for question in doubtful:
+                before[question] = _steadier(before[question], again.get(question))
+                after[question] = now.get(question, after[question])
+            found = self._compared(before, after)
+        extra = [*self._strayed(before, after), *self._led_astray(before, after)]
+        extra += self._repeated(before, after)
+        extra += [*self._older_clients(before, after), *self._passwords(before, after)]
+        extra += [*self._unborn(after), *self._foretold()]
+        found = self._with(found, extra)
+        found = replace(found, asked=len(before), stopped=self._stop.is_set())
+        return Inquiry(found, self._notes(before, after, found), round(time.monotonic() - started, 3))
+
+    # --- asking
+
+    def _both(
+        self, questions: Sequence[Question]
+    ) -> tuple[dict[Question, AnswerClass], dict[Question, AnswerClass]]:
+        left_s = max(1.0, self._deadline - time.monotonic())
+
+        def one(transport: Transport, limits: Limits) -> dict[Question, AnswerClass]:
+            reopen(transport)
+            return ask(
+                questions, self._dialects, transport, deadline_s=left_s, stop=self._stop, limits=limits
+            )
+
+        with ThreadPoolExecutor(2, thread_name_prefix="inquire") as pool:
+            live = pool.submit(one, self._to_live, self._limits[0])
+            candidate = pool.submit(one, self._to_candidate, self._limits[1])
+            return live.result(), candidate.result()
+
+    def _one(
+        self, question: Question, transport: Transport, sites: Sites, manner: Manner | None = None
+    ) -> AnswerClass | None:
+        """A question that was not planned: where a redirect leads to, or put in another manner."""
+        if time.monotonic() > self._deadline or any(covers(p, question) for p in self._scope.exclude):
+            return None
+        listen = sites.listen_at(question.place)
+        if listen is None:
+            return AnswerClass("the connection was refused")
+        dialect = Dialect(listen.tls, listen.proxy)
+        return ask_one(question, dialect, transport, self._deadline, manner)
+
+    def _paced(self, sites: Sites, *, gentle: bool) -> Limits:
+        if sites.config is None or not sites.config.find("limit_req"):
+            return {}
+        found = {}
+        for question in self._origins:
+            standing = self._insight.standing(sites, question)
+            if standing is not None and (limits := limiters(sites.config, standing.scope)):
+                found[question] = spacing(limits, gentle=gentle)
+        return found
+
+    # --- judging
+
+    def _compared(
+        self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]
+    ) -> Comparison:
+        insight = Foresight(self._live, self._candidate, self._origins)
+        insight.before, insight.after = before, after
+        self._insight = insight
+        return compare(before, after, insight=insight, accepted=self._scope.why)
+
+    def _with(self, found: Comparison, extra: Iterable[Difference]) -> Comparison:
+        """Add what asking alone did not show; each question once."""
+        known = {d.question for d in found.worse}
+        worse, changed = list(found.worse), list(found.changed)
+        for difference in extra:
+            if difference.question in known:
+                continue
+            known.add(difference.question)
+            why = self._scope.why(difference.question)
+            (changed if why else worse).append(replace(difference, why=why))
+        changed = [d for d in changed if d.question not in {w.question for w in worse}]
+        worse.sort(key=lambda d: d.question.name in ("", STRANGER))  # what has a name says more to people
+        return replace(found, worse=tuple(worse), changed=tuple(changed))
+
+    def _strayed(
+        self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]
+    ) -> Iterator[Difference]:
+        for question in self._origins:
+            old, new = before.get(question), after.get(question)
+            if old is None or new is None or new.broken:
+                continue
+            if reason := strayed(self._insight, question, old, new):
+                yield Difference(question, reason, old, new)
+
+    def _led_astray(
+        self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]
+    ) -> list[Difference]:
+        """Redirects that are new, and end nowhere."""
+        found = []
+        fine = [q for q, a in before.items() if a.rank < Rank.SERVER_ERROR and q in after]
+        moved = [q for q in fine if after[q].location and before[q].location != after[q].location]
+        for question in moved[:MOST_FOLLOWED]:
+            ended = self._end(question, after[question], self._to_candidate, self._candidate)
+            if ended is None or self._stop.is_set():
+                continue
+            old = before[question]
+            if old.location and self._end(question, old, self._to_live, self._live) is not None:
+                continue  # it led nowhere before
+            if old.rank is Rank.CLIENT_ERROR and "answers 4" in ended:
+                continue
+            found.append(Difference(question, ended, old, after[question]))
+        return found
+
+    def _end(self, question: Question, answer: AnswerClass, transport: Transport, sites: Sites) -> str | None:
+        def asked(following: Question) -> AnswerClass | None:
+            return self._one(following, transport, sites)
+
+        tls = self._dialects[question.place].tls
+        end = follow(question, answer, sites, asked, tls=tls)
+        ended = trouble(end, made_up=self._origins[question].made_up)
+        if ended is not None and "nothing listens" in ended and _behind_a_proxy(self._insight, question):
+            return None
+        return ended
+
+    def _repeated(
+        self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]
+    ) -> list[Difference]:
+        """Limits that are new, tried as a browser would: a page and what is on it."""
+        if self._candidate.config is None or not self._candidate.config.find("limit_req", "limit_conn"):
+            return []
+        found: list[Difference] = []
+        tried: set[tuple[Limiter, ...]] = set()
+        for question, answer in after.items():
+            old = before.get(question)
+            if old is None or old.rank is not Rank.GOOD or answer.rank is not Rank.GOOD:
+                continue
+            new = self._new_limits(question)
+            if not new or new in tried or CALM.search(question.path) or len(tried) >= MOST_REPEATED:
+                continue
+            tried.add(new)
+            self._stop.wait(min(2.0, max((1 / x.rate for x in new if x.rate), default=0.0)))
+            statuses = []
+            for _ in range(REPEATS):
+                again = self._one(question, self._to_candidate, self._candidate)
+                statuses.append(again.text if again is not None else "?")
+                self._stop.wait(REPEAT_S)
+            if {"503", "429"} & set(statuses):
+                said = f"refused from the second request on: {' '.join(statuses)}"
+                found.append(Difference(question, said, old, answer))
+        return found
+
+    def _new_limits(self, question: Question) -> tuple[Limiter, ...]:
+        was = self._insight.standing(self._live, question)
+        now = self._insight.standing(self._candidate, question)
+        if was is None or now is None or self._live.config is None or self._candidate.config is None:
+            return ()
+        before = {(x.key, x.rate, x.burst) for x in limiters(self._live.config, was.scope)}
+        limits = limiters(self._candidate.config, now.scope)
+        return tuple(x for x in limits if (x.key, x.rate, x.burst) not in before)
+
+    def _older_clients(
+        self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]
+    ) -> list[Difference]:
+        """Whether those that know TLS 1.2 and no later still get in: once for each name and port."""
+        found = []
+        manner = Manner(newest=False)
+        pages = [q for q in before if q.path == "/" and q.name not in ("", STRANGER) and q in self._origins]
+        asked = [q for q in pages if self._dialects[q.place].tls and before[q].status and after[q].status]
+        for question in asked[:MOST_HANDSHAKES]:
+            new = self._one(question, self._to_candidate, self._candidate, manner)
+            if new is None or new.status is not None or new.broken:
+                continue
+            old = self._one(question, self._to_live, self._live, manner)
+            if old is not None and old.status is not None:
+                said = f"clients that know TLS 1.2 and no later are shut out: {new.text}"
+                found.append(Difference(question, said, old, new))
+        return found
+
+    def _passwords(
+        self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]
+    ) -> list[Difference]:
+        """A file of passwords that is not there is only missed once somebody gives one."""
+        found = []
+        manner = Manner({"Authorization": "Basic ZGVwbG95ZXI6cHJvYmU="})  # deployer:probe, of nobody
+        closed = [q for q, a in after.items() if a.status == 401 and q in before and before[q].status == 401]
+        for question in closed[:MOST_PASSWORDS]:
+            new = self._one(question, self._to_candidate, self._candidate, manner)
+            if new is None or new.status in (None, 401):
+                continue
+            old = self._one(question, self._to_live, self._live, manner)
+            if old is not None and old.status == 401:
+                said = f"{new.text} to whoever gives a password: its file cannot be read"
+                found.append(Difference(question, said, old, new))
+        return found
+
+    def _unborn(self, after: Mapping[Question, AnswerClass]) -> list[Difference]:
+        """A site that is new and answers nothing but errors of a server."""
+        names = {name for server in self._live.servers for name in server.names}
+        found = []
+        for name in dict.fromkeys(q.name for q in after if q.name not in ("", STRANGER)):
+            answers = {q: a for q, a in after.items() if q.name == name and not a.broken}
+            choices = [self._candidate.choose(q.place, name) for q in answers]
+            listed = [c for c in choices if c is not None and c.listed]
+            if not listed or any(n in names for c in listed for n in c.server.names):
+                continue
+            bad = [q for q, a in answers.items() if a.status is not None and a.rank is Rank.SERVER_ERROR]
+            own = [q for q in bad if self._insight.own_upstream(q, answers[q])]
+            if bad and len(bad) == len(answers) and len(own) < len(bad):
+                said = f"the new site answers everything with {answers[bad[0]].text}"
+                found.append(Difference(bad[0], said, None, answers[bad[0]]))
+        return found
+
+    def _foretold(self) -> list[Difference]:
+        return [Difference(q, reason) for q, reason in predictions(self._insight, list(self._origins))]
+
+    def _notes(
+        self,
+        before: Mapping[Question, AnswerClass],
+        after: Mapping[Question, AnswerClass],
+        found: Comparison,
+    ) -> tuple[str, ...]:
+        notes = [self.questions.note] if self.questions.note else []
+        for side, answers in (("what is live", before), ("the rehearsed candidate", after)):
+            broken = [a for a in answers.values() if a.broken]
+            if broken and len(broken) == len(answers):
+                notes.append(f"{side} could not be asked anything: {broken[0].text}")
+        missed = len(found.unproved)
+        if missed:
+            notes.append(f"{missed} of {len(before)} answers could not be compared")
+        return tuple(notes)
+
+
+def _steadier(first: AnswerClass, second: AnswerClass | None) -> AnswerClass:
+    """What can be relied on of two answers of live: the worse, and only the content they share."""
+    if second is None or second.broken:
+        return first
+    if second.rank > first.rank:
+        return second
+    if first.page is not None and second.page is not None and first.page.differs(second.page):
+        return replace(first, page=replace(first.page, digest=""))
+    return first
+
+
+def _is_content(difference: Difference) -> bool:
+    old, new = difference.old, difference.new
+    same = old is not None and new is not None and (old.status, old.location) == (new.status, new.location)
+    return same and difference.why is None
+
+
+def _behind_a_proxy(insight: Foresight, question: Question) -> bool:
+    """Whether TLS ends in front of nginx, as the candidate sees it."""
+    now = insight.standing(insight.candidate, question)
+    return now is not None and "x_forwarded_proto" in now.server.text.lower()

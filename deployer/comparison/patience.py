@@ -1,0 +1,85 @@
+"""Sizes and times that a route had and has no more, however generous they still look. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from deployer.comparison.foresight import Standing
+from deployer.nginx.sites import effective
+from deployer.nginx.tree import Directive
+from deployer.nginx.upstreams import passing
+
+UPLOADS, UPLOADS_DEFAULT = "client_max_body_size", 1024.0**2
+HALF, TENTH = 0.5, 0.1
+TIMEOUT_S, SHORT_S = 60.0, 2.0
+"""nginx's own timeout of an answer, and one that some pages of most applications do not keep."""
+
+_READS = {f"{kind}_pass": f"{kind}_read_timeout" for kind in ("proxy", "fastcgi", "uwsgi", "scgi", "grpc")}
+_SIZES: Mapping[str, float] = {"k": 1024.0, "m": 1024.0**2, "g": 1024.0**3}
+_TIMES: Mapping[str, float] = {"ms": 0.001, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def smaller_uploads(was: Standing, now: Standing) -> str | None:
+    """What users send to an application, of which half would be refused now."""
+    if passing(was.location) is None or passing(now.location) is None or _taken(was, now):
+        return None
+    before, after = (_unlimited(measured(x, UPLOADS), said=directive(x, UPLOADS)) for x in (was, now))
+    if after >= before * HALF:
+        return None
+    new, old = (text(x, UPLOADS) or "nginx's 1m" for x in (now, was))
+    return f"{UPLOADS} is {new} now, {old} before: larger forms and uploads are refused (413)"
+
+
+def shorter_answers(was: Standing, now: Standing) -> str | None:
+    """An application that has much less time to answer."""
+    old, new = passing(was.location), passing(now.location)
+    if old is None or new is None or old.name not in _READS or new.name not in _READS:
+        return None
+    if _taken(was, now):
+        return None
+    name = _READS[new.name]
+    before = measured(was, _READS[old.name]) or TIMEOUT_S
+    after = measured(now, name) or TIMEOUT_S
+    if after >= before or (after >= before * TENTH and after >= SHORT_S):
+        return None
+    return f"{name} is {after:g} s now, {before:g} s before: answers that take longer become 504"
+
+
+def directive(standing: Standing, name: str) -> Directive | None:
+    """The directive that holds, also one of the main or the events block."""
+    found = effective(standing.scope, name)
+    if found:
+        return found[-1]
+    root = standing.root
+    blocks = [d for d in root if d.name == "events"]
+    return next((d for d in (*root, *(x for b in blocks for x in b.block or ())) if d.name == name), None)
+
+
+def measured(standing: Standing, name: str) -> float | None:
+    """A size in bytes, a time in seconds, a number; ``None``: nginx's default, or no limit."""
+    found = directive(standing, name)
+    match = re.fullmatch(r"(\d+)(ms|[kKmMgGshd]?)", found.args[-1]) if found and found.args else None
+    if match is None:
+        return None
+    number, unit = float(match[1]), match[2]
+    factor = _TIMES.get(unit, 1.0) if name.endswith("timeout") else _SIZES.get(unit.lower(), 1.0)
+    return None if name == UPLOADS and number == 0 else number * factor
+
+
+def text(standing: Standing, name: str) -> str:
+    """What is written there; nothing: nothing is."""
+    found = directive(standing, name)
+    return " ".join(found.args) if found is not None else ""
+
+
+def _unlimited(size: float | None, *, said: Directive | None) -> float:
+    if size is not None:
+        return size
+    return UPLOADS_DEFAULT if said is None else float("inf")
+
+
+def _taken(was: Standing, now: Standing) -> bool:
+    """Whether a regular expression answers that did not: its own kind of route, with limits of its own."""
+    old, new = was.location, now.location
+    return new is not None and new.regex and (old is None or old.pattern != new.pattern)

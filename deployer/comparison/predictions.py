@@ -1,0 +1,203 @@
+"""What the candidate will do to users that no question from the host can show. Pure.
+
+A question is one GET from the host itself. That a port is open to the host alone, that a form is too large
+now, that the second request of a second is refused: such things are worked out from both configurations, and
+held against the candidate only where live did not do them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from deployer.comparison import patience, strictness, telling
+from deployer.comparison.asked import Question
+from deployer.comparison.foresight import Foresight, Standing
+from deployer.comparison.pace import crowds, limiters
+from deployer.nginx import arguments
+from deployer.nginx.access import Access, access, needs_referer
+from deployer.nginx.sites import ANY4, ANY6, effective
+from deployer.nginx.tree import Directive
+from deployer.nginx.upstreams import passing, told
+
+CALM = re.compile(
+    r"login|log-in|signin|sign-in|auth|token|password|register|signup|contact|reset|xmlrpc|upload",
+    re.IGNORECASE,
+)
+"""Where few requests of one user are enough."""
+
+SHOWN = ("css", "js", "html", "png", "svg", "jpg", "woff2", "json")
+"""Files that a page needs in their own type."""
+
+_KB, _S = 1024.0, 1.0
+FLOORS: Mapping[str, tuple[float, str]] = {
+    "client_max_body_size": (64 * _KB, "forms and uploads are refused (413)"),
+    "large_client_header_buffers": (4 * _KB, "requests with cookies are refused (400)"),
+    "client_header_timeout": (2 * _S, "slow clients are cut off"),
+    "client_body_timeout": (2 * _S, "slow clients are cut off"),
+    "send_timeout": (2 * _S, "slow clients are cut off"),
+    "worker_connections": (64, "users are refused when more than a few come"),
+    "worker_rlimit_nofile": (64, "users are refused when more than a few come"),
+}
+"""Below these a directive keeps ordinary users out; whoever was there already is not asked why."""
+
+Rule = Callable[["Foresight", Question, Standing, Standing], str | None]
+
+
+def predictions(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple[Question, str]]:
+    """A question, and why it will be answered worse to users; each fault of a location once."""
+    yield from _ports(insight, questions)
+    told: set[tuple[Directive, str]] = set()
+    for question in questions:
+        was = insight.standing(insight.live, question)
+        now = insight.standing(insight.candidate, question)
+        if was is None or now is None:
+            continue
+        for rule in RULES:
+            reason = rule(insight, question, was, now)
+            if reason and (now.scope[-1], reason) not in told:
+                told.add((now.scope[-1], reason))
+                yield question, reason
+
+
+def _ports(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple[Question, str]]:
+    """A port that was open to everybody and is open to some address only."""
+    now = {(x.address, x.port) for x in insight.candidate.listens}
+    both = {x.port for x in insight.candidate.listens if x.both}
+    for old in insight.live.listens:
+        if old.address not in (ANY4, ANY6) or (old.address, old.port) in now:
+            continue
+        if old.address == ANY4 and old.port in both:
+            continue
+        left = [x for x in insight.candidate.listens if x.port == old.port]
+        family = [x for x in left if (":" in x.address) == (old.address == ANY6)]
+        if not family:
+            continue  # the closed port is seen by asking
+        asked = next((q for q in questions if q.place == old.place), Question(*old.place, ""))
+        yield asked, f"port {old.port} is open on {', '.join(str(x.address) for x in family[:3])} only"
+
+
+def _closed(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    if access(now.scope) is not Access.CLOSED or access(was.scope) is Access.CLOSED:
+        return None
+    fresh = now.choice.listed and not was.choice.listed  # nobody came for that name before
+    if fresh or insight.closed_on_purpose(question, was, now):
+        return None
+    return "closed to the public (allow, deny)"
+
+
+def _open(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    if access(was.scope) is Access.OPEN or access(now.scope) >= access(was.scope):
+        return None
+    if insight.opened(question):
+        return None
+    what = "deny" if access(was.scope) is Access.CLOSED else "auth_basic"
+    return f"open to the public: the {what} that protected it holds no more"
+
+
+def _referers(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    if needs_referer(now.scope) and not needs_referer(was.scope):
+        return "closed to users who come without a Referer: valid_referers has no 'none'"
+    return None
+
+
+def _limits(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    for name, (floor, consequence) in FLOORS.items():
+        value, before = patience.measured(now, name), patience.measured(was, name)
+        if value is not None and value < floor and (before is None or value < before):
+            return f"{name} is {patience.text(now, name)}: {consequence}"
+    return patience.smaller_uploads(was, now) or patience.shorter_answers(was, now)
+
+
+def _rate(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    live, candidate = insight.live.config, insight.candidate.config
+    if live is None or candidate is None:
+        return None
+    calm = CALM.search(question.path) is not None
+    rates = limiters(live, was.scope), limiters(candidate, now.scope)
+    lets_in = crowds(live, was.scope), crowds(candidate, now.scope)
+    whole = now.location is None or now.location.pattern == "/"
+    return strictness.rate(*rates, calm=calm) or strictness.crowd(*lets_in, whole=whole)
+
+
+def _methods(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    """POST is not asked, so that it is refused now can only be read."""
+    if passing(now.location) is None or passing(was.location) is None:
+        return None
+    here = effective(now.scope[2:], "limit_except")
+    if not here or effective(was.scope[2:], "limit_except"):
+        return None
+    closes = any(d.args == ("all",) for x in here for d in x.all("deny"))
+    if closes and "POST" not in here[0].args:
+        return f"only {' and '.join(here[0].args)} is let through to the application"
+    return None
+
+
+def _untold(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    """What an inner block hides from the application, though an outer one still says it."""
+    if was.location is None or now.location is None or passing(was.location) is None:
+        return None
+    if (was.location.kind, was.location.pattern) != (now.location.kind, now.location.pattern):
+        return None
+    directive = passing(now.location)
+    if directive is None or directive.name != "proxy_pass":
+        return None
+    outside = {d.args[0].lower() for b in now.scope for d in b.all("proxy_set_header") if d.args}
+    before, after = told(was.scope), told(now.scope)
+    said = {d.args[0].lower() for d in effective(now.scope, "proxy_set_header") if d.args}
+    lost = [n for n in before if n in outside - said and after.get(n) != before[n]]
+    if not lost:
+        return None
+    return (
+        f"the application is no longer told {', '.join(lost[:3])}: an inner proxy_set_header hides the outer"
+    )
+
+
+def _arguments(_: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    """What users search for, and pages they turn to: what is behind the question mark."""
+    path = question.path.partition("?")[0]
+    if arguments.reach(now.sites, now.server, path) is not False:
+        return None
+    if not arguments.reach(was.sites, was.server, path):
+        return None
+    return "the application is no longer told the arguments (what is behind the question mark)"
+
+
+def _sockets(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    return telling.no_socket(was, now)
+
+
+def _unheard(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    return None if _untold(insight, question, was, now) else telling.untold(question, was, now)
+
+
+def _types(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    """Files whose type is not known any more: browsers refuse a style sheet that is called a text."""
+    if passing(now.location) is not None or now.scope[-1].first("return") is not None:
+        return None
+    lost = [x for x in SHOWN if x in _known(was) and x not in _known(now)]
+    return (
+        f"files .{', .'.join(lost[:4])} are served without their type (types, mime.types)" if lost else None
+    )
+
+
+def _known(standing: Standing) -> frozenset[str]:
+    blocks = effective(standing.scope, "types")
+    if not blocks:
+        return frozenset(("html", "gif", "jpg"))
+    return frozenset(ending for block in blocks for entry in block.block or () for ending in entry.args)
+
+
+RULES: tuple[Rule, ...] = (
+    _closed,
+    _open,
+    _referers,
+    _limits,
+    _rate,
+    _methods,
+    _untold,
+    _unheard,
+    _sockets,
+    _arguments,
+    _types,
+)

@@ -1,0 +1,95 @@
+"""What an application is no longer told about a request, of what it has to know. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deployer.comparison.asked import Question
+from deployer.comparison.foresight import Standing
+from deployer.nginx.access import Access, access
+from deployer.nginx.sites import effective
+from deployer.nginx.upstreams import passed, passing, told
+from deployer.nginx.values import value
+
+_CLIENT = ("x-real-ip", "x-forwarded-for", "forwarded", "true-client-ip", "cf-connecting-ip")
+_SOCKET: Mapping[str, str] = {"http_upgrade": "websocket", "http_connection": "upgrade"}
+
+
+def upgrades(standing: Standing) -> bool:
+    """Whether a request with ``Upgrade: websocket`` is passed on as such."""
+    directive = passing(standing.location)
+    if directive is None or directive.name != "proxy_pass":
+        return False
+    version = effective(standing.scope, "proxy_http_version")
+    if not version or version[-1].args != ("1.1",):
+        return False
+    heard = _heard(standing, _SOCKET)
+    return (
+        "websocket" in heard.get("upgrade", "").lower() and "upgrade" in heard.get("connection", "").lower()
+    )
+
+
+def no_socket(was: Standing, now: Standing) -> str | None:
+    """Websockets that are not let through any more."""
+    if not _same_location(was, now) or passing(now.location) is None or not upgrades(was) or upgrades(now):
+        return None
+    return "websockets get through no more: it takes proxy_http_version 1.1, Upgrade and Connection"
+
+
+def untold(question: Question, was: Standing, now: Standing) -> str | None:
+    """Host, scheme, client or password, which live told the same application."""
+    if not _same_application(question, was, now):
+        return None
+    tls = any(x.tls for x in was.server.listens if x.port == question.port)
+    brings = {"scheme": "https" if tls else "http", "https": "on" if tls else ""}
+    before, after = _heard(was, brings), _heard(now, brings)
+    lost = _lost_host(before, after) or _lost_scheme(before, after)
+    if lost:
+        return lost
+    if any(before.get(n) for n in _CLIENT) and not any(after.get(n) for n in _CLIENT):
+        return "the application is no longer told who asks (X-Real-IP, X-Forwarded-For)"
+    # Cleared by a proxy that asks for the password itself, it is not lost.
+    passes = before.get("authorization", "$http_authorization") == "$http_authorization"
+    if passes and after.get("authorization") == "" and access(now.scope) is Access.OPEN:
+        return "the application is no longer told who logs in: Authorization is cleared"
+    return None
+
+
+def _lost_host(before: Mapping[str, str], after: Mapping[str, str]) -> str | None:
+    if before["host"].startswith(("$host", "$http_host")) and after["host"] in ("", "$proxy_host"):
+        return "the application is no longer told which Host was asked for"
+    return None
+
+
+def _lost_scheme(before: Mapping[str, str], after: Mapping[str, str]) -> str | None:
+    was, now = (said.get("x-forwarded-proto", "") for said in (before, after))
+    if was and not now and "proto=" not in after.get("forwarded", ""):
+        return "the application is no longer told X-Forwarded-Proto: it takes https for http"
+    if was == "https" and now == "http":
+        return "the application is told X-Forwarded-Proto http of what is https"
+    return None
+
+
+def _heard(standing: Standing, brings: Mapping[str, str]) -> Mapping[str, str]:
+    config = standing.sites.config
+    sent = told(standing.scope)
+    if config is None:
+        return sent
+    return {name: value(config, standing.scope, text, brings) for name, text in sent.items()}
+
+
+def _same_application(question: Question, was: Standing, now: Standing) -> bool:
+    if not _same_location(was, now):
+        return False
+    directives = passing(was.location), passing(now.location)
+    if any(d is None or d.name != "proxy_pass" for d in directives):
+        return False
+    path = question.path.partition("?")[0]
+    before, after = passed(was.sites, was.location, path), passed(now.sites, now.location, path)
+    return before is not None and after is not None and not before.members.isdisjoint(after.members)
+
+
+def _same_location(was: Standing, now: Standing) -> bool:
+    """A new location says for itself what it needs."""
+    old, new = was.location, now.location
+    return old is not None and new is not None and (old.kind, old.pattern) == (new.kind, new.pattern)

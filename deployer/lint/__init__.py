@@ -1,0 +1,1 @@
+"""What breaks users although nginx accepts it, found in the files alone."""

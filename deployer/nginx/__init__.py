@@ -1,0 +1,1 @@
+"""An nginx configuration as data, and how nginx reads it."""

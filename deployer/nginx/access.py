@@ -1,0 +1,75 @@
+"""Who may ask for a route, by ``allow``, ``deny`` and ``auth_basic`` alone. Pure.
+
+A question asked on the host comes from the host, which many a configuration lets in where it keeps others
+out. So what the public is told has to be worked out.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from enum import IntEnum
+
+from deployer.nginx.sites import effective
+from deployer.nginx.tree import Directive
+
+_PUBLIC = tuple(ipaddress.ip_address(a) for a in ("203.0.113.9", "2001:db8::9"))  # of nobody (RFC 5737, 3849)
+
+
+class Access(IntEnum):
+    """How far the public gets."""
+
+    OPEN = 0
+    PASSWORD = 1
+    CLOSED = 2
+
+
+def access(scope: Sequence[Directive]) -> Access:
+    """How far a stranger from the Internet gets in the innermost of the blocks."""
+    if any(d.name == "return" for d in scope[-1].block or ()):
+        return Access.OPEN  # it answers before anybody is looked at
+    password = _password(scope)
+    closed = not any(_let_in(scope, address) for address in _PUBLIC)
+    if closed and password and any(d.args == ("any",) for d in effective(scope, "satisfy")):
+        return Access.PASSWORD
+    return Access.CLOSED if closed else Access.PASSWORD if password else Access.OPEN
+
+
+def _password(scope: Sequence[Directive]) -> bool:
+    basic = effective(scope, "auth_basic")
+    asked = effective(scope, "auth_request")
+    return any(d.args != ("off",) for d in (*basic, *asked))
+
+
+def _let_in(scope: Sequence[Directive], address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    for rule in effective(scope, "allow", "deny"):
+        if rule.args and _holds(rule.args[0], address):
+            return rule.name == "allow"
+    return True
+
+
+def _holds(text: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if text == "all":
+        return True
+    try:
+        return address in ipaddress.ip_network(text, strict=False)
+    except ValueError:  # "unix:"
+        return False
+
+
+def needs_referer(scope: Sequence[Directive]) -> bool:
+    """Whether those who come from nowhere (a typed address, many an app) are refused for it."""
+    valid = [a for d in effective(scope, "valid_referers") for a in d.args]
+    if not valid or "none" in valid:
+        return False
+    # What a server's own "if" says holds in all its locations; a location's does not in those within it.
+    blocks = {id(x): x for x in (scope[1], scope[-1])}.values()
+    return any(
+        d.args[:1] == ("$invalid_referer",) and len(d.args) == 1 and _refuses(d)
+        for block in blocks
+        for d in block.all("if")
+    )
+
+
+def _refuses(block: Directive) -> bool:
+    return any(d.args[0].startswith("4") for d in block.all("return") if d.args)

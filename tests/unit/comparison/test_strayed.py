@@ -1,0 +1,142 @@
+"""Answers that lead users astray though their status is as good as before."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployer.comparison.asked import AnswerClass, Question
+from deployer.comparison.strayed import strayed
+
+from .configured import SHOP, at, foresight, moved, page
+
+LIVE = """
+server { listen 80; server_name shop.example.com www.shop.example.com; location / { proxy_pass http://a; } }
+server { listen 443 ssl; server_name shop.example.com *.wild.example; location / { proxy_pass http://a; } }
+"""
+HOME = "https://shop.example.com/"
+
+
+def verdict(
+    old: AnswerClass, new: AnswerClass, question: Question = SHOP, candidate: str = LIVE
+) -> str | None:
+    return strayed(foresight(LIVE, candidate), question, old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (moved(HOME), moved("https://shop.exmaple.com/"), "but shop.example.com"),
+        (page(), moved("https://shop.exmaple.com/"), "but shop.example.com"),
+        (page(status=404), moved("https://shop.exampel.com/"), "but shop.example.com"),
+        (moved(HOME), moved("https://shop.example.com.invalid/"), "leads nobody anywhere"),
+        (page(), moved("http://localhost:8080/"), "leads nobody anywhere"),
+        (moved(HOME), moved("https:///x"), "leads nobody anywhere"),
+        (moved("/x"), moved("https://elsewhere.org/"), "neither configuration has elsewhere.org"),
+        (moved(HOME), moved("https://shop.example.comx/"), "neither configuration has"),
+    ],
+)
+def test_a_redirect_to_nobody_is_worse(old: AnswerClass, new: AnswerClass, said: str) -> None:
+    assert said in str(verdict(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (page(), moved("https://elsewhere.org/")),  # moved to somebody else's
+        (moved("https://one.org/"), moved("https://two.org/")),
+        (moved(HOME), moved("https://new.example.com/")),  # another of the owner's
+        (moved(HOME), moved("https://b.wild.example/")),
+        (moved(HOME), moved("/other")),
+        (page(), moved("https://example.co/")),  # another country's
+        (moved("http://localhost/"), moved("http://127.0.0.1/")),
+    ],
+)
+def test_a_redirect_to_somebody_is_not(old: AnswerClass, new: AnswerClass) -> None:
+    question = Question("127.0.0.1", 80, "localhost") if "localhost" in str(old.location) else SHOP
+    assert verdict(old, new, question) is None
+
+
+def test_where_live_sends_users_already_is_somewhere() -> None:
+    insight = foresight(LIVE, LIVE)
+    insight.before = {at("/pay"): moved("https://pay.elsewhere.org/")}
+    assert strayed(insight, SHOP, moved(HOME), moved("https://pay.elsewhere.org/x")) is None
+
+
+TLS = Question("127.0.0.1", 443, "shop.example.com")
+
+
+@pytest.mark.parametrize("old", [page(), moved(HOME), moved("/x"), moved("https://www.shop.example.com/")])
+def test_from_tls_back_to_plain_is_worse(old: AnswerClass) -> None:
+    plain = moved("http://shop.example.com/")
+    assert "back to plain" in str(verdict(old, plain, TLS))
+    assert verdict(old, plain, SHOP) is None  # it was plain all the time
+    assert verdict(old, moved("http://elsewhere.org/"), TLS) != str(verdict(old, plain, TLS))
+    assert verdict(plain, moved("http://shop.example.com/x"), TLS) is None
+    assert verdict(old, moved("/y"), TLS) is None
+
+
+API = """
+server { listen 80; server_name shop.example.com;
+  location / { proxy_pass http://10.0.0.1; }
+  location /a/ { proxy_pass http://10.0.0.2; }
+}
+"""
+DEEP = at("/a/deployer-probe?deployer=probe")
+DATA, PAGE = page("{}", "application/json"), page()
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        API.replace("location /a/", "location = /a/"),
+        API.replace("location /a/", "location /aa/"),
+        API.replace("http://10.0.0.2", "http://10.0.0.1"),
+        API.replace("proxy_pass http://10.0.0.2;", "root /srv;"),
+    ],
+)
+def test_another_kind_of_page_from_somebody_else_is_worse(candidate: str) -> None:
+    insight = foresight(API, candidate)
+    assert "application/json before, text/html now: somebody else answers" in str(
+        strayed(insight, DEEP, DATA, PAGE)
+    )
+    assert strayed(insight, DEEP, DATA, page("[]", "application/problem+json")) is None
+    assert strayed(insight, DEEP, DATA, page("x", "")) is None
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        API,
+        API.replace("location /a/", "location ^~ /a/ { proxy_pass http://10.0.0.3; } location /b/"),
+        API.replace("location /a/", "location /a/deployer-probe { root /srv; } location /a/"),
+        API.replace("location /a/", "location = /a/deployer-probe { return 200 ok; } location /a/"),
+    ],
+)
+def test_what_the_candidate_has_a_place_of_its_own_for_is_not(candidate: str) -> None:
+    assert strayed(foresight(API, candidate), DEEP, DATA, PAGE) is None
+
+
+OWN = "server { listen 80; server_name shop.example.com; root /srv; error_page 404 /404.html; }"
+MISSING = page(status=404)
+
+
+@pytest.mark.parametrize(
+    ("live", "error_page", "new", "bad"),
+    [
+        (OWN, "404 =200 /index.html", page(), True),
+        (OWN, "404 =302 /", moved("/"), True),
+        (OWN, "404 https://shop.example.com/", moved(HOME), True),
+        (OWN, "500 404 https://$host/", moved(HOME), True),
+        (OWN, "404 = @application", page(), False),  # the application says what it is
+        (OWN, "404 /404.html", page(), False),  # try_files, then
+        (OWN, "404 =404 /index.html", MISSING, False),
+        (OWN.replace("error_page 404 /404.html;", ""), "404 =200 /index.html", page(), False),
+    ],
+)
+def test_a_page_for_what_is_not_found_does_not_become_a_page(
+    live: str, error_page: str, new: AnswerClass, *, bad: bool
+) -> None:
+    insight = foresight(live, OWN.replace("404 /404.html", error_page))
+    said = strayed(insight, DEEP, MISSING, new)
+    assert ("hides that a page is missing" in str(said)) is bad
+    assert strayed(insight, at("/prices"), MISSING, new) is None
