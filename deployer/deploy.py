@@ -19,6 +19,7 @@ from deployer.proposal import Prepared, Wishes
 from deployer.propose import policy, propose
 from deployer.recover import Wishes as Recovering
 from deployer.recover import recovered
+from deployer.report.words import duration
 from deployer.rollout import waves
 from deployer.rollout.blame import Blame
 from deployer.rollout.effects import DeployEffects, HostRun
@@ -206,6 +207,7 @@ class Deployment:
                 hide=self._hide,
                 describe=waves.phase,
                 renewals=renewals,
+                wave_within_s=self._context.playbook.wave_within_s,
             )
             end = run.drive(fleet)
         for note in grouped(rehearsals.notes):
@@ -304,6 +306,9 @@ def _reason(run: Run | None, recorder: Recorder, fleet: Fleet, outcome: Outcome)
         return f"{name}: {told(error)}"
     if outcome is Outcome.INTERRUPTED:
         return "interrupted by a signal"
+    if run.overdue is not None:
+        wave, within = run.overdue.wave, duration(run.wave_within_s)
+        return f"wave {wave} was not decided within {within} (rollout.wave_within)"
     return None
 
 

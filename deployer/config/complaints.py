@@ -181,6 +181,9 @@ def _rollout(playbook: PlaybookFile) -> Iterator[Misfit]:
             f"expected {SHORTEST_GUARD_S:g}s to {LONGEST_GUARD_S / 3600:g}h: it is renewed every third of it"
         )
         yield ("rollout", "confirm_within"), problem
+    within_s, bake_s = playbook.rollout.wave_within_s, playbook.health.bake_s
+    if within_s is not None and within_s <= bake_s:
+        yield ("rollout", "wave_within"), f"no wave is decided before its bake is over: more than {bake_s:g}s"
     yield from _waves(playbook)
 
 

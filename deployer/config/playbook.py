@@ -32,6 +32,7 @@ __all__ = ["Check", "Expect", "From", "Health", "OnFailure", "Playbook", "Rollou
 __all__ += ["find_playbook", "load_playbook"]
 
 MAX_BYTES = 1_000_000
+WAVE_S = 1800.0  #: beside its bake, a wave may take so long
 _EXACT = ConfigDict(extra="forbid")  # an unknown key is an error, never ignored
 _SUCCESS = terms.Statuses(((200, 299),))
 _OPEN = Gates()
@@ -248,6 +249,10 @@ class Rollout:
             description="Unless confirmed within that time a host goes back by itself; renewed in its wave.",
         ),
     ] = 120.0
+    wave_within_s: Annotated[
+        terms.Duration | None,
+        Field(alias="wave_within", description="How long a wave may take; null: 30 minutes and the bake."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +293,12 @@ class Playbook(PlaybookFile):
 
     name: str = ""
     path: Path = field(default=Path(), compare=False)
+
+    @property
+    def wave_within_s(self) -> float:
+        """How long a wave may take until it is decided."""
+        within_s = self.rollout.wave_within_s
+        return self.health.bake_s + WAVE_S if within_s is None else within_s
 
     def target_spec(self) -> Target:
         """What the host side needs to know, as one noun."""

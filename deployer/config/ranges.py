@@ -55,6 +55,8 @@ def expand(text: str) -> list[str]:
 
 
 def _steps(body: str) -> Sequence[str]:
+    if not body.isprintable():
+        raise ValueError("a range has no control characters")
     first, *rest = body.split(":")
     if len(rest) not in (1, 2) or not rest[0]:
         raise ValueError(f"[{body}] is not a range; write [first:last] or [first:last:step]")

@@ -54,6 +54,7 @@ DECISIONS: Mapping[str, str] = {
     "unwind": "Decided: roll back {hosts}",
     "roll back": "Decided: roll back {hosts}",
     "release": "Giving up {hosts}",
+    "overdue": "Wave {wave} was not decided within {within} s",
 }
 FLEET: Mapping[tuple[str, State], str] = {
     ("precheck", State.SUCCEEDED): "What is live passed the checks",

@@ -149,15 +149,19 @@ class DeployEffects:
     def renew(self, host: str) -> None:
         """Move the host's deadline; one that is connected to no more is connected to again.
 
-        :raises HostError: it could not be; its guard may fire.
+        A host without a guard is only told that it still has an owner.
+
+        :raises HostError: it could not be; its guard may fire, or somebody else may take it.
         """
         run = self._runs[host]
+        guarded = self._guards.left_s(host) is not None
         try:
             run.contact.connection.open()
             armed = run.contact.agent.renew(_owned(run), self._guards.within_s)
         finally:
-            self._guards.armed(host)
-        if not armed:
+            if guarded:
+                self._guards.armed(host)
+        if guarded and not armed:
             raise HostError("its guard is gone: somebody removed it", host=host)
 
     def _begin(self, run: HostRun) -> Outcome:

@@ -6,6 +6,7 @@ down how that went, and asks again.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -24,7 +25,7 @@ from deployer.errors import (
 from deployer.model import Event, State
 from deployer.rollout.hiding import Hide, hidden
 from deployer.rollout.saga import EARLY, Action, Do, Goal, Step, TakeBack, next_action
-from deployer.rollout.waves import Cause, Fleet, Member, Phase, undecided
+from deployer.rollout.waves import Cause, Fleet, Member, Phase, undecided, waiting
 
 if TYPE_CHECKING:
     import threading
@@ -107,6 +108,8 @@ class Run:
     :ivar hide: takes secrets out of what hosts say.
     :ivar describe: names the phase for the journal, ``None`` where there is nothing to name.
     :ivar renewals: keeps the guards of an undecided wave armed meanwhile.
+    :ivar wave_within_s: the deadline of each wave: by then it is decided, or everything ends.
+    :ivar overdue: which wave was not decided by then.
     :ivar first_failures: the first failure of each host, as a person should read it.
     """
 
@@ -118,6 +121,8 @@ class Run:
     hide: Hide = str
     describe: Callable[[Fleet], Phase] | None = None
     renewals: Renewals | None = None
+    wave_within_s: float = math.inf
+    overdue: Phase | None = None
     first_failures: dict[str, HostError] = field(default_factory=dict)
     undo_failures: dict[str, HostError] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -129,10 +134,11 @@ class Run:
         with ThreadPoolExecutor(max_workers=self.parallel, thread_name_prefix="host") as pool:
             running: dict[Future[Member], str] = {}
             while True:
-                fleet = replace(fleet, interrupted=self.stop.is_set() or self.recorder.lost is not None)
+                interrupted = self.stop.is_set() or self.recorder.lost is not None
+                fleet = replace(fleet, interrupted=interrupted, overdue=self._is_overdue())
                 self._submit(fleet, pool, running)
                 if self.renewals is not None:
-                    self.renewals.keep(undecided(fleet))
+                    self.renewals.keep(undecided(fleet), waiting(fleet))
                 if not running:
                     self.bugs += self.recorder.bugs
                     return fleet
@@ -141,6 +147,15 @@ class Run:
                 for future in finished:
                     members[running.pop(future)] = future.result()
                 fleet = replace(fleet, members=members)
+
+    def _is_overdue(self) -> bool:
+        if self.overdue is None and self.phases:
+            phase, began = self.phases[-1]
+            if phase.name == "wave" and time.monotonic() - began > self.wave_within_s:
+                self.overdue = phase
+                detail = {"decision": "overdue", "wave": phase.wave, "within": self.wave_within_s}
+                self.recorder.note("decision", State.FAILED, **detail)
+        return self.overdue is not None
 
     def _submit(self, fleet: Fleet, pool: ThreadPoolExecutor, running: dict[Future[Member], str]) -> None:
         todo: list[tuple[str, Action]] = []

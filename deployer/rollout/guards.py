@@ -1,4 +1,4 @@
-"""Keeps the guards of an undecided wave armed, and knows until when a host's may be.
+"""Keeps the guards of an undecided wave armed and the other hosts ours, and knows until when a guard may be.
 
 A thread of its own, so that neither a slow check nor a slow host keeps the others' guards from being renewed.
 """
@@ -14,6 +14,7 @@ from typing import Self
 
 from deployer.errors import HostError
 
+HEARD_EVERY_S = 180.0  #: a host without a guard: its owner has lost it when it is silent for 600 s
 AT_ONCE = 16  #: renewals at the same time: each is one short call over a connection that is there
 
 
@@ -46,26 +47,39 @@ class Renewals:
 
     :param renew: one host's renewal; raises ``HostError``.
     :param failed: told of a renewal that failed; it is tried again all the same.
+    :param heard_every_s: how often a host without a guard is told that it still has an owner.
     """
 
     def __init__(
-        self, renew: Callable[[str], None], within_s: float, failed: Callable[[str, HostError], None]
+        self,
+        renew: Callable[[str], None],
+        within_s: float,
+        failed: Callable[[str, HostError], None],
+        *,
+        heard_every_s: float = HEARD_EVERY_S,
     ) -> None:
         self._renew, self._every_s, self._failed = renew, within_s / 3, failed
+        self._heard_every_s = heard_every_s
         self._due: dict[str, float] = {}
+        self._every: dict[str, float] = {}
         self._busy: set[str] = set()
         self._news = threading.Condition()
         self._over = False
         self._thread: threading.Thread | None = None
 
-    def keep(self, hosts: Iterable[str]) -> None:
-        """These, and no others, from now on."""
-        hosts = tuple(hosts)
+    def keep(self, guarded: Iterable[str], waiting: Iterable[str] = ()) -> None:
+        """These, and no others, from now on.
+
+        :param waiting: hosts without a guard.
+        """
+        every = dict.fromkeys(waiting, self._heard_every_s) | dict.fromkeys(guarded, self._every_s)
         with self._news:
-            if set(hosts) == set(self._due):
+            if every == self._every:
                 return
-            first = time.monotonic() + self._every_s
-            self._due = {host: self._due.get(host, first) for host in hosts}
+            now = time.monotonic()
+            same = {host for host, s in every.items() if self._every.get(host) == s}
+            self._due = {h: self._due[h] if h in same else now + s for h, s in every.items()}
+            self._every = every
             self._news.notify()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="guards", daemon=True)
@@ -80,7 +94,7 @@ class Renewals:
                     now = time.monotonic()
                     ready = [h for h, due in self._due.items() if due <= now and h not in self._busy]
                     for host in ready:
-                        self._due[host] = now + self._every_s
+                        self._due[host] = now + self._every[host]
                     self._busy.update(ready)
                     if not ready:
                         later = [due for h, due in self._due.items() if h not in self._busy]

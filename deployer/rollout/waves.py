@@ -60,6 +60,7 @@ class Fleet:
     :ivar waves: host names, wave by wave; every member is in exactly one.
     :ivar lost: hosts that were unreachable before the deployment began. They count against the budget.
     :ivar abandoned: its controller was lost before every wave was confirmed: a recovery unwinds it.
+    :ivar overdue: a wave was not decided by its deadline.
     """
 
     waves: tuple[tuple[str, ...], ...]
@@ -68,6 +69,7 @@ class Fleet:
     lost: tuple[str, ...] = ()
     interrupted: bool = False
     abandoned: bool = False
+    overdue: bool = False
     prepare_only: bool = False
     total: int = field(default=0)  #: hosts that a percentage of failures is taken of; 0: members and lost
 
@@ -94,6 +96,7 @@ class Ending(StrEnum):
     INTERRUPTED = "interrupted"
     REFUSED = "refused"
     BUDGET = "budget"
+    OVERDUE = "overdue"  #: a wave took too long: who goes back is as if the budget were spent
     ABANDONED = "abandoned"  #: what was decided stays, as ``on_failure`` says
 
 
@@ -123,13 +126,14 @@ def ending(fleet: Fleet) -> Ending | None:
         return Ending.INTERRUPTED
     if any(Step.PROMOTE in m.log.states for m in fleet.members.values()):
         return None
-    if any(m.cause is Cause.REFUSED for m in fleet.members.values()):
-        return Ending.REFUSED
-    if fleet.failures > fleet.budget:
-        return Ending.BUDGET
-    if fleet.abandoned:
-        return Ending.ABANDONED
-    return Ending.INTERRUPTED if fleet.interrupted else None
+    reasons = {
+        Ending.REFUSED: any(m.cause is Cause.REFUSED for m in fleet.members.values()),
+        Ending.BUDGET: fleet.failures > fleet.budget,
+        Ending.OVERDUE: fleet.overdue,
+        Ending.ABANDONED: fleet.abandoned,
+        Ending.INTERRUPTED: fleet.interrupted,
+    }
+    return next((end for end, true in reasons.items() if true), None)
 
 
 def orders(fleet: Fleet) -> Mapping[str, Goal]:
@@ -173,7 +177,7 @@ def _missing(members: Mapping[str, Member], step: Step) -> bool:
 
 def _goal_at_end(fleet: Fleet, end: Ending, name: str) -> Goal:
     member = fleet.members[name]
-    by_scope = end in (Ending.BUDGET, Ending.ABANDONED)
+    by_scope = end in (Ending.BUDGET, Ending.OVERDUE, Ending.ABANDONED)
     if not by_scope or member.cause is not None or fleet.policy.on_failure is Scope.ALL:
         return Goal.UNWOUND
     stays = member.log.done(Step.ACTIVATE) and member.log.done(Step.VERIFY)
@@ -202,6 +206,18 @@ def undecided(fleet: Fleet) -> tuple[str, ...]:
     if not _missing(wave, Step.VERIFY):
         return ()
     return tuple(name for name, m in wave.items() if m.log.guarded and m.log.done(Step.ACTIVATE))
+
+
+def waiting(fleet: Fleet) -> tuple[str, ...]:
+    """The hosts that are ours and have no guard to renew: before their wave, and after it.
+
+    A host that hears nothing of its owner for ten minutes may be taken by somebody else.
+    """
+    if ending(fleet) is not None:
+        return ()
+    guarded, alive = undecided(fleet), fleet.alive.items()
+    ours = [name for name, m in alive if m.log.done(Step.BEGIN) and not m.log.done(Step.PROMOTE)]
+    return tuple(name for name in ours if name not in guarded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +272,8 @@ def _verdict_at_end(end: Ending, logs: Iterable[HostLog]) -> Outcome:
     changed = [log for log in logs if log.changed]
     if any(not log.restored for log in changed):
         return Outcome.PARTIAL
-    return Outcome.ROLLED_BACK if changed and end is Ending.BUDGET else Outcome.REFUSED
+    failed = end in (Ending.BUDGET, Ending.OVERDUE)
+    return Outcome.ROLLED_BACK if changed and failed else Outcome.REFUSED
 
 
 def host_outcome(fleet: Fleet, name: str) -> HostOutcome:

@@ -66,7 +66,10 @@ def test_the_sample_playbook_says_the_defaults(tmp_path: Path) -> None:
         *(("source", k) for k in ("ref", "path", "render")),
         *(("target", k) for k in ("directory", "state", "keep", "become")),
         *(("health", k) for k in ("deadline_s", "interval_s", "consecutive", "bake_s")),
-        *(("rollout", k) for k in ("waves", "parallel", "max_failures", "on_failure", "confirm_within_s")),
+        *(
+            ("rollout", k)
+            for k in ("waves", "parallel", "max_failures", "on_failure", "confirm_within_s", "wave_within_s")
+        ),
     ):
         assert getattr(getattr(full, owner), key) == getattr(getattr(least, owner), key), key
     assert (full.validate, full.reload) == (least.validate, least.reload)

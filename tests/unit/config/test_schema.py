@@ -24,6 +24,7 @@ INVENTORIES = sorted((Path(__file__).parent / "inventories").rglob("*.y*ml"))
 BEYOND = {
     "rollout: {confirm_within: 1s}",
     "rollout: {confirm_within: 2h}",
+    "rollout: {wave_within: 10s}",
     "gates: {within: 0s}",
     "gates: {freeze: [{name: x, from: 2026-02-30T10:00, to: 2026-03-01T10:00}]}",
     "gates: {freeze: [{name: x, from: fri 16:00, to: '06:00'}]}",

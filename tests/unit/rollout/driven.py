@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -105,6 +106,7 @@ def drive(
     parallel: int = 32,
     listener: Callable[[Event], None] | None = None,
     orders: Any = waves.orders,
+    wave_within_s: float = math.inf,
 ) -> Driven:
     """Drive it in a thread, so that a run which never ends fails the test instead of holding it up."""
     heard: list[Event] = []
@@ -114,6 +116,7 @@ def drive(
         orders=orders,
         stop=stop or threading.Event(),
         parallel=parallel,
+        wave_within_s=wave_within_s,
         describe=waves.phase if orders is waves.orders else None,
     )
     ends: list[Fleet] = []

@@ -205,3 +205,29 @@ def test_stopped_checks_are_nobodys_failure() -> None:
     assert done.outcome is Outcome.INTERRUPTED
     assert done.end.failures == 0
     assert done.outcomes() == ["rolled_back", "untouched", "untouched"]
+
+
+def test_a_wave_has_a_deadline_of_its_own() -> None:
+    free = threading.Event()
+
+    def slow(host: str, what: str) -> None:
+        if (host, what) == ("web3", "verify"):
+            free.wait(DEADLINE_S)
+        elif what == str(TABLE[STEPS.index(Step.ACTIVATE)].undo):
+            free.set()  # the others do not wait for it
+
+    memory = Memory(before=slow)
+    done = drive(memory, fleet(3), wave_within_s=0.3)
+    assert done.outcome is Outcome.ROLLED_BACK
+    assert done.run.overdue is not None
+    assert done.run.overdue.wave == 2
+    said = [e.detail["decision"] for e in memory.events if e.step == "decision"]
+    assert said == ["begin", "prepare", "wave", "confirm", "wave", "overdue", "unwind"]
+    assert set(done.outcomes()) == {"rolled_back"}
+    assert done.run.first_failures == {}
+
+
+def test_a_wave_that_is_decided_in_time_knows_of_no_deadline() -> None:
+    done = drive(Memory(), fleet(3), wave_within_s=DEADLINE_S)
+    assert done.outcome is Outcome.DEPLOYED
+    assert done.run.overdue is None

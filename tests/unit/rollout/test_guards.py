@@ -58,6 +58,21 @@ def test_every_third_of_the_deadline_for_as_long_as_they_are_named() -> None:
     assert hosts.told == []
 
 
+def test_a_host_without_a_guard_is_heard_less_often() -> None:
+    hosts = Hosts()
+    with Renewals(hosts.renew, WITHIN_S, hosts.failed, heard_every_s=2 * WITHIN_S) as renewals:
+        renewals.keep(["web1"], ["web2"])
+        until(lambda: hosts.asked["web2"] >= 1)
+        assert hosts.asked["web1"] >= 3
+        renewals.keep(["web2"], ["web1"])  # its wave has come: its guard is renewed from now on
+        seen = hosts.asked["web2"]
+        until(lambda: hosts.asked["web2"] >= seen + 3)
+    with Renewals(hosts.renew, WITHIN_S, hosts.failed, heard_every_s=60) as renewals:
+        renewals.keep([], ["web3"])
+        renewals.keep(["web3"])
+        until(lambda: hosts.asked["web3"] >= 1)
+
+
 def test_naming_them_again_and_again_delays_nothing() -> None:
     hosts = Hosts()
     with Renewals(hosts.renew, WITHIN_S, hosts.failed) as renewals:

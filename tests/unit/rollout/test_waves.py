@@ -22,6 +22,7 @@ from deployer.rollout.waves import (
     split,
     undecided,
     verdict,
+    waiting,
 )
 
 PERCENT = {n: Amount(n, percent=True) for n in (1, 10, 25, 50, 100)}
@@ -116,6 +117,31 @@ def test_guards_are_renewed_while_their_wave_is_undecided_and_not_after() -> Non
     assert () in renewed
     assert ("web01",) in renewed
     assert ("web02", "web03", "web04", "web05") in renewed
+
+
+def test_a_host_is_ours_by_its_guard_or_by_being_heard_and_never_by_neither() -> None:
+    now = fleet(5, CANARY)
+    while todo := asked(now):
+        ours = {h for h, m in now.members.items() if m.log.done(Step.BEGIN) and not m.log.done(Step.PROMOTE)}
+        assert {*waiting(now), *undecided(now)} == ours
+        assert not {*waiting(now)} & {*undecided(now)}
+        now = step_forward(now, todo[0])
+    assert waiting(now) == ()
+    assert waiting(replace(step_forward(fleet(2, CANARY), "web01"), interrupted=True)) == ()
+
+
+@pytest.mark.parametrize(("scope", "left"), [(Scope.ALL, 0), (Scope.WAVE, 1), (Scope.HOST, 2)])
+def test_a_wave_that_takes_too_long_ends_as_if_the_budget_were_spent(scope: Scope, left: int) -> None:
+    now = fleet(4, replace(CANARY, on_failure=scope))
+    while not now.members["web02"].log.done(Step.VERIFY):
+        now = step_forward(now, "web02" if "web02" in asked(now) else asked(now)[0])
+    now = replace(now, overdue=True)
+    assert undecided(now) == ()
+    while todo := asked(now):
+        now = step_forward(now, todo[0])
+    deployed = [h for h in now.members if host_outcome(now, h) is HostOutcome.DEPLOYED]
+    assert len(deployed) == left
+    assert verdict(now) is (Outcome.PARTIAL if left else Outcome.ROLLED_BACK)
 
 
 @pytest.mark.parametrize("why", ["interrupted", "failed"])
@@ -222,6 +248,13 @@ def policies(draw: st.DrawFn) -> Policy:
     )
 
 
+def disturbed(now: Fleet, dice: int) -> Fleet:
+    """Now and then a signal comes, or a wave takes too long."""
+    if dice == 1 and phase(now).name == "wave":
+        return replace(now, overdue=True)
+    return replace(now, interrupted=True) if dice == 0 else now
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_invariants_hold_under_any_interleaving(data: st.DataObject) -> None:
@@ -245,8 +278,7 @@ def test_invariants_hold_under_any_interleaving(data: st.DataObject) -> None:
             assert now.failures <= now.budget
             assert not now.prepare_only
         now = step_forward(now, host, cause)
-        if data.draw(st.integers(0, 40)) == 0:
-            now = replace(now, interrupted=True)
+        now = disturbed(now, data.draw(st.integers(0, 40)))
         assert phase(now) == phase(now)
     assert not asked(now), "never ends"
     outcome = verdict(now)
