@@ -49,10 +49,11 @@ def gatekeeping(
     rules, now_s = context.playbook.gates, time.time()
     closed = [*gates.frozen((f.window for f in rules.freeze), datetime.fromtimestamp(now_s, UTC))]
     closed += _after(context, prepared, store, now_s)
-    closed += _signature(context, prepared, asked)
+    signer, unsigned = _signature(context, prepared, asked)
+    closed += unsigned
     closed += gates.quarantined(targets, known(context, seen, store), context.name)
     closed += filter(None, (prepared.proposal.linted.closes,))
-    return Gatekeeping(tuple(closed), reason)
+    return Gatekeeping(tuple(closed), reason, signer)
 
 
 def shown(
@@ -131,10 +132,13 @@ def _after(context: Context, prepared: Prepared, store: Store | None, now_s: flo
     return () if closed is None else (closed,)
 
 
-def _signature(context: Context, prepared: Prepared, asked: str | None) -> tuple[Closed, ...]:
+def _signature(
+    context: Context, prepared: Prepared, asked: str | None
+) -> tuple[str | None, tuple[Closed, ...]]:
+    """Who signed, or what is closed because nobody did who may."""
     keys = context.playbook.source.signed_by
     if keys is None:
-        return ()
+        return None, ()
     from deployer.propose import mirror_of
     from deployer.source.signature import verify
 
@@ -142,12 +146,14 @@ def _signature(context: Context, prepared: Prepared, asked: str | None) -> tuple
     commit = prepared.proposal.commit
     found = verify(mirror_of(context), ref, commit, [key.path for key in keys])
     if found.signer is not None:
-        return ()
-    return (Closed(Gate.SIGNATURE, found.why, "have it signed by a key of source.signed_by"),)
+        return found.signer, ()
+    return None, (Closed(Gate.SIGNATURE, found.why, "have it signed by a key of source.signed_by"),)
 
 
 def note_gates(recorder: Recorder, found: Gatekeeping, audience: Audience) -> None:
-    """Journal the gates that are closed, and say loudly which of them are broken, by whom and why."""
+    """Journal who signed and which gates are closed, and say loudly which are broken, by whom and why."""
+    if found.signer is not None:
+        recorder.note("signature", State.SUCCEEDED, reason=f"by {found.signer}", signer=found.signer)
     if not found.closed:
         if found.reason is not None:
             audience.warns("--break-glass had nothing to pass: no gate is closed")

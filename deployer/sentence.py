@@ -40,9 +40,12 @@ def sentenced(
     found = quarantine(context, store, guilty, audience) if guilty else ()
     for release, hosts in blame.acquitted.items():
         why = f"release {release} failed, and so does what was there before: it was the environment"
-        recorder.note("acquittal", State.SUCCEEDED, release=release, hosts=list(hosts), reason=why)
-        told = {name: contacts[name] for name in hosts if name in contacts}
-        if careful := acquit(recorder.deployment, release, told):
+        recorder.note("acquittal", State.STARTED, release=release, hosts=list(hosts), reason=why)
+        asked = {name: contacts[name] for name in hosts if name in contacts}
+        careful = acquit(recorder.deployment, release, asked)
+        state = State.FAILED if careful else State.SUCCEEDED
+        recorder.note("acquittal", state, release=release, hosts=careful or list(hosts), reason=why)
+        if careful:
             command = f"deployer quarantine release {context.name} {release}"
             audience.warns(f"{names(careful)} still calls {release} quarantined, which it is not: {command}")
     return found

@@ -35,6 +35,7 @@ PHASES = {
     "confirm": "wave {wave} is good: confirming",
     "wave": "wave {wave}: {hosts}",
     "promote": "all waves are good: promoting",
+    "overdue": "wave {wave} was not decided in time",
     "unwind": "TAKING BACK: {hosts}",
     "release": "giving the hosts up",
 }
@@ -164,7 +165,7 @@ def _phase(event: Event) -> str | None:
         return text.format(wave=event.detail.get("wave"), hosts=hosts) if text else None
     if event.step == "guard":
         return f"{', '.join(event.detail.get('hosts', ()))}: guard not renewed: {event.detail.get('error')}"
-    if event.step in ("quarantine", "acquittal"):
+    if event.step in ("quarantine", "acquittal") and event.state is State.SUCCEEDED:
         return f"{'' if event.step == 'quarantine' else 'not '}quarantined: {event.detail.get('reason')}"
     if event.step == "precheck" and event.state is State.FAILED:
         return f"precheck: {', '.join(event.detail.get('hosts', ()))}: {event.detail.get('error')}"

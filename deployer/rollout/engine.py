@@ -153,8 +153,8 @@ class Run:
             phase, began = self.phases[-1]
             if phase.name == "wave" and time.monotonic() - began > self.wave_within_s:
                 self.overdue = phase
-                detail = {"decision": "overdue", "wave": phase.wave, "within": self.wave_within_s}
-                self.recorder.note("decision", State.FAILED, **detail)
+                within_s, note = self.wave_within_s, self.recorder.note
+                note("decision", State.FAILED, decision="overdue", wave=phase.wave, within=within_s)
         return self.overdue is not None
 
     def _submit(self, fleet: Fleet, pool: ThreadPoolExecutor, running: dict[Future[Member], str]) -> None:

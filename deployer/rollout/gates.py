@@ -45,10 +45,12 @@ class Gatekeeping:
 
     :ivar closed: those that are closed; empty also where nothing would change.
     :ivar reason: why they are broken all the same; ``None``: they are not.
+    :ivar signer: who signed, where signatures are wanted and this one is good.
     """
 
     closed: tuple[Closed, ...] = ()
     reason: str | None = None
+    signer: str | None = None
 
     @property
     def refusing(self) -> tuple[Closed, ...]:

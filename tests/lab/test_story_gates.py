@@ -81,8 +81,9 @@ def test_a_commit_that_nobody_signed(story: Story) -> None:
     assert story.trees() == before
     signing = ("-c", "gpg.format=ssh", "-c", f"user.signingKey={key}")
     sample.git(story.lab.repo, *signing, "commit", "--quiet", "--amend", "-S", "-m", "Signed")
-    story.deploy()
+    signed = story.deploy()
     story.assert_serving("shop 2")
+    assert "The signature is good: by ann@example.com" in story.run("show", signed.ran.document["id"]).out
     keys.write_text("# nobody\n")
     story.shop("shop 3")
     wrong = story.run("deploy", "lab", "--yes")
