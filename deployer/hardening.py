@@ -85,6 +85,7 @@ def _pins(playbook: Playbook) -> str:
     lines = [f"target={target.directory}", f"state={target.state}"]
     lines += [f"argv={word}" for word in target.validate]
     lines += [f"reload={word}" for word in target.reload or ()]
+    lines += [f"fallback={target.fallback}"] if target.fallback else []
     return "\n".join(lines) + "\n\n"
 
 

@@ -50,6 +50,9 @@ class Target:
     become: bool | None = None  #: ``None`` is ``auto``: sudo unless the user is root
     validate: tuple[str, ...] = ("nginx", "-t")
     reload: tuple[str, ...] | None = None  #: ``None`` is ``auto``
+    fallback: str | None = (
+        None  #: how to validate where no private namespaces can be had; ``None``: not at all
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,12 @@ class From(StrEnum):
     COMMAND = "command"  #: a command on the host
 
 
+class Fallback(StrEnum):
+    """How a candidate is tested on a host that gives no private namespaces."""
+
+    REWRITE = "rewrite"
+
+
 class OnFailure(StrEnum):
     """Which hosts go back when the budget is spent."""
 
@@ -267,6 +273,12 @@ class PlaybookFile:
         terms.Argv,
         Field(description="Tests a candidate, which stands at target.directory while it runs; 0 is valid."),
     ] = ("nginx", "-t")
+    validate_fallback: Annotated[
+        Fallback | None,
+        Field(
+            description="rewrite: where no private namespaces can be had, test a copy with rewritten paths."
+        ),
+    ] = None
     reload: Annotated[
         terms.ReloadArgv,
         Field(description="auto (systemctl reload nginx, or nginx -s reload without systemd) or an argv."),
@@ -312,6 +324,7 @@ class Playbook(PlaybookFile):
             become=target.become,
             validate=self.validate,
             reload=self.reload,
+            fallback=self.validate_fallback and self.validate_fallback.value,
         )
 
 

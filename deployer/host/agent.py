@@ -291,7 +291,8 @@ class Agent(Rehearser):
         if target.preserve:
             header.append(("preserve", to_ere(target.preserve, prefix="./")))
         header += [("argv", word) for word in target.validate]
-        return header + [("reload", word) for word in target.reload or ()]
+        header += [("reload", word) for word in target.reload or ()]
+        return header if target.fallback is None else [*header, ("fallback", target.fallback)]
 
     def _owned(self, own: Ownership) -> Header:
         return [

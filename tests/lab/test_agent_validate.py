@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from deployer.lab.host import LabHost
@@ -148,6 +150,45 @@ def test_no_unshare(host: LabHost, agent: AgentOn) -> None:
     host.run(["sh", "-c", "rm /usr/local/bin/unshare; mv /usr/bin/unshare /usr/bin/unshare.gone"])
     assert any("unshare" in problem for problem in agent.observe().all("problem"))
     agent.refused(67, "validate", release=release.id)
+
+
+NO_NAMESPACES = "#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2\nexit 1\n"
+
+
+def test_without_namespaces_a_copy_is_tested_where_the_playbook_says_so(
+    host: LabHost, agent: AgentOn
+) -> None:
+    """The guard's way back is tested as the way there was."""
+    baseline = agent.adopted()
+    tree = agent.manifest(baseline)
+    host.write("/usr/local/bin/unshare", NO_NAMESPACES)
+    host.run(["chmod", "755", "/usr/local/bin/unshare"])
+    inner = "include /etc/nginx/snippets/*.inc; include /etc/nginx.d/none*.conf;"
+    bad = release_of(
+        tree, {"conf.d/a.conf": inner.encode(), "snippets/a.inc": b"server { listen 9181; oops; }"}
+    )
+    agent.stage(baseline, bad)
+    assert "not permitted" in agent.refused(67, "validate", release=bad.id).one("error")
+    refused = agent.refused(65, "validate", release=bad.id, fallback="rewrite")
+    assert 'unknown directive "oops" in /etc/nginx/snippets/a.inc:1' in "\n".join(refused.all("detail"))
+    good = release_of(tree, {"conf.d/a.conf": inner.encode(), "snippets/a.inc": site(9181)})
+    agent.stage(baseline, good)
+    first, *_ = agent.ok("validate", release=good.id, fallback="rewrite").all("detail")
+    assert first.startswith("tested in a weaker way (validate_fallback: rewrite): the private namespaces")
+    assert host.run(["sh", "-c", f"ls {STATE}/private/incoming"]).stdout == ""
+    switched = agent.call("activate", release=good.id, from_=baseline, within="2000", fallback="rewrite")[-1]
+    assert switched.one("memory") == good.id
+    # Nobody confirms it: the guard tests the way back as the way there was tested.
+    deadline = time.monotonic() + 60
+    while agent.observe().one("live") != baseline:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_a_host_without_unshare_is_no_problem_to_who_can_do_without(host: LabHost, agent: AgentOn) -> None:
+    host.run(["mv", "/usr/bin/unshare", "/usr/bin/unshare.gone"])
+    assert any("unshare" in problem for problem in agent.observe().all("problem"))
+    assert not any("unshare" in problem for problem in agent.observe(fallback="rewrite").all("problem"))
 
 
 def test_nothing_inherits_the_lock(host: LabHost, agent: AgentOn) -> None:

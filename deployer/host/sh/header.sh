@@ -4,7 +4,7 @@
 read_header() {
   target='' state='' preserve='' argv='' reload='' deployment='' epoch='' controller='' release='' from='' leaves='' tree_hash=''
   base_release='' commit='' source_hash='' main_identity='' modes='' checks='' holds='' keep='' lines='' hash='' sha256=''
-  preempt='' accept_unproven='' fix_forward='' start='' limit='' survey='' within='' clock_offset='' answers='' keeper='' address='' port='' quarantine='' since='' until='' width='' verbs='' token='' payload='' malformed=''
+  preempt='' accept_unproven='' fix_forward='' start='' limit='' survey='' within='' clock_offset='' answers='' keeper='' address='' port='' quarantine='' since='' until='' width='' fallback='' verbs='' token='' payload='' malformed=''
   count=0
   while :; do
     IFS= read -r line <&6 || {
@@ -63,6 +63,7 @@ read_header() {
       since) since=$value ;;
       until) until=$value ;;
       width) width=$value ;;
+      fallback) fallback=$value ;;
       verbs) verbs=$value ;;
       token) token=$value ;;
       payload) payload=$value ;;
@@ -80,13 +81,14 @@ read_payload() {
   fi <&6
 }
 
-# Sets programs to validator and reload command, as header lines.
+# Sets programs to validator and reload command, and how to do without namespaces, as header lines.
 name_programs() {
   programs='' old_ifs=$IFS
   IFS=$nl
   set -f
   for word in $argv; do programs=${programs}argv=$word$nl; done
   for word in $reload; do programs=${programs}reload=$word$nl; done
+  [ -z "$fallback" ] || programs=${programs}fallback=$fallback$nl
   set +f
   IFS=$old_ifs
 }
@@ -135,6 +137,7 @@ check_header() {
   [ -z "$limit" ] || is_digits "$limit" || usage "limit"
   [ -z "$until" ] || is_digits "$until" || usage "until"
   [ -z "$width" ] || is_digits "$width" || usage "width"
+  case $fallback in '' | rewrite) ;; *) usage "fallback" ;; esac
   [ -z "$clock_offset" ] || is_digits "$clock_offset" || usage "clock_offset"
   [ -z "$payload" ] || { is_digits "$payload" && [ "$payload" -le "$payload_limit" ]; } || usage "payload"
 }

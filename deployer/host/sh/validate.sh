@@ -76,6 +76,21 @@ exec chroot "$root" "$@"
 run_validator() {
   output=''
   [ -n "$binary" ] || { output="${argv%%"$nl"*} is not on this host"; return 67; }
+  run_isolated "$1"
+  set -- "$1" "$?"
+  [ "$2" = 67 ] && [ "$fallback" = rewrite ] || return "$2"
+  no_isolation=${output%%"$nl"*}
+  run_rewritten "$1"
+  set -- "$?"
+  case $1 in
+    0) output="tested in a weaker way (validate_fallback: rewrite): $no_isolation${output:+$nl$output}" ;;
+    67) output="$output; and $no_isolation" ;;
+  esac
+  return "$1"
+}
+
+# The same in private namespaces.
+run_isolated() {
   for word in unshare mount chroot timeout; do
     command -v "$word" >/dev/null || { output="$word is not on this host (util-linux, coreutils)"; return 67; }
   done
@@ -115,13 +130,7 @@ run_validator() {
       return 67
       ;;
   esac
-  case $output in
-    *': configuration file '*' test is successful')
-      # nginx's two lines of good news are no warnings.
-      output=${output%nginx: configuration file *}
-      output=${output%nginx: the configuration file * syntax is ok"$nl"}
-      ;;
-  esac
+  drop_good_news
   case $code in
     0) return 0 ;;
     137) output="$output${nl}the validator was stopped after $test_limit_s s" ;;
@@ -137,6 +146,66 @@ run_validator() {
           ;;
       esac
       ;;
+  esac
+  return 65
+}
+
+# nginx's two lines of good news are no warnings.
+drop_good_news() {
+  case $output in
+    *': configuration file '*' test is successful')
+      output=${output%nginx: configuration file *}
+      output=${output%nginx: the configuration file * syntax is ok"$nl"}
+      ;;
+  esac
+}
+
+# The same where no private namespaces can be had and the playbook allows it: on a copy in which the target's path is replaced by the copy's.
+# Weaker: a path that is put together by nginx itself is not seen, and the validator may make logs and directories on the host itself.
+run_rewritten() {
+  copy=$private/incoming/rewritten
+  rm -rf "$copy"
+  { mkdir -p "$private/incoming" && cp -a "$state/$1" "$copy"; } 2>/dev/null || { output="a copy of it cannot be made"; return 67; }
+  dots=$target pattern=''
+  while :; do
+    case $dots in
+      *.*)
+        pattern=$pattern${dots%%.*}'[.]'
+        dots=${dots#*.}
+        ;;
+      *) break ;;
+    esac
+  done
+  pattern=$pattern$dots
+  grep -rlIZF -- "$target" "$copy" 2>/dev/null | xargs -0r sed -i -e "s#$pattern\([^A-Za-z0-9_.@+-]\|\$\)#$copy\1#g" -- || { output="paths cannot be rewritten in the copy"; return 67; }
+  # Nobody but root writes here, and a path of the target holds no line break; what a link points at may.
+  find "$copy" -type l -lname "$target/*" ! -name "*$nl*" -printf '%p\n' | while IFS= read -r link; do
+    word=$(readlink "$link")
+    ln -sfn "$copy${word#"$target"}" "$link"
+  done
+  pointed=no words=''
+  old_ifs=$IFS
+  IFS=$nl
+  set -f
+  for word in $argv; do
+    case $word in "$target" | "$target"/*) word=$copy${word#"$target"} pointed=yes ;; esac
+    words=$words$word$nl
+  done
+  if [ $pointed = no ] && [ "$program" = nginx ] && [ -n "$main" ]; then words=$words-c$nl$copy/$main$nl pointed=yes; fi
+  # shellcheck disable=SC2086 # argv, one word a line
+  set -- $words
+  set +f
+  IFS=$old_ifs
+  [ $pointed = yes ] || { output="${argv%%"$nl"*} names no path below $target, so it cannot be pointed at a copy"; return 67; }
+  output=$({ timeout -s KILL "$test_limit_s" "$@" 2>&1 9>&- 8>&- 7>&- 6<&-; printf '\ndeployer-exit %s' "$?"; } | sed "s#$copy#$target#g" | tail -c 65536)
+  code=${output##*deployer-exit }
+  output=${output%"${nl}deployer-exit $code"}
+  output=${output%"$nl"}
+  rm -rf "$copy"
+  drop_good_news
+  case $code in
+    0) return 0 ;;
+    137) output="$output${nl}the validator was stopped after $test_limit_s s" ;;
   esac
   return 65
 }

@@ -198,6 +198,7 @@ BAD = [
     ("rollout: {parallel: 0}", "rollout.parallel", "from 1 to 500"),
     ("rollout: {confirm_within: 1s}", "rollout.confirm_within", "expected 2s to 1h"),
     ("rollout: {confirm_within: 2h}", "rollout.confirm_within", "expected 2s to 1h"),
+    ("validate_fallback: skip", "validate_fallback", "rewrite, not skip"),
     ("rollout: {wave_within: 10s}", "rollout.wave_within", "more than 10s"),
     ("rollout: {on_failure: none}", "rollout.on_failure", "host, wave or all, not none"),
     ("gates: {after: ../staging}", "gates.after", "the name of an inventory"),
