@@ -21,7 +21,7 @@ LONG = {Fault.CUT}  # until a silent connection is given up: more than a minute
 
 
 @pytest.mark.parametrize(
-    ("kind", "count"), [("light", 2), pytest.param("systemd", 1, marks=pytest.mark.systemd)]
+    ("kind", "count"), [("light", 1), pytest.param("systemd", 1, marks=pytest.mark.systemd)]
 )
 def test_a_sample_of_the_fault_matrix(kind: Init, count: int, tmp_path: Path) -> None:
     need_root()

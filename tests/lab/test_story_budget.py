@@ -48,7 +48,7 @@ def test_nobody_at_all(story: Story) -> None:
 @pytest.mark.slow
 def test_a_host_that_dies_in_the_second_wave(story: Story) -> None:
     story.deploy()
-    story.playbook(health={"bake": "4s"}, rollout={"confirm_within": "15s"})
+    story.playbook(health={"bake": "4s"}, rollout={"confirm_within": "8s"})
     story.shop("shop 2")
     process = story.start("deploy", "lab", "--yes", "--json")
     story.until_said(process, "wave 2")
@@ -73,21 +73,4 @@ def test_a_host_that_dies_in_the_second_wave(story: Story) -> None:
         "web2": "unchanged",
         "web3": "rolled_back",
     }
-    story.assert_serving("shop 1")
-
-
-@pytest.mark.slow
-def test_a_network_that_is_cut_in_the_second_wave(story: Story) -> None:
-    story.deploy()
-    story.playbook(health={"bake": "4s"}, rollout={"confirm_within": "15s"})
-    story.shop("shop 2")
-    process = story.start("deploy", "lab", "--yes", "--json")
-    story.until_said(process, "web3: activated")
-    story.lab.host("web3").cut()
-    ran = story.end(process, within_s=200)  # the way back is tried until its guard's deadline and 10 s more
-    assert ran.code == 5, ran
-    assert "web3" in ran.document["reason"]
-    story.assert_serving("shop 1", story.lab.hosts[:2])
-    story.lab.host("web3").mend()
-    story.rollback()
     story.assert_serving("shop 1")

@@ -1,6 +1,6 @@
 """Two controllers at once, each with a journal of its own, again and again: one wins, and no host sees both.
 
-Five rounds; fifty with ``DEPLOYER_SWEEP=all``. The seed is printed, and taken from ``DEPLOYER_SWEEP_SEED``.
+Three rounds; fifty with ``DEPLOYER_SWEEP=all``. The seed is printed, and taken from ``DEPLOYER_SWEEP_SEED``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def test_exactly_one_of_two_wins(story: Story, shared: int) -> None:
     theirs = {host.name for host in fleets["twin"]}
     inventory["web"]["hosts"] = {n: v for n, v in inventory["web"]["hosts"].items() if n in theirs}
     story.inventory(yaml.safe_dump(inventory), "twin")
-    for number in range(1, 51 if ALL else 6):
+    for number in range(1, 51 if ALL else 4):
         one_round(story, fleets, dice, f"round {number}")
 
 
