@@ -339,7 +339,7 @@ def _document(document: Any) -> None:
 
 def end(result: Result, inventory: str, kind: str, common: Common) -> None:
     """Show the result, and end with its code."""
-    from deployer.report import result_json, result_summary
+    from deployer.report.result import result_json, result_summary
 
     if common.json:
         _document(result_json(result))

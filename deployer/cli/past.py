@@ -93,7 +93,7 @@ def history(
 def _list(wanted: Wanted, number: int, state: str | None, *, json: bool) -> None:
     from deployer.journal.search import search
     from deployer.journal.store import Store
-    from deployer.report import history_json, history_table
+    from deployer.report.history import history_json, history_table
 
     with Store.open(state, read_only=True) as store:
         records = list(search(store, wanted, limit=number))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from deployer.model import DeploymentRecord, Event, Result
-from deployer.report import timeline
+from deployer.report.timeline import timeline
 from tests.unit.report.conftest import NOON
 from tests.unit.report.test_report_explanation import BOTH, EVIL, diff, hostile, impact, reading
 

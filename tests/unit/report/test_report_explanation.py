@@ -12,11 +12,11 @@ from xml.etree import ElementTree
 import pytest
 
 from deployer.model import DeploymentRecord, Event, HostOutcome, HostResult, Outcome, Result, State
-from deployer.report import timeline
 from deployer.report.chart import chart
 from deployer.report.explanation import Around, Explanation, explain
 from deployer.report.hunks import blame, change_of
 from deployer.report.impact import measured
+from deployer.report.timeline import timeline
 from tests.unit.report.conftest import FLEET, ID, NOON
 
 Make = Callable[..., DeploymentRecord]

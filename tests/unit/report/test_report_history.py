@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deployer.model import DeploymentRecord, Result
-from deployer.report import history_json, history_table
+from deployer.report.history import history_json, history_table
 from deployer.report.words import clean, clock, duration, iso, names
 
 Make = Callable[..., DeploymentRecord]

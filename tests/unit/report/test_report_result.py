@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deployer.model import HostOutcome, HostResult, Outcome, Result
-from deployer.report import result_json, result_summary
+from deployer.report.result import result_json, result_summary
 
 NEW, OLD = "4f4f4f4f4f4f-0123456789ab", "baseline-ba9876543210"
 GOLDEN = Path(__file__).parent / "golden" / "endings.txt"

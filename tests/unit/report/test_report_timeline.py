@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployer.model import DeploymentRecord, Event, HostOutcome, HostResult, Outcome, Result, State
-from deployer.report import timeline
-from deployer.report.timeline import Format
+from deployer.report.timeline import Format, timeline
 
 Make = Callable[..., DeploymentRecord]
 GOLDEN = Path(__file__).parent / "golden"
