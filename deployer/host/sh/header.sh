@@ -4,7 +4,7 @@
 read_header() {
   target='' state='' preserve='' argv='' reload='' deployment='' epoch='' controller='' release='' from='' leaves='' tree_hash=''
   base_release='' commit='' source_hash='' main_identity='' modes='' checks='' holds='' keep='' lines='' hash='' sha256=''
-  preempt='' accept_unproven='' fix_forward='' start='' limit='' survey='' within='' clock_offset='' answers='' keeper='' address='' port='' quarantine='' since='' until='' width='' fallback='' verbs='' token='' payload='' malformed=''
+  preempt='' accept_unproven='' fix_forward='' start='' limit='' survey='' within='' clock_offset='' answers='' keeper='' address='' port='' quarantine='' since='' until='' width='' fallback='' validity='' certificates='' logs_wanted='' sinces=' ' knowns=' ' window='' verbs='' token='' payload='' malformed=''
   count=0
   while :; do
     IFS= read -r line <&6 || {
@@ -64,6 +64,12 @@ read_header() {
       until) until=$value ;;
       width) width=$value ;;
       fallback) fallback=$value ;;
+      validity) validity=$value ;;
+      certificates) certificates=$value ;;
+      logs) logs_wanted=$value ;;
+      offset) sinces="$sinces$value " ;;
+      known) knowns="$knowns$value " ;;
+      window) window=$value ;;
       verbs) verbs=$value ;;
       token) token=$value ;;
       payload) payload=$value ;;
@@ -139,6 +145,11 @@ check_header() {
   [ -z "$width" ] || is_digits "$width" || usage "width"
   case $fallback in '' | rewrite) ;; *) usage "fallback" ;; esac
   [ -z "$clock_offset" ] || is_digits "$clock_offset" || usage "clock_offset"
+  [ -z "$window" ] || is_digits "$window" || usage "window"
+  case $sinces$knowns in *[!0-9:.\ ]*) usage "since or known" ;; esac
+  for value in $sinces; do
+    case $value in *:*) is_digits "${value%%:*}" && is_digits "${value#*:}" ;; *) false ;; esac || usage "since"
+  done
   [ -z "$payload" ] || { is_digits "$payload" && [ "$payload" -le "$payload_limit" ]; } || usage "payload"
 }
 

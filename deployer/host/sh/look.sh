@@ -66,7 +66,8 @@ do_observe() {
       if [ -n "$live" ]; then
         same=no
         say drifted yes
-        say_lines drift "$(differences "$target" "$live")"
+        drift=$(differences "$target" "$live")
+        say_lines drift "$drift"
       else
         say drifted no
       fi

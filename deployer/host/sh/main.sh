@@ -54,7 +54,7 @@ serve() {
 # Run verbs with the header that was read; the exit status is that of the last one.
 answer() {
   verb=${1-} logging='' private='' meta='' intact='' clock='' boot='' scratch='' incoming='' main_pattern='' main_digest='' locked=no repaired=no program_known=no
-  baseline='' memory='' master='' kind='' proof='' seconds=0 work='' main_pid='' main_log=no carried=yes rehearsal=''
+  baseline='' memory='' master='' kind='' drift='' proof='' seconds=0 work='' main_pid='' main_log=no carried=yes rehearsal=''
   trap clean_up EXIT
   trap 'exit 70' INT TERM
   say protocol "$protocol"
@@ -69,7 +69,7 @@ answer() {
     first=no
     case $verb in
       install) ;;
-      observe | manifest | fetch | log | paths | traffic | begin | release | adopt | freeze | unadopt | stage | validate | rehearse | relay | arm | activate | renew | restore | guard | boot | confirm | promote | demote | prune | pardon)
+      observe | inspect | manifest | fetch | log | paths | traffic | begin | release | adopt | freeze | unadopt | stage | validate | rehearse | relay | arm | activate | renew | restore | guard | boot | confirm | promote | demote | prune | pardon)
         check_target
         check_pins
         ;;

@@ -174,7 +174,7 @@ recall_program() {
   } <"$private/program" || return 1
   [ -n "$key" ] && [ "$known_target $known_binary" = "$target $binary" ] || return 1
   case $verb in
-    begin | observe)
+    begin | observe | inspect)
       [ -n "$boot" ] || read_boot
       argv_line
       # A release that was loaded since has the same pid path: stage saw to that.

@@ -62,17 +62,17 @@ if ! mount -n -a -T "$work/fstab" 2>"$work/errors"; then
     mount -n --bind -o "$options" "$what" "$at" || exit 1
   done 2>>"$work/errors" || { read -r line <"$work/errors"; cannot "$line"; }
 fi
-if [ ! -L "$root$target" ]; then
+if [ -n "$release" ] && [ ! -L "$root$target" ]; then
   rm -rf "$root$target" && ln -s "$state/live" "$root$target" || cannot "$target cannot be replaced in the overlay"
 fi
-ln -sfn "$release" "$root$state/live" || cannot "$state/live cannot be replaced in the overlay"
+[ -z "$release" ] || ln -sfn "$release" "$root$state/live" || cannot "$state/live cannot be replaced in the overlay"
 '
 # shellcheck disable=SC2016
 inside=$private_root'printf "deployer-ready\n"
 exec chroot "$root" "$@"
 '
 
-# Runs the validator with the directory $1 (below STATE) standing at the target. Returns 0, 65, or 67; sets output.
+# Runs the validator with the directory $1 (below STATE; empty: what is there) standing at the target. Returns 0, 65, or 67; sets output.
 run_validator() {
   output=''
   [ -n "$binary" ] || { output="${argv%%"$nl"*} is not on this host"; return 67; }
