@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.errors import HostError
 from deployer.model import Guard, GuardState, Observation
-from deployer.report.words import clean, duration, names
+from deployer.report.words import clean, duration, iso, names
 from deployer.rollout.resume import traces
 from deployer.rollout.split import split_of
-from deployer.rollout.survey import Contact, Survey
+from deployer.rollout.survey import Survey
+from deployer.watch.findings import Rules, guard_note, judge_look
+from deployer.watch.look import Health, Look, Origin, Past
 
 if TYPE_CHECKING:
     from deployer.context import Context
-
-
-Health = tuple[bool | None, tuple[str, ...], tuple[str, ...]]  #: healthy (None: not asked), reasons, warnings
+    from deployer.watch.once import Round
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class HostStatus:
 
     :ivar troubles: a sentence for each thing that is not as it should be; none: all is well.
     :ivar healthy: ``None`` when nothing was, or could be, asked.
+    :ivar look: what all this was taken from.
     """
 
     host: str
@@ -35,6 +37,7 @@ class HostStatus:
     healthy: bool | None
     troubles: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    look: Look | None = None
 
     def as_json(self) -> dict[str, Any]:
         """One value of ``hosts`` in ``status --json``."""
@@ -57,7 +60,33 @@ class HostStatus:
             "healthy": self.healthy,
             "troubles": list(self.troubles),
             "notes": list(self.notes),
+            **_look_json(self.look or Look(self.host, 0.0)),
         }
+
+
+def _look_json(look: Look) -> dict[str, Any]:
+    """What only an inspection, a check or git knows; ``None`` for what was not, or could not be, asked."""
+    found, wanted = look.inspection, look.wanted
+    counts = found.counts if found is not None and found.offsets is not None else None
+    return {
+        "valid": found.valid if found else None,
+        "invalid": list(found.invalid) if found else [],
+        "written": [{"path": w.path, "owner": w.owner, "time": iso(w.time)} for w in found.wrote]
+        if found
+        else [],
+        "logged_in_then": list(found.present) if found else [],
+        "failing_checks": list(look.health.failing) if look.health else [],
+        "certificates": [
+            {"path": d.path, "names": list(d.certificate.names), "not_after": iso(d.certificate.not_after)}
+            for d in look.certificates or ()
+        ],
+        "answers": {f"{k}xx": n for k, n in sorted(counts.answers.items())} if counts else None,
+        "log_lines": dict(sorted(counts.levels.items())) if counts else None,
+        "counted_seconds": round(look.since_s, 3) if look.since_s is not None else None,
+        "wanted": wanted.release if wanted else None,
+        "behind": look.behind,
+        "differing": list(wanted.files) if wanted and wanted.files is not None and look.behind else None,
+    }
 
 
 @dataclass(frozen=True)
@@ -104,10 +133,16 @@ class Unended:
 
 @dataclass(frozen=True)
 class FleetStatus:
-    """All hosts, in inventory order."""
+    """All hosts, in inventory order.
+
+    :ivar origin: what git has; ``None``: not asked.
+    :ivar past: what the journal has; ``None``: not asked.
+    """
 
     inventory: str
     hosts: Mapping[str, HostStatus]
+    origin: Origin | None = None
+    past: Past | None = None
 
     @property
     def split(self) -> str | None:
@@ -143,8 +178,20 @@ class FleetStatus:
             "exit_code": self.exit_code,
             "split": self.split,
             "unfinished": [each.as_json() for each in self.unfinished],
+            "source": _origin_json(self.origin) if self.origin is not None else None,
+            "journal": _past_json(self.past) if self.past is not None else None,
             "hosts": {name: host.as_json() for name, host in self.hosts.items()},
         }
+
+
+def _origin_json(origin: Origin) -> dict[str, Any]:
+    said = {"ref": origin.ref, "commit": origin.commit, "subject": origin.subject or None}
+    return {**said, "error": origin.error}
+
+
+def _past_json(past: Past) -> dict[str, Any]:
+    left = [{"deployment": each.id, "reason": each.sentence} for each in past.left]
+    return {"error": past.error, "left": left}
 
 
 def unended(seen: Mapping[str, Observation], deployment: str, hosts: Sequence[str]) -> Unended:
@@ -161,23 +208,18 @@ def unended(seen: Mapping[str, Observation], deployment: str, hosts: Sequence[st
 
 
 def status(context: Context, *, checks: bool = True) -> FleetStatus:
-    """Ask every host, and every check.
+    """Ask every host, and every check; git and the journal too.
 
     :param checks: ``False``: only what the host says of itself.
     """
-    healths: dict[str, Health] = {}
+    if checks:
+        from deployer.watch.once import look_once
 
-    def look(contact: Contact) -> None:
-        if checks:
-            healths[contact.host.name] = _health(context, contact)
-
+        return of_round(look_once(context))
     target, hide = context.playbook.target_spec(), context.veil.hide
     with Survey(context.hosts, target, context.ssh, parallel=32, hide=hide) as survey:
-        survey.observe(then=look)
-        hosts = {
-            name: judge(name, contact.seen, contact.error, healths.get(name))
-            for name, contact in survey.contacts.items()
-        }
+        survey.observe()
+        hosts = {name: judge(name, c.seen, c.error, None) for name, c in survey.contacts.items()}
     return FleetStatus(context.name, hosts)
 
 
@@ -187,43 +229,31 @@ def judge(
     error: HostError | None,
     health: Health | None,
 ) -> HostStatus:
-    """What is not as it should be on one host. Pure."""
-    if seen is None:
-        return HostStatus(name, None, None, (f"cannot be asked: {error}",))
-    healthy, reasons, warnings = health or (None, (), ())
-    troubles = [*seen.problems]
-    if not seen.running:
-        troubles.append("nginx is not running")
-    if seen.adopted:
-        troubles += _store_troubles(seen)
-    if seen.guard is not None and seen.guard.state is GuardState.EXPIRED:
-        troubles.append(_expired(seen.guard))
-    if not healthy:
-        troubles += reasons
-    notes = [*warnings]
-    if seen.guard is not None and seen.guard.state is not GuardState.EXPIRED:
-        notes.append(_guard_note(seen.guard))
-    if not seen.adopted:
-        notes.append("not adopted yet: 'deployer adopt' or the first 'deployer deploy' does it")
-    if seen.owner is not None:
-        notes.append(f"deployment {seen.owner} is working on it")
-    return HostStatus(name, seen, healthy, tuple(troubles), tuple(notes))
+    """What is not as it should be on one host, by what it says of itself. Pure."""
+    return of_look(Look(name, time.time(), seen=seen, error=str(error), health=health), Rules(math.inf))
 
 
-def _store_troubles(seen: Observation) -> list[str]:
-    troubles = []
-    if seen.drifted:
-        paths = seen.facts.get("drift", ())
-        troubles.append(f"edited since it was deployed: {', '.join(paths[:5]) or 'see deployer plan'}")
-    if seen.running and seen.memory != seen.live:
-        held = seen.memory or "nothing that can be proved"
-        troubles.append(f"{seen.live} is on disk, but memory holds {held} ({seen.memory_note})")
-    if not seen.promoted:
-        ended = seen.owner is None or seen.owner != seen.last_deployment
-        early = "a deployment ended early; deploy again, or roll back"
-        why = early if ended else "its deployment has not ended"
-        troubles.append(f"{seen.live} was never promoted: {why}")
-    return troubles
+def of_look(look: Look, rules: Rules) -> HostStatus:
+    """What is not as it should be on one host that was looked at. Pure."""
+    found = judge_look(look, rules, now=look.time, patient=False).findings
+    troubles = tuple(dict.fromkeys(f.sentence for f in found if f.loud))
+    seen, notes = look.seen, list(look.health.warnings if look.health is not None else ())
+    if seen is not None:
+        if seen.guard is not None and seen.guard.state is GuardState.ARMED:
+            notes.append(guard_note(seen.guard))
+        notes += [f.sentence for f in found if not f.loud]
+        if not seen.adopted:
+            notes.append("not adopted yet: 'deployer adopt' or the first 'deployer deploy' does it")
+        if seen.owner is not None:
+            notes.append(f"deployment {seen.owner} is working on it")
+    healthy = look.health.healthy if look.health is not None else None
+    return HostStatus(look.host, seen, healthy, troubles, tuple(notes), look)
+
+
+def of_round(found: Round) -> FleetStatus:
+    """What one look at everything means."""
+    hosts = {name: of_look(look, found.rules) for name, look in found.looks.items()}
+    return FleetStatus(found.inventory, hosts, found.origin, found.past)
 
 
 def _guard_json(guard: Guard) -> dict[str, Any]:
@@ -236,33 +266,3 @@ def _guard_json(guard: Guard) -> dict[str, Any]:
         "stuck": guard.stuck,
         "fired": guard.time,
     }
-
-
-def _expired(guard: Guard) -> str:
-    said = f"{guard.release} was not confirmed in time and is not taken back to {guard.source} yet"
-    if guard.stuck:
-        return f"{said}: {guard.stuck} It is tried again every 10 s"
-    if guard.carried:
-        return f"{said}: its guard is at it"
-    return f"{said}, and nothing carries its guard (a reboot without systemd?): 'deployer rollback' does it"
-
-
-def _guard_note(guard: Guard) -> str:
-    if guard.state is GuardState.ARMED:
-        goes = f"{guard.release} goes back to {guard.source} by itself in {guard.left_s:.0f} s"
-        return f"{goes}, unless confirmed"
-    at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(guard.time or 0))
-    return (
-        f"its guard took {guard.release} of {guard.deployment} back to {guard.source} at {at} UTC: "
-        "nobody had confirmed it; see 'deployer show', then deploy again, or 'deployer rollback' the rest"
-    )
-
-
-def _health(context: Context, contact: Contact) -> Health:
-    if not context.playbook.checks:
-        return None, (), ()
-    from deployer.checks.health import Once, until_healthy
-
-    pace = Once(min(context.playbook.health.deadline_s, 5.0), context.playbook.health.interval_s)
-    report = until_healthy(context.playbook.checks, contact.connection, pace, address=contact.host.address)
-    return report.healthy, tuple(map(context.veil.hide, report.reasons)), report.warnings

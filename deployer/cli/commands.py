@@ -21,6 +21,7 @@ from deployer.cli.schema import schema
 from deployer.cli.streams import err, out, tell
 from deployer.cli.typed import Command
 from deployer.cli.unlock import unlock
+from deployer.cli.watch import watch
 
 if TYPE_CHECKING:
     from deployer.audience import Audience
@@ -46,7 +47,7 @@ def register(app: typer.Typer) -> None:
     """Put every command on the program, in the order of a first day."""
     app.command(cls=Command)(init)
     app.command(cls=Command)(check)
-    for command in (adopt, plan, deploy, rollback, recover, status, unlock):
+    for command in (adopt, plan, deploy, rollback, recover, status, watch, unlock):
         app.command(cls=Command)(with_common(command))
     for plain in (history, show, schema):
         app.command(cls=Command)(plain)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deployer.model import GuardState
+from deployer.report.words import clean, names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ def status_table(found: FleetStatus) -> str:
         lines += [f"! {host.host}: {trouble}" for trouble in host.troubles]
         lines += [f"  {host.host}: {note}" for note in host.notes]
     lines += [f"! {each.told(found.inventory)}" for each in found.unfinished]
+    lines += _outside(found)
     if found.split and not any(each.split for each in found.unfinished):
         lines.append(f"! {found.split}")
     bad = sum(bool(h.troubles) for h in found.hosts.values())
@@ -45,6 +47,30 @@ def releases_table(found: FleetStatus) -> str:
         if not host.seen.releases:
             lines.append("  none: not adopted yet")
     return "\n".join(lines)
+
+
+def _outside(found: FleetStatus) -> list[str]:
+    """What git and the journal say."""
+    lines = []
+    told = {each.deployment for each in found.unfinished}
+    if found.past is not None:
+        lines += [f"! {left.sentence}" for left in found.past.left if left.id not in told]
+        lines += [f"  journal: it cannot be read: {found.past.error}"] if found.past.error else []
+    origin = found.origin
+    if origin is not None and origin.error:
+        lines.append(f"  git: it cannot be asked: {origin.error}")
+    behind = [n for n, host in found.hosts.items() if host.look is not None and host.look.behind]
+    if origin is not None and origin.commit and behind:
+        files = {f for n in behind for f in _differing(found.hosts[n])}
+        which = f" ({', '.join(sorted(files)[:5])}{' …' if len(files) > 5 else ''})" if files else ""
+        head = f"{origin.ref} is at {origin.commit[:12]} ({clean(origin.subject)})"
+        lines.append(f"  git: {head}, which is not on {names(behind)}{which}")
+    return lines
+
+
+def _differing(host: HostStatus) -> tuple[str, ...]:
+    wanted = host.look.wanted if host.look is not None else None
+    return (wanted.files or ()) if wanted is not None else ()
 
 
 def _marks(seen: Observation, release: str) -> list[str]:

@@ -12,9 +12,10 @@ from deployer.cli.tables import status_table
 from deployer.errors import Unreachable
 from deployer.model import Guard, GuardState, Observation
 from deployer.status import FleetStatus, HostStatus, judge
+from deployer.watch.look import Health
 from tests.unit.seen import fresh, good, seen
 
-WELL = (True, (), ())
+WELL = Health(True)
 BAD = "aaaaaaaaaaaa-111111111111"
 
 
@@ -68,7 +69,7 @@ def test_somebody_at_work_is_noted() -> None:
 
 
 def test_checks_that_fail_are_troubles_and_warnings_are_notes() -> None:
-    status = judged(seen(), (False, ("shop: 503",), ("shop: certificate ends in 3 days",)))
+    status = judged(seen(), Health(False, ("shop: 503",), ("shop: certificate ends in 3 days",)))
     assert status.healthy is False
     assert status.troubles == ("shop: 503",)
     assert status.notes == ("shop: certificate ends in 3 days",)
@@ -152,7 +153,14 @@ def test_the_document_says_all_that_is_known() -> None:
     assert document["inventory"] == "lab"
     assert list(document["hosts"]) == ["web1", "web2"]
     web1, web2 = document["hosts"].values()
-    assert web1 == {
+    unknown = dict.fromkeys(
+        ("valid", "answers", "log_lines", "counted_seconds", "wanted", "behind", "differing")
+    )
+    nothing: dict[str, list[str]] = {
+        key: [] for key in ("invalid", "written", "logged_in_then", "failing_checks", "certificates")
+    }
+    assert (document["source"], document["journal"]) == (None, None)
+    assert web1 == unknown | nothing | {
         "reachable": True,
         "adopted": True,
         "live": BAD,

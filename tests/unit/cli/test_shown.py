@@ -25,6 +25,7 @@ from deployer.rollout.resume import from_hosts, resume
 from deployer.rollout.waves import Policy
 from deployer.source.git import Commit
 from deployer.status import FleetStatus, judge
+from deployer.watch.look import Health
 from tests.unit.seen import fresh, good, seen
 
 BASE = "baseline-000000000000"
@@ -295,7 +296,7 @@ def test_markup_in_a_configuration_is_only_text() -> None:
 
 
 def fleet(*hosts: Any) -> FleetStatus:
-    found = {h.host: judge(h.host, h, None, (True, (), ())) for h in hosts}
+    found = {h.host: judge(h.host, h, None, Health(True)) for h in hosts}
     return FleetStatus("lab", found)
 
 

@@ -1,0 +1,185 @@
+"""``deployer watch``: once for a person or a cron job, or for as long as it is let."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deployer.cli.common import Common, Inventory
+from deployer.cli.streams import err, tell
+from deployer.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deployer.context import Context
+    from deployer.watch.changes import Change
+    from deployer.watch.kept import Shelf
+    from deployer.watch.service import Watch
+
+LEAST_INTERVAL_S = 1.0
+
+Once = Annotated[
+    bool, typer.Option("--once", envvar="DEPLOYER_ONCE", help="Look once, show it as status does, and end.")
+]
+Interval = Annotated[
+    str,
+    typer.Option(
+        metavar="DURATION", envvar="DEPLOYER_INTERVAL", help="From one look at a host to the next: 30s or 5m."
+    ),
+]
+Listen = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDR:PORT", envvar="DEPLOYER_LISTEN", help="Serve Prometheus metrics there, at /metrics."
+    ),
+]
+TextfileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--textfile",
+        metavar="FILE.prom",
+        envvar="DEPLOYER_TEXTFILE",
+        help="Write the metrics into a file for node_exporter.",
+    ),
+]
+
+
+def watch(
+    inventory: Inventory,
+    *,
+    once: Once = False,
+    interval: Interval = "30s",
+    listen: Listen = None,
+    textfile: TextfileOption = None,
+    common: Common,
+) -> None:
+    """Look at every host again and again, and tell what changes.
+
+    Drift, validity, what is in memory, guards, certificates, checks, errors. SIGHUP reads the files again.
+    """
+    from deployer.cli import setup
+
+    every_s = setup.seconds("--interval", interval)
+    if every_s < LEAST_INTERVAL_S:
+        raise UsageError(f"--interval {interval}: at least {LEAST_INTERVAL_S:g} s")
+    if once and listen:
+        raise UsageError("--once ends at once, so nobody could ask at --listen; use --textfile")
+    if common.json and not once:
+        raise UsageError("--json goes with --once: a watch that goes on has no one document")
+    context = setup.load(inventory, common)
+    if once:
+        _once(context, textfile, common)
+    else:
+        _for_ever(
+            context, every_s, listen, textfile, lambda: setup.load(inventory, common), quiet=common.quiet
+        )
+
+
+def _once(context: Context, path: Path | None, common: Common) -> None:
+    from json import dumps
+
+    from deployer.cli.signals import Signals
+    from deployer.cli.tables import status_table
+    from deployer.status import of_round
+    from deployer.watch.exposing import Textfile, registry_of
+    from deployer.watch.fleet import Fleet
+    from deployer.watch.once import look_once, rules_of, take_in
+
+    shelf = _shelf(context)
+    with Signals():
+        kept = shelf.take()
+        hosts = [host.name for host in context.hosts]
+        fleet = Fleet(context.name, hosts, rules_of(context), kept, interval_s=0.0)
+        file = Textfile(path, registry_of(fleet.now)) if path is not None else None
+        found = look_once(context, kept.tallies)
+        for change in take_in(fleet, found):
+            if not common.quiet:
+                _print(change)
+        left = fleet.kept()
+        shelf.put(left.tallies, left.conditions)
+        if file is not None:
+            try:
+                file.write()
+            except OSError as error:
+                raise UsageError(f"--textfile {path} cannot be written: {error.strerror}") from error
+    status = of_round(found)
+    tell(dumps(status.as_json(), indent=2, ensure_ascii=False) if common.json else status_table(status))
+    raise typer.Exit(status.exit_code)
+
+
+def _for_ever(
+    context: Context,
+    every_s: float,
+    listen: str | None,
+    path: Path | None,
+    load: Callable[[], Context],
+    *,
+    quiet: bool,
+) -> None:
+    from deployer.watch.exposing import Exposer, Textfile, address_of, registry_of
+    from deployer.watch.service import Watch
+    from deployer.watch.systemd import Manager
+
+    made = Watch(
+        context=context,
+        interval_s=every_s,
+        shelf=_shelf(context),
+        manager=Manager(),
+        load=load,
+        tell=_print,
+    )
+    said = f"watching {len(context.hosts)} host(s) of {context.name}, every {every_s:g} s"
+    if listen or path is not None:
+        registry = registry_of(made.now)
+        if listen:
+            exposer = Exposer(address_of(listen), registry)
+            exposer.start()
+            said += f"; metrics on port {exposer.port}"
+        if path is not None:
+            made.textfile = Textfile(path, registry)
+    if not quiet:
+        err(f"{said}\n")
+    code = _run(made)
+    # What still waits for a frozen host is not waited for.
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
+def _run(watch: Watch) -> int:
+    """Until a signal: SIGTERM is the ordinary end of a service, Ctrl-C that of a person."""
+    code = 0
+
+    def stop(number: int, _frame: Any) -> None:
+        nonlocal code
+        code = 130 if number == signal.SIGINT else 0
+        watch.ask_to_stop()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGHUP, lambda _number, _frame: watch.ask_to_reread())
+    watch.run()
+    return code
+
+
+def _shelf(context: Context) -> Shelf:
+    from deployer.watch.kept import Shelf
+
+    return Shelf.of(context.project / context.name, context.playbook.name)
+
+
+def _print(change: Change) -> None:
+    from deployer.report.words import clean, iso
+    from deployer.watch.changes import Turn
+
+    mark = "+" if change.turn is Turn.ENDS else "!" if change.loud else "."
+    at = (iso(change.time) or "").partition(".")[0]
+    err(f"{at}Z {mark} {clean(change.told)}\n")

@@ -1,0 +1,142 @@
+"""One host that is looked at again and again over one connection."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from deployer.errors import DeployerError, HostError, TransportError
+from deployer.host.inspection import Inspector
+from deployer.host.ssh import Connection
+from deployer.inspected import Inspection, Questions
+from deployer.rollout.hiding import hidden
+from deployer.watch.look import Dated, Health, Look
+
+if TYPE_CHECKING:
+    from deployer.checks.certificate import Certificate
+    from deployer.context import Context
+    from deployer.model import Host, Observation
+    from deployer.watch.tally import Tally
+
+CHECKS_S = 5.0  #: how long the checks are asked, at most
+CERTIFICATES_EVERY_S = 600.0  #: they change seldom, and to find them every file is read
+VALIDITY_SHARE = 20  #: a validator that takes long is asked again only after so many times as long
+MAX_CERTIFICATES = 200
+
+
+class Visit:
+    """Looks at one host. Not for several threads at once, but for :meth:`close`."""
+
+    def __init__(self, context: Context, host: Host) -> None:
+        self.host = host
+        self._certificates: dict[str, Certificate | None] = {}
+        self._certificates_due = 0.0
+        self._validity_due = 0.0
+        self._connection = Connection(host, context.ssh)
+        self._next: Context | None = None
+        self._go_by(context)
+
+    def renew(self, context: Context) -> None:
+        """Go on by another reading of the playbook, from the next look on."""
+        self._next = context
+
+    def _go_by(self, context: Context) -> None:
+        self._next, self._context = None, context
+        self._agent = Inspector(self._connection, context.playbook.target_spec())
+        self._certificates_due = self._validity_due = 0.0
+
+    def look(self, tally: Tally, *, window: int = 0) -> Look:
+        """Ask everything that is due. What the host, or the way to it, does wrong is part of the answer."""
+        if self._next is not None:
+            self._go_by(self._next)
+        began = time.monotonic()
+        try:
+            seen, found = self._asked(tally, window)
+        except DeployerError as error:
+            told = hidden(error, self._context.veil.hide) if isinstance(error, HostError) else error
+            return Look(self.host.name, time.time(), time.monotonic() - began, error=str(told))
+        answered = time.time()
+        certificates = self._dated(found) if found is not None else None
+        health = self._health()
+        return Look(
+            host=self.host.name,
+            time=answered,
+            seconds=time.monotonic() - began,
+            seen=seen,
+            inspection=found,
+            health=health,
+            certificates=certificates,
+            since_s=tally.since_s(answered) if tally.offsets else None,
+        )
+
+    def close(self) -> None:
+        """End the connection. Waits for nobody."""
+        self._connection.close()
+
+    def _asked(self, tally: Tally, window: int) -> tuple[Observation, Inspection | None]:
+        now = time.monotonic()
+        questions = Questions(
+            validity=now >= self._validity_due,
+            certificates=now >= self._certificates_due,
+            known=frozenset(self._certificates),
+            offsets=tally.offsets,
+            window=window,
+        )
+        was_open = self._connection.is_open
+        self._connection.open()
+        try:
+            seen, found = self._agent.look(questions)
+        except TransportError:
+            # The connection was idle for an interval, and may be long dead. Looking twice does no harm.
+            if not was_open:
+                raise
+            self._connection.reopen()
+            seen, found = self._agent.look(questions)
+        if found is not None and found.valid is not None:
+            self._validity_due = now + found.valid_s * VALIDITY_SHARE
+        if found is not None and questions.certificates:
+            self._certificates_due = now + (CERTIFICATES_EVERY_S if self._complete(found) else 0)
+        return self._veiled(seen, found)
+
+    def _veiled(self, seen: Observation, found: Inspection | None) -> tuple[Observation, Inspection | None]:
+        hide = self._context.veil.hide
+        seen = replace(seen, problems=tuple(map(hide, seen.problems)), memory_note=hide(seen.memory_note))
+        return seen, found and replace(found, invalid=tuple(map(hide, found.invalid)))
+
+    def _complete(self, found: Inspection) -> bool:
+        """Whether every certificate was sent; only so many come at once."""
+        named = found.certificates or {}
+        return all(key in self._certificates or key in found.pems for key in named)
+
+    def _dated(self, found: Inspection) -> tuple[Dated, ...] | None:
+        from deployer.checks.certificate import read_certificate
+
+        if found.certificates is None:
+            return None
+        old = {key: c for key, c in self._certificates.items() if key in found.certificates}
+        new = {key: read_certificate(der, verified=False) for key, der in found.pems.items()}
+        self._certificates = dict(list({**old, **new}.items())[:MAX_CERTIFICATES])
+        return tuple(
+            Dated(path, certificate)
+            for key, paths in found.certificates.items()
+            if (certificate := self._certificates.get(key)) is not None
+            for path in paths
+        )
+
+    def _health(self) -> Health | None:
+        from deployer.checks.health import Once, until_healthy
+
+        playbook = self._context.playbook
+        if not playbook.checks:
+            return None
+        pace = Once(min(playbook.health.deadline_s, CHECKS_S), playbook.health.interval_s)
+        report = until_healthy(playbook.checks, self._connection, pace, address=self.host.address)
+        hide: Callable[[str], str] = self._context.veil.hide
+        return Health(
+            report.healthy,
+            tuple(map(hide, report.reasons)),
+            report.warnings,
+            () if report.healthy else tuple(r.check for r in report.records if not r.ok),
+        )
