@@ -57,7 +57,7 @@ class Change:
         where = f"{self.host}: " if self.host is not None else ""
         kind = self.kind.value.replace("_", " ")
         if self.turn is Turn.ENDS:
-            return f"{where}{kind} is over, after {duration(self.time - self.since)} ({self.sentence})"
+            return f"{where}{kind} is over, after {duration(self.time - self.since)}"
         return f"{where}{kind}: {self.sentence}"
 
 

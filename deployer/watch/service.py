@@ -32,6 +32,7 @@ OUTSIDE = 3  #: git, the journal, the operator's files
 OUTSIDE_S = 60.0  #: from one question to git, or to the journal, to the next, at least
 SAVE_S = 30.0  #: from one writing of what outlives a restart to the next
 FILE_S = 5.0  #: likewise of the textfile
+STATE_S = 1.0  #: likewise of the line that systemctl status shows
 STUCK_S = 300.0  #: with not one look ended for so long (or three intervals) the watchdog is not fed
 
 Step = Callable[[], None]
@@ -85,7 +86,7 @@ class Watch:
         self._outside = Workers("outside", OUTSIDE)
         every_s = max(OUTSIDE_S, self.interval_s)
         self._git, self._journal = _Every(every_s), _Every(min(every_s, self.interval_s))
-        self._saved = self._filed = self._judged = 0.0
+        self._saved = self._filed = self._judged = self._stated = 0.0
         self._changed = False
         self._progress = time.monotonic()
         self._files_busy = False
@@ -138,7 +139,7 @@ class Watch:
         return True
 
     def _pause(self, now: float) -> float:
-        due = [self._git.due if not self._git.running else now + 60.0, now + 5.0]
+        due = [self._git.due if not self._git.running else now + 60.0, now + STATE_S]
         if self._table.next_at is not None:
             due.append(self._table.next_at)
         if self.manager.watchdog_s is not None:
@@ -154,6 +155,8 @@ class Watch:
         if self._changed and now - self._judged >= 0.2:
             self._changed, self._judged = False, now
             self._tell(self._fleet.whole())
+        if now - self._stated >= STATE_S:
+            self._stated = now
             self.manager.status(self._fleet.summary)
         if now - self._saved >= SAVE_S:
             self._saved = now

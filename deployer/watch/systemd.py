@@ -7,6 +7,8 @@ import socket
 import time
 from contextlib import suppress
 
+PATIENCE_S = 0.5
+
 
 class Manager:
     """Whoever started us, if it wants to know. Its address leaves the environment: no child speaks for us."""
@@ -37,14 +39,16 @@ class Manager:
 
     def status(self, text: str) -> None:
         """How things stand, in one line; the same line is sent once."""
-        if text != self._status:
+        if text != self._status and self._say(f"STATUS={text}"):
             self._status = text
-            self._say(f"STATUS={text}")
 
-    def _say(self, what: str) -> None:
+    def _say(self, what: str) -> bool:
+        """Whether it was said: a manager that does not listen holds nobody up."""
         if self._address[:1] not in ("/", "@"):
-            return
+            return True
         address = "\0" + self._address[1:] if self._address[0] == "@" else self._address
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as to:
-            to.setblocking(False)
+            to.settimeout(PATIENCE_S)
             to.sendto(what.encode(), address)
+            return True
+        return False

@@ -1,9 +1,10 @@
-"""What a host tells to whoever watches it: validity, writers, counts of its logs, certificates. It changes nothing."""
+"""What a host tells whoever watches it: validity, writers, counts of its logs, certificates. It only looks."""
 
 from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def agent(request: pytest.FixtureRequest, host: LabHost) -> AgentOn:
     return made
 
 
-def inspect(agent: AgentOn, *verbs: str, **header: object) -> VerbAnswer:
+def inspect(agent: AgentOn, *verbs: str, **header: Any) -> VerbAnswer:
     return agent.ok(*verbs, "inspect", own=False, **header)
 
 
@@ -192,7 +193,8 @@ def test_no_path_of_the_host_is_run_or_read_for_what_it_is_not(agent: AgentOn) -
     host = agent.host
     script(
         host,
-        "echo 'server { ssl_certificate /etc/shadow; ssl_certificate $(touch${IFS}/pwned); ssl_certificate ../../etc/passwd; }' >conf.d/x",
+        "echo 'ssl_certificate /etc/shadow;' >conf.d/w; echo 'ssl_certificate ../../etc/passwd;' >conf.d/v",
+        "echo 'ssl_certificate $(touch${IFS}/pwned);' >conf.d/x",
         "mkfifo pipe.pem; echo 'ssl_certificate pipe.pem;' >conf.d/y",
         "echo x >'conf.d/$(touch pwned)'; echo x >\"conf.d/\x1b[2J\"; echo x >'conf.d/-rf *'",
     )
@@ -222,9 +224,8 @@ def test_nonsense_is_refused(host: LabHost, bad: str) -> None:
 def make_certificate(directory: Path, *, days: int, name: str = "shop.example.com") -> str:
     """A key and a certificate that ends soon, in one file."""
     key, certificate = directory / "key.pem", directory / "cert.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", str(days),
-         "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-keyout", str(key), "-out", str(certificate)],
-        check=True, capture_output=True, timeout=60,
-    )  # fmt: skip
+    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", str(days)]
+    whose = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+    argv = ["openssl", "req", *kind, *whose, "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(argv, check=True, capture_output=True, timeout=60)
     return key.read_text() + certificate.read_text()
