@@ -1,4 +1,4 @@
-"""What a host tells whoever watches it: validity, writers, counts of its logs, certificates. It only looks."""
+"""What a host tells whoever watches it: validity, writers, counts of logs, certificates. It only looks."""
 
 from __future__ import annotations
 
