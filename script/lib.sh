@@ -30,6 +30,7 @@ setfattr attr
 setfacl acl
 ps procps
 perl perl-base
+prometheus prometheus
 shellcheck shellcheck
 '
 
@@ -112,7 +113,7 @@ printf '#!/bin/sh\nexit 101\n' >"$policy"
 chmod 755 "$policy"
 
 new_units=
-for package in nginx:nginx openssh-server:ssh postgresql:postgresql; do
+for package in nginx:nginx openssh-server:ssh postgresql:postgresql prometheus:prometheus; do
     case " $* " in *" ${package%:*} "*) new_units="$new_units ${package#*:}.service" ;; esac
 done
 

@@ -17,7 +17,7 @@ from tests.unit.cli.conftest import Call
 from tests.unit.test_house import HEAVY
 
 PAGE = Path(__file__).parents[3] / "docs/commands.md"
-LATER = ("watch", "schedule", "staging", "drill")
+LATER = ("schedule", "staging", "drill")
 
 #: What DESIGN.md promises and is there by now.
 PROMISED = {
@@ -32,6 +32,7 @@ PROMISED = {
     "quarantine release": "--yes",
     "recover": "--limit --yes",
     "status": "--limit",
+    "watch": "--once --listen --interval --textfile --limit",
     "unlock": "--yes",
     "history": "--host --revision --outcome --since --until --around --minutes",
     "show": "--format --measure",
@@ -40,7 +41,7 @@ PROMISED = {
     "lab status": "",
 }
 QUARANTINE = ("quarantine list", "quarantine release")
-ON_INVENTORY = ("adopt", "plan", "deploy", "rollback", "recover", "status", "unlock", *QUARANTINE)
+ON_INVENTORY = ("adopt", "plan", "deploy", "rollback", "recover", "status", "watch", "unlock", *QUARANTINE)
 COMMON = "--project --playbook --ssh-config --state --json --verbose --quiet"
 
 
