@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from deployer.errors import HostError
@@ -15,7 +14,7 @@ from deployer.report.words import clean, duration, iso, names
 from deployer.rollout.resume import traces
 from deployer.rollout.split import split_of
 from deployer.rollout.survey import Survey
-from deployer.watch.findings import Rules, guard_note, judge_look
+from deployer.watch.findings import Rules, guard_note, judge_look, split_told
 from deployer.watch.look import Health, Look, Origin, Past
 
 if TYPE_CHECKING:
@@ -151,14 +150,7 @@ class FleetStatus:
             if each.split:
                 return each.told(self.inventory)
         found = split_of(host.seen for host in self.hosts.values() if host.seen is not None)
-        if found is None:
-            return None
-        still = "serves" if len(found.stayed) == 1 else "serve"
-        return (
-            f"the fleet is split: {names(found.stayed)} {still} what was taken back on {names(found.back)}; "
-            f"take it back there, too (deployer rollback {self.inventory} --limit {quote(found.pattern)}), "
-            "or deploy again"
-        )
+        return split_told(found, self.inventory) if found is not None else None
 
     @property
     def exit_code(self) -> int:

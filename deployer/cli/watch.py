@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,9 +78,9 @@ def watch(
     if once:
         _once(context, textfile, common)
     else:
-        _for_ever(
-            context, every_s, listen, textfile, lambda: setup.load(inventory, common), quiet=common.quiet
-        )
+        shelf = _shelf(context, common.limit)
+        load = partial(setup.load, inventory, common)
+        _for_ever(context, every_s, listen, textfile, load=load, shelf=shelf, quiet=common.quiet)
 
 
 def _once(context: Context, path: Path | None, common: Common) -> None:
@@ -92,7 +93,7 @@ def _once(context: Context, path: Path | None, common: Common) -> None:
     from deployer.watch.fleet import Fleet
     from deployer.watch.once import look_once, rules_of, take_in
 
-    shelf = _shelf(context)
+    shelf = _shelf(context, common.limit)
     with Signals():
         kept = shelf.take()
         hosts = [host.name for host in context.hosts]
@@ -119,8 +120,9 @@ def _for_ever(
     every_s: float,
     listen: str | None,
     path: Path | None,
-    load: Callable[[], Context],
     *,
+    load: Callable[[], Context],
+    shelf: Shelf,
     quiet: bool,
 ) -> None:
     from deployer.watch.exposing import Exposer, Textfile, address_of, registry_of
@@ -130,7 +132,7 @@ def _for_ever(
     made = Watch(
         context=context,
         interval_s=every_s,
-        shelf=_shelf(context),
+        shelf=shelf,
         manager=Manager(),
         load=load,
         tell=_print,
@@ -170,10 +172,10 @@ def _run(watch: Watch) -> int:
     return code
 
 
-def _shelf(context: Context) -> Shelf:
+def _shelf(context: Context, limit: str | None) -> Shelf:
     from deployer.watch.kept import Shelf
 
-    return Shelf.of(context.project / context.name, context.playbook.name)
+    return Shelf.of(context.project, context.name, context.playbook.name, limit or "")
 
 
 def _print(change: Change) -> None:

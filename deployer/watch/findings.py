@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from shlex import quote
 
 from deployer.model import Guard, GuardState, Observation
 from deployer.report.words import clean, duration, minute, names
 from deployer.rollout.resume import LAPSES_S, traces
+from deployer.rollout.split import Split, split_of
 from deployer.watch.look import Look, Origin, Past
 
 FEW_ANSWERS = 20
@@ -38,13 +40,14 @@ class Kind(StrEnum):
     CERTIFICATE = "certificate"
     ERRORS = "errors"  #: too many answers are 5xx
     UNFINISHED = "unfinished"  #: a deployment was left half-way
+    SPLIT = "split"  #: a part of the fleet serves what was taken back on another
     JOURNAL = "journal"  #: it cannot be read
     SOURCE = "source"  #: git cannot be asked
     FILES = "files"  #: inventory or playbook could not be read again; the old ones stay
 
 
-HOST_KINDS = tuple(k for k in Kind if k not in (Kind.UNFINISHED, Kind.JOURNAL, Kind.SOURCE, Kind.FILES))
-FLEET_KINDS = (Kind.UNFINISHED, Kind.JOURNAL, Kind.SOURCE, Kind.FILES)
+FLEET_KINDS = (Kind.UNFINISHED, Kind.SPLIT, Kind.JOURNAL, Kind.SOURCE, Kind.FILES)
+HOST_KINDS = tuple(k for k in Kind if k not in FLEET_KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +145,24 @@ def judge_fleet(
                 f"finish it or take it back: deployer recover {inventory}"
             )
             found.append(Finding(Kind.UNFINISHED, said, deployment))
+    if not any(map(at_work, seen.values())):
+        asked.add(Kind.SPLIT)
+        split = split_of(seen.values())
+        found += [Finding(Kind.SPLIT, split_told(split, inventory), split.pattern)] if split else []
     return Judgement(tuple(found), frozenset(asked | ({Kind.UNFINISHED} if past is None else set())))
 
 
 # --- the sentences
+
+
+def split_told(found: Split, inventory: str) -> str:
+    """How the fleet is split, with the command that ends it."""
+    still = "serves" if len(found.stayed) == 1 else "serve"
+    return (
+        f"the fleet is split: {names(found.stayed)} {still} what was taken back on {names(found.back)}; "
+        f"take it back there, too (deployer rollback {inventory} --limit {quote(found.pattern)}), "
+        "or deploy again"
+    )
 
 
 def _drift(look: Look, seen: Observation) -> Finding:

@@ -126,9 +126,10 @@ def _lean(look: Look) -> Look:
     """Without what nobody asks for later: 500 hosts are kept for as long as the watch runs."""
     if look.seen is None:
         return look
+    found = look.inspection and replace(look.inspection, pems={}, certificates=None)
     facts = {key: look.seen.facts[key] for key in _KEPT_FACTS if key in look.seen.facts}
     seen: Observation = replace(look.seen, facts=facts, releases=(), checks=(), good=look.seen.good[-1:])
-    return replace(look, seen=seen)
+    return replace(look, seen=seen, inspection=found)
 
 
 def _expires(look: Look, before: float | None) -> float | None:

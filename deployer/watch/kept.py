@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import logging
 import os
@@ -41,10 +42,11 @@ class Shelf:
         self._said = False
 
     @classmethod
-    def of(cls, inventory: Path, playbook: str) -> Self:
-        """The one of an inventory and a playbook."""
-        name = str(inventory.absolute()).replace("%", "%25").replace("/", "%2F")
-        return cls(default_path().parent / "watch" / f"{name[-180:]}+{playbook[:40]}.json")
+    def of(cls, project: Path, *words: str) -> Self:
+        """The one of what is watched: inventory, playbook, limit."""
+        text = "\0".join((str(project.absolute()), *words))
+        name = f"{words[0][:40].replace('/', '_')}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        return cls(default_path().parent / "watch" / f"{name}.json")
 
     def take(self) -> Kept:
         """Read it, and keep others out. What cannot be read is as if it were not there."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from deployer.errors import DeployerError
 from deployer.watch.changes import Change
@@ -36,6 +36,7 @@ STATE_S = 1.0  #: likewise of the line that systemctl status shows
 STUCK_S = 300.0  #: with not one look ended for so long (or three intervals) the watchdog is not fed
 
 Step = Callable[[], None]
+T = TypeVar("T")
 
 
 @dataclass
@@ -89,7 +90,7 @@ class Watch:
         self._saved = self._filed = self._judged = self._stated = 0.0
         self._changed = False
         self._progress = time.monotonic()
-        self._files_busy = False
+        self._files_busy = self._file_lost = False
 
     def now(self) -> Now:
         """The fleet at this moment, from any thread."""
@@ -200,30 +201,41 @@ class Watch:
         # On disk, as far as it is known; a host that was not looked at yet is compared the next time.
         live = live_of([h.known for h in self._fleet.hosts.values() if h.known is not None])
 
-        def ask() -> None:
+        def ask() -> Origin:
             source.fetch()
-            origin = source.compare(live)
-            self._steps.put(lambda: heard(origin))
+            return source.compare(live)
 
-        def heard(origin: Origin) -> None:
+        def heard(origin: Origin | Exception) -> None:
             self._git.running = False
-            if source is self._source:
+            if source is self._source and isinstance(origin, Origin):
                 self._tell(self._fleet.heard(origin=origin))
 
-        self._outside.do(ask)
+        self._ask_outside(ask, heard)
 
     def _begin_journal(self) -> None:
         context = self.context
 
-        def ask() -> None:
-            past = ask_journal(context)
-            self._steps.put(lambda: heard(past))
-
-        def heard(past: Past) -> None:
+        def heard(past: Past | Exception) -> None:
             self._journal.running = False
-            self._tell(self._fleet.heard(past=past))
+            if isinstance(past, Past):
+                self._tell(self._fleet.heard(past=past))
 
-        self._outside.do(ask)
+        self._ask_outside(lambda: ask_journal(context), heard)
+
+    def _ask_outside(self, ask: Callable[[], T], heard: Callable[[T | Exception], None]) -> None:
+        """Have it asked elsewhere, and what came of it heard here, whatever it is."""
+
+        def work() -> None:
+            found: T | Exception
+            try:
+                found = ask()
+            except Exception as error:
+                found = error
+                if not isinstance(error, DeployerError):
+                    logging.getLogger("deployer").exception("a bug in deployer, while it watched; it goes on")
+            self._steps.put(lambda: heard(found))
+
+        self._outside.do(work)
 
     # --- the operator's files
 
@@ -233,19 +245,11 @@ class Watch:
         self._files_busy = True
         self.manager.reloading()
 
-        def read() -> None:
-            found: Context | DeployerError
-            try:
-                found = self.load()
-            except DeployerError as error:
-                found = error
-            self._steps.put(lambda: self._reread_files(found))
+        self._ask_outside(self.load, self._reread_files)
 
-        self._outside.do(read)
-
-    def _reread_files(self, found: Context | DeployerError) -> None:
+    def _reread_files(self, found: Context | Exception) -> None:
         self._files_busy = False
-        if isinstance(found, DeployerError):
+        if isinstance(found, Exception):
             said = f"the files were not read again, the old ones stay: {found}"
             self._tell(self._fleet.told(Judgement((Finding(Kind.FILES, said, str(found)),), frozenset())))
         else:
@@ -288,5 +292,8 @@ class Watch:
             return
         try:
             self.textfile.write()
+            self._file_lost = False
         except OSError as error:
-            logging.getLogger("deployer").warning("%s cannot be written: %s", self.textfile.path, error)
+            if not self._file_lost:
+                logging.getLogger("deployer").warning("%s cannot be written: %s", self.textfile.path, error)
+            self._file_lost = True

@@ -190,7 +190,19 @@ def test_without_the_journal_the_hosts_tell_when_the_owner_has_lapsed() -> None:
 def test_what_cannot_be_asked_is_told_and_what_was_known_stays() -> None:
     judgement = judge_fleet([], Origin(error="no route"), Past(error="no server"), inventory="lab")
     assert [f.kind for f in judgement.findings] == [Kind.JOURNAL, Kind.SOURCE]
-    assert judgement.asked == {Kind.JOURNAL, Kind.SOURCE}
+    assert judgement.asked == {Kind.JOURNAL, Kind.SOURCE, Kind.SPLIT}
+
+
+def test_a_split_fleet_is_told_when_nobody_is_at_work() -> None:
+    old, new = "aaaaaaaaaaaa-111111111111", "bbbbbbbbbbbb-222222222222"
+    last = {"last_deployment": "d2", "last_target": new, "last_from": old}
+    web1, web2 = seen("web1", live=new, **last), seen("web2", live=old, **last)
+    (found,) = fleet(web1, web2)
+    assert (found.kind, found.sentence[:55]) == (
+        Kind.SPLIT,
+        "the fleet is split: web1 serves what was taken back on ",
+    )
+    assert fleet(replace(web1, owner="d3", facts={"owner_silent": ("1",)}), web2) == []
 
 
 def test_rules_without_an_end_never_call_a_guard_left() -> None:

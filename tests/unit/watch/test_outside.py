@@ -138,7 +138,7 @@ class Running:
         self.watch = Watch(
             context(project),
             1.0,
-            Shelf.of(project.path / "lab", "nginx"),
+            Shelf.of(project.path, "lab", "nginx"),
             Manager(),
             load=load,
             tell=self._tell,
