@@ -114,7 +114,7 @@ class Caller:
         if answer.protocol == PROTOCOL and (self._any_version or answer.agent == program.bundled().id):
             self._start = _Start.INSTALLED
             return answer
-        if answer.verbs and answer.verbs[-1].yes("pinned"):
+        if any(verb.yes("pinned") for verb in answer.verbs):
             self._foreign = answer.agent
             return answer
         self.connection.dismiss(command)
