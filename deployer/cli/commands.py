@@ -21,7 +21,7 @@ from deployer.cli.schema import schema
 from deployer.cli.streams import err, out, tell
 from deployer.cli.typed import Command
 from deployer.cli.unlock import unlock
-from deployer.cli.watch import watch
+from deployer.cli.watch import status, watch
 
 if TYPE_CHECKING:
     from deployer.audience import Audience
@@ -279,25 +279,6 @@ def rollback(
         wishes = Wishes(to, yes, not no_quarantine, break_glass)
         result = case(context, wishes, journal, audience, signals.stop)
     return end(result, inventory, "rollback", common)
-
-
-def status(inventory: Inventory, *, common: Common) -> None:
-    """Show what each host serves, and what is wrong with it.
-
-    Live, in memory, good, drift, health. Exit 6 when something is not as it should be.
-    """
-    from deployer import status as case
-    from deployer.cli import setup
-    from deployer.cli.tables import status_table
-
-    context = setup.load(inventory, common)
-    with _signals():
-        found = case.status(context)
-    if common.json:
-        _document(found.as_json())
-    else:
-        tell(status_table(found))
-    raise typer.Exit(found.exit_code)
 
 
 def _signals() -> Signals:

@@ -1,4 +1,4 @@
-"""``deployer watch``: once for a person or a cron job, or for as long as it is let."""
+"""``deployer status`` and ``deployer watch``: looking once, or for as long as it is let."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deployer.context import Context
+    from deployer.status import FleetStatus
     from deployer.watch.changes import Change
     from deployer.watch.kept import Shelf
     from deployer.watch.service import Watch
@@ -50,6 +51,21 @@ TextfileOption = Annotated[
         help="Write the metrics into a file for node_exporter.",
     ),
 ]
+
+
+def status(inventory: Inventory, *, common: Common) -> None:
+    """Show what each host serves, and what is wrong with it.
+
+    Live, in memory, good, drift, health. Exit 6 when something is not as it should be.
+    """
+    from deployer import status as case
+    from deployer.cli import setup
+    from deployer.cli.signals import Signals
+
+    context = setup.load(inventory, common)
+    with Signals():
+        found = case.status(context)
+    _show(found, json=common.json)
 
 
 def watch(
@@ -84,10 +100,7 @@ def watch(
 
 
 def _once(context: Context, path: Path | None, common: Common) -> None:
-    from json import dumps
-
     from deployer.cli.signals import Signals
-    from deployer.cli.tables import status_table
     from deployer.status import of_round
     from deployer.watch.exposing import Textfile, registry_of
     from deployer.watch.fleet import Fleet
@@ -110,9 +123,16 @@ def _once(context: Context, path: Path | None, common: Common) -> None:
                 file.write()
             except OSError as error:
                 raise UsageError(f"--textfile {path} cannot be written: {error.strerror}") from error
-    status = of_round(found)
-    tell(dumps(status.as_json(), indent=2, ensure_ascii=False) if common.json else status_table(status))
-    raise typer.Exit(status.exit_code)
+    _show(of_round(found), json=common.json)
+
+
+def _show(found: FleetStatus, *, json: bool) -> None:
+    from json import dumps
+
+    from deployer.cli.tables import status_table
+
+    tell(dumps(found.as_json(), indent=2, ensure_ascii=False) if json else status_table(found))
+    raise typer.Exit(found.exit_code)
 
 
 def _for_ever(

@@ -33,7 +33,7 @@ class Inspector(Agent):
 
 
 def _asked(questions: Questions) -> Header:
-    header = [("logs", "yes"), *(("since", f"{i}:{o}") for i, o in questions.offsets.items())]
+    header = [("logs", "yes"), *(("offset", f"{i}:{o}") for i, o in questions.offsets.items())]
     if questions.window:
         header.append(("window", str(questions.window)))
     if questions.validity:

@@ -127,11 +127,11 @@ def test_only_what_was_written_since_is_counted(agent: AgentOn) -> None:
         log.write('"shop" "GET / HTTP/1.1" 404 7 "-"\n' + "what is this 503\n")
     with host.path("/var/log/nginx/error.log").open("a") as log:
         log.write(ERROR.format(level="error") * 4 + ERROR.format(level="emerg"))
-    second = inspect(agent, logs="yes", since=offsets(first))
+    second = inspect(agent, logs="yes", offset=offsets(first))
     assert counts(second) == {
         "status 2": 2, "status 5": 2, "status 4": 1, "other": 1, "level error": 4, "level emerg": 1,
     }  # fmt: skip
-    assert counts(inspect(agent, logs="yes", since=offsets(second))) == {}
+    assert counts(inspect(agent, logs="yes", offset=offsets(second))) == {}
     assert counts(inspect(agent, logs="yes", window="150"))["level emerg"] == 1
 
 
@@ -142,7 +142,7 @@ def test_logs_that_are_rotated_and_truncated_are_followed(agent: AgentOn) -> Non
         log.write(ACCESS.format(status=500) * 5)
     host.run(["mv", "/var/log/nginx/access.log", "/var/log/nginx/access.log.1"])
     # Renamed, and still written to.
-    between = inspect(agent, logs="yes", since=known)
+    between = inspect(agent, logs="yes", offset=known)
     assert counts(between) == {"status 5": 5}
     with host.path("/var/log/nginx/access.log.1").open("a") as log:
         log.write(ACCESS.format(status=500) * 7)
@@ -150,12 +150,12 @@ def test_logs_that_are_rotated_and_truncated_are_followed(agent: AgentOn) -> Non
     wait_for(lambda: host.path("/var/log/nginx/access.log").exists(), "a new log")
     with host.path("/var/log/nginx/access.log").open("a") as log:
         log.write(ACCESS.format(status=200) * 2)
-    after = inspect(agent, logs="yes", since=offsets(between))
+    after = inspect(agent, logs="yes", offset=offsets(between))
     assert counts(after) == {"status 5": 7, "status 2": 2}
     host.run(["truncate", "-s", "0", "/var/log/nginx/access.log"])
     with host.path("/var/log/nginx/access.log").open("a") as log:
         log.write(ACCESS.format(status=301))
-    assert counts(inspect(agent, logs="yes", since=offsets(after))) == {"status 3": 1}
+    assert counts(inspect(agent, logs="yes", offset=offsets(after))) == {"status 3": 1}
 
 
 def test_of_a_flood_only_the_newest_is_read(agent: AgentOn) -> None:
@@ -163,7 +163,7 @@ def test_of_a_flood_only_the_newest_is_read(agent: AgentOn) -> None:
     known = offsets(inspect(agent, logs="yes"))
     line = ACCESS.format(status=200)
     host.write("/var/log/nginx/access.log", line * (5_000_000 // len(line)))
-    answer = inspect(agent, logs="yes", since=known)
+    answer = inspect(agent, logs="yes", offset=known)
     assert 0 < counts(answer)["status 2"] <= 2_097_152 / len(line)
     assert int(answer.one("log_skipped")) > 2_000_000
 
@@ -201,7 +201,7 @@ def test_no_path_of_the_host_is_run_or_read_for_what_it_is_not(agent: AgentOn) -
     rotated = inspect(agent, logs="yes")
     host.run(["mv", "/var/log/nginx/access.log", "/var/log/nginx/x y;touch pwned"])
     host.nginx("-s", "reopen")
-    answer = inspect(agent, "observe", logs="yes", certificates="yes", since=offsets(rotated))
+    answer = inspect(agent, "observe", logs="yes", certificates="yes", offset=offsets(rotated))
     said = repr(answer.fields)
     assert "root:" not in said
     assert "\\x1b" not in said
@@ -218,7 +218,7 @@ def test_no_path_of_the_host_is_run_or_read_for_what_it_is_not(agent: AgentOn) -
 
 @pytest.mark.parametrize("bad", ["1", "a:b", "1:2:3", ":", "1:-1", "../x:1"])
 def test_nonsense_is_refused(host: LabHost, bad: str) -> None:
-    AgentOn(host).refused(64, "inspect", own=False, since=bad)
+    AgentOn(host).refused(64, "inspect", own=False, offset=bad)
 
 
 def make_certificate(directory: Path, *, days: int, name: str = "shop.example.com") -> str:

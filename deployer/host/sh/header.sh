@@ -146,9 +146,9 @@ check_header() {
   case $fallback in '' | rewrite) ;; *) usage "fallback" ;; esac
   [ -z "$clock_offset" ] || is_digits "$clock_offset" || usage "clock_offset"
   [ -z "$window" ] || is_digits "$window" || usage "window"
-  case $sinces$knowns in *[!0-9:.\ ]*) usage "since or known" ;; esac
+  case $sinces$knowns in *[!0-9:.\ ]*) usage "offset or known" ;; esac
   for value in $sinces; do
-    case $value in *:*) is_digits "${value%%:*}" && is_digits "${value#*:}" ;; *) false ;; esac || usage "since"
+    case $value in *:*) is_digits "${value%%:*}" && is_digits "${value#*:}" ;; *) false ;; esac || usage "offset"
   done
   [ -z "$payload" ] || { is_digits "$payload" && [ "$payload" -le "$payload_limit" ]; } || usage "payload"
 }

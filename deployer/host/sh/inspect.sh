@@ -100,7 +100,7 @@ s/^[^"]*"[^"]*" "[^"]*" ([1-5])[0-9]{2} .*/status \1/p;t
 s/^\{.*"status": ?"?([1-5])[0-9]{2}"?[,} ].*/status \1/p;t
 s/.*/other/p'
 
-# What was written since "since=INODE:OFFSET", log by log. Where nothing was said of any, counting begins now, or "window" bytes before.
+# What was written since "offset=INODE:OFFSET", log by log. Where nothing was said of any, counting begins now, or "window" bytes before.
 say_counts() {
   [ "$logs_wanted" = yes ] && [ -n "$master" ] || return 0
   read_logs_of_master
