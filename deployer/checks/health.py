@@ -100,7 +100,7 @@ def precheck(
     limit_s = min(health.deadline_s, PRECHECK_S)
     pace = Once(limit_s, health.interval_s)
     told = until_healthy(gating, transport, pace, address=address, stop=stop)
-    return Precheck(told, merge((told, _once(fresh, transport, limit_s, address))))
+    return Precheck(told, merge((told, ask_once(fresh, transport, limit_s, address=address))))
 
 
 def until_healthy(
@@ -195,7 +195,10 @@ def _twice(check: Check, transport: Transport, address: str) -> list[Verdict]:
     )
 
 
-def _once(checks: Sequence[Check], transport: Transport, limit_s: float, address: str) -> CheckReport:
+def ask_once(
+    checks: Sequence[Check], transport: Transport, limit_s: float, *, address: str = ""
+) -> CheckReport:
+    """One round, within that many seconds. Never raises for what a service or a network does."""
     started = time.monotonic()
     deadline = started + limit_s
     with ThreadPoolExecutor(min(_WORKERS, len(checks)) or 1, thread_name_prefix="check") as pool:

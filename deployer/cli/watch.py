@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from deployer.watch.kept import Shelf
     from deployer.watch.service import Watch
 
-LEAST_INTERVAL_S = 1.0
+LEAST_INTERVAL_S = 0.5
 
 Once = Annotated[
     bool, typer.Option("--once", envvar="DEPLOYER_ONCE", help="Look once, show it as status does, and end.")

@@ -28,12 +28,15 @@ class Dialled:
     close: Callable[[], None]
 
 
-def dial(route: Route, deadline: Deadline) -> Dialled:
-    """Open the stream. Raises :class:`Unreachable` with a sentence."""
-    return _run(route) if route.proxy_command else _connect(route, deadline)
+def dial(route: Route, deadline: Deadline, *, stall_s: float = STALL_S) -> Dialled:
+    """Open the stream. Raises :class:`Unreachable` with a sentence.
+
+    :param stall_s: unacknowledged bytes for so long end it.
+    """
+    return _run(route) if route.proxy_command else _connect(route, deadline, stall_s)
 
 
-def _connect(route: Route, deadline: Deadline) -> Dialled:
+def _connect(route: Route, deadline: Deadline, stall_s: float) -> Dialled:
     addresses = _resolve(route, deadline)
     failure: OSError | None = None
     for left_over, (family, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
@@ -41,7 +44,7 @@ def _connect(route: Route, deadline: Deadline) -> Dialled:
         try:
             # A dead first address must leave time for the second one.
             sock.settimeout(max(0.05, deadline.left / left_over))
-            _tune(sock)
+            _tune(sock, stall_s)
             sock.connect(address)
         except OSError as error:
             sock.close()
@@ -62,11 +65,11 @@ def _sentence(route: Route, failure: OSError | None, deadline: Deadline) -> str:
     return f"{route.where} cannot be reached: {reason}; check the address and the network"
 
 
-def _tune(sock: socket.socket) -> None:
+def _tune(sock: socket.socket, stall_s: float) -> None:
     # Small packets follow each other (request, header, end of input): none may wait for the other's ACK.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALL_S * 1000))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(stall_s * 1000))
 
 
 def _resolve(route: Route, deadline: Deadline) -> list[_Address]:

@@ -103,7 +103,7 @@ def _attempt(route: Route, options: SshOptions, deadline: Deadline) -> Link:
 
 def _carrier(route: Route, options: SshOptions, deadline: Deadline, carriers: ExitStack) -> Any:
     if not route.proxy_jump:
-        dialled = dial(route, deadline)
+        dialled = dial(route, deadline, stall_s=options.stall_s)
         carriers.callback(dialled.close)
         return dialled.sock
     hops = route.proxy_jump

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from deployer.errors import Fate, TransportError
 from deployer.host.deadline import Deadline
+from deployer.host.dial import STALL_S
 from deployer.host.gateways import Gateways
 from deployer.host.ssh_config import Route, resolve
 from deployer.model import Host
@@ -41,11 +42,13 @@ class SshOptions:
     :ivar config_file: ``None`` is ``~/.ssh/config``.
     :ivar connect_timeout_s: until logged in, jump hosts included; a ``ConnectTimeout`` outranks it.
     :ivar command_timeout_s: for a command that names no time of its own.
+    :ivar stall_s: a connection that nobody acknowledges for so long has ended.
     """
 
     config_file: Path | None = None
     connect_timeout_s: float = 10.0
     command_timeout_s: float = 60.0
+    stall_s: float = STALL_S
     gateways: Gateways[Link] = field(default_factory=Gateways, compare=False, repr=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ FAILED_SHARE = 0.05
 
 CERTIFICATE_LOUD_S = 3 * 86_400.0
 """A certificate with less than this left is a trouble; before that (14 days) it is only told."""
+
+
+_STAMP = re.compile(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (\[\w+\]) \d+#\d+: ")
+"""What differs each time nginx writes the same into a log."""
 
 
 class Kind(StrEnum):
@@ -241,7 +246,7 @@ def _invalid(look: Look) -> list[Finding] | None:
         return None
     if look.inspection.valid:
         return []
-    lines = look.inspection.invalid
+    lines = [_STAMP.sub(r"nginx: \1 ", line) for line in look.inspection.invalid]
     why = next((line for line in lines if "[emerg]" in line), lines[0] if lines else "it gives no reason")
     return [Finding(Kind.INVALID, f"what is live would not start again: {why}", why)]
 

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from deployer.model import Host, Observation
     from deployer.watch.tally import Tally
 
-CHECKS_S = 5.0  #: how long the checks are asked, at most
+CHECKS_S = 5.0  #: how long the checks are asked, at most; what failed the last time is asked once
 CERTIFICATES_EVERY_S = 600.0  #: they change seldom, and to find them every file is read
 VALIDITY_SHARE = 20  #: a validator that takes long is asked again only after so many times as long
 MAX_CERTIFICATES = 200
+STALL_S = (
+    10.0  #: who only looks gives a connection up sooner than who deploys: it can be opened again at no cost
+)
 
 
 class Visit:
@@ -34,7 +37,8 @@ class Visit:
         self._certificates: dict[str, Certificate | None] = {}
         self._certificates_due = 0.0
         self._validity_due = 0.0
-        self._connection = Connection(host, context.ssh)
+        self._ill = False
+        self._connection = Connection(host, replace(context.ssh, stall_s=STALL_S))
         self._next: Context | None = None
         self._go_by(context)
 
@@ -126,13 +130,24 @@ class Visit:
         )
 
     def _health(self) -> Health | None:
-        from deployer.checks.health import Once, until_healthy
+        from deployer.checks.health import Once, ask_once, until_healthy
 
         playbook = self._context.playbook
         if not playbook.checks:
             return None
-        pace = Once(min(playbook.health.deadline_s, CHECKS_S), playbook.health.interval_s)
-        report = until_healthy(playbook.checks, self._connection, pace, address=self.host.address)
+        asked, limit_s = playbook.checks, min(playbook.health.deadline_s, CHECKS_S)
+        if self._ill:
+            # An outage is no blip that waiting forgives: other hosts are waiting, too.
+            report = ask_once(asked, self._connection, limit_s, address=self.host.address)
+        else:
+            report = until_healthy(
+                asked,
+                self._connection,
+                Once(limit_s, playbook.health.interval_s),
+                address=self.host.address,
+                passed_before=[check.digest for check in asked],
+            )
+        self._ill = not report.healthy
         hide: Callable[[str], str] = self._context.veil.hide
         return Health(
             report.healthy,

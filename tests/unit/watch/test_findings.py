@@ -114,6 +114,16 @@ def test_validity(valid: bool | None, kinds: list[Kind], known: bool) -> None:
     assert (Kind.INVALID in asked(seen(), inspection=inspection)) is known
 
 
+def test_what_nginx_says_again_a_second_later_is_the_same() -> None:
+    said = (
+        "2024/06/12 14:15:00 [emerg] 7#7: no port in upstream",
+        "2024/06/12 14:15:01 [emerg] 8#8: no port in upstream",
+    )
+    (one, other) = (judged(seen(), inspection=Inspection(valid=False, invalid=(line,))) for line in said)
+    assert one == other
+    assert one[0].sentence == "what is live would not start again: nginx: [emerg] no port in upstream"
+
+
 @pytest.mark.parametrize(
     ("answers", "since_s", "ill"),
     [
