@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deployer.host.reply import VerbAnswer
+from deployer.lab.fleet import Lab
 from deployer.lab.host import LabHost
 from tests.lab.agent_sh import (
     SHELLS,
@@ -29,19 +31,30 @@ ACCESS = '10.0.0.1 - - [12/Jun/2024:14:15:00 +0000] "GET / HTTP/1.1" {status} 12
 ERROR = "2024/06/12 14:15:00 [{level}] 7#7: *1 open() failed\n"
 
 
-@pytest.fixture
-def host(hosts: list[LabHost]) -> LabHost:
-    return hosts[0]
-
-
-@pytest.fixture(params=SHELLS, ids=" ".join)
-def agent(request: pytest.FixtureRequest, host: LabHost) -> AgentOn:
-    """A host on which a release of ours is live, asked in each shell."""
-    made = AgentOn(host, shell=request.param)
+@pytest.fixture(scope="module", params=range(len(SHELLS)), ids=lambda at: " ".join(SHELLS[at]))
+def deployed(request: pytest.FixtureRequest, lab: Lab) -> AgentOn:
+    """For each shell a host, on which a release of ours is live."""
+    host = lab.hosts[request.param]
+    host.reset()
+    made = AgentOn(host, shell=SHELLS[request.param])
     baseline = made.adopted()
     made.deployed(baseline, release_of(made.manifest(baseline), {"conf.d/one.conf": site(9181)}))
     made.ok("release")
+    host.run(["sh", "-ec", f"cp -a {STATE}/live/ /root/live; cp -a /etc/hosts /root/hosts"])
     return made
+
+
+@pytest.fixture
+def agent(deployed: AgentOn) -> Iterator[AgentOn]:
+    """The same, put back afterwards."""
+    yield deployed
+    script(
+        deployed.host,
+        "find . -mindepth 1 -delete; cp -a /root/live/. .; cat /root/hosts >/etc/hosts",
+        "rm -rf /var/log/nginx/*; nginx -s reopen",
+    )
+    log = deployed.host.path("/var/log/nginx/access.log")
+    wait_for(log.exists, "logs are opened anew")
 
 
 def inspect(agent: AgentOn, *verbs: str, **header: Any) -> VerbAnswer:
@@ -88,13 +101,6 @@ def test_a_name_that_does_not_resolve_any_more_is_found(agent: AgentOn) -> None:
     assert answer.one("valid") == "no"
     assert "host not found in upstream" in " ".join(answer.all("invalid"))
     assert get(host, 9181) == "one", "it still serves"
-
-
-def test_a_host_that_was_never_adopted_is_not_tested(host: LabHost) -> None:
-    answer = inspect(AgentOn(host), "observe", validity="yes", logs="yes")
-    assert not answer.all("valid")
-    assert len(answer.all("log")) == 2
-    assert host.run(["ls", "/var/lib/deployer"], check=False).returncode != 0
 
 
 def test_who_wrote_what_drifted_is_told_as_far_as_it_is_known(agent: AgentOn) -> None:
@@ -216,9 +222,17 @@ def test_no_path_of_the_host_is_run_or_read_for_what_it_is_not(agent: AgentOn) -
         assert host.run(["ls", place], check=False).returncode != 0
 
 
-@pytest.mark.parametrize("bad", ["1", "a:b", "1:2:3", ":", "1:-1", "../x:1"])
-def test_nonsense_is_refused(host: LabHost, bad: str) -> None:
-    AgentOn(host).refused(64, "inspect", own=False, offset=bad)
+def test_nonsense_is_refused(agent: AgentOn) -> None:
+    for bad in ("1", "a:b", "1:2:3", ":", "1:-1", "../x:1"):
+        agent.refused(64, "inspect", own=False, offset=bad)
+
+
+def test_a_host_that_was_never_adopted_is_not_tested(hosts: list[LabHost]) -> None:
+    host = hosts[0]
+    answer = inspect(AgentOn(host), "observe", validity="yes", logs="yes")
+    assert not answer.all("valid")
+    assert len(answer.all("log")) == 2
+    assert host.run(["ls", "/var/lib/deployer"], check=False).returncode != 0
 
 
 def make_certificate(directory: Path, *, days: int, name: str = "shop.example.com") -> str:

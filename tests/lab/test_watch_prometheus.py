@@ -109,7 +109,7 @@ def test_alerts_fire_for_what_happens_to_hosts_and_end_with_it(story: Story, tmp
             wait_for(lambda: server.firing() == set(), f"a healthy fleet has alerts: {server.firing()}")
             web1.stop_nginx()
             web2.write("/etc/nginx/conf.d/by-hand.conf", "nonsense;\n")
-            web3.cut()
+            web3.kill()
             expected = {
                 ("DeployerNginxDown", "web1"),
                 ("DeployerChecksFail", "web1"),
@@ -121,7 +121,7 @@ def test_alerts_fire_for_what_happens_to_hosts_and_end_with_it(story: Story, tmp
             assert server.firing() == expected
             web1.start_nginx()
             web2.run(["rm", "/etc/nginx/conf.d/by-hand.conf"])
-            web3.mend()
+            web3.start()
             wait_for(lambda: server.firing() == set(), f"still fires: {server.firing()}", 90.0)
             assert watch.stop() == 0
             wait_for(lambda: ("DeployerWatchAbsent", "") in server.firing(), "nobody misses the watch", 60.0)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
 
 from tests.lab.story import Story, wait_for
 
@@ -37,7 +40,7 @@ class Watching:
         wait_for(lambda: bool(self.said(*words)), f"it never said {words}: {self.lines}", within_s)
         return self.said(*words)[-1]
 
-    @property
+    @cached_property
     def port(self) -> int:
         """Where its metrics are."""
         return int(self.until("metrics on port").rpartition(" ")[2])
@@ -71,11 +74,29 @@ class Watching:
         return self.value("deployer_host_look_timestamp_seconds", f'host="{host}"') or 0.0
 
     def until_looked(self, *hosts: str) -> None:
-        """Wait until each was looked at by two looks that began after this was called."""
-        for host in hosts:
-            for _ in range(2):
-                before = self.looks(host)
-                wait_for(lambda h=host, b=before: self.looks(h) > b, f"{host} is not looked at")  # type: ignore[misc]
+        """Wait until each was looked at by a look that began after this was called: the second to end."""
+        seen = {host: {self.looks(host)} for host in hosts}
+
+        def looked() -> bool:
+            for host, times in seen.items():
+                times.add(self.looks(host))
+            return all(len(times) > 2 for times in seen.values())
+
+        wait_for(looked, f"{hosts} are not looked at: {seen}")
+
+    def until_all_well(self) -> None:
+        """Wait until no condition holds any more; then forget what was said."""
+
+        def standing() -> list[tuple[str, str]]:
+            wrong = {"deployer_host_up": 0.0, "deployer_host_condition": 1.0, "deployer_fleet_condition": 1.0}
+            return [key for key, v in self.metrics().items() if wrong.get(key[0]) == v]
+
+        wait_for(lambda: not standing(), f"something still stands: {standing()}")
+        self.lines.clear()
+
+    def reread(self) -> None:
+        """Have it read its files again."""
+        self.process.send_signal(signal.SIGHUP)
 
     def stop(self, number: int = signal.SIGTERM, *, within_s: float = 5.0) -> int:
         """Send a signal; the exit code."""
@@ -83,8 +104,28 @@ class Watching:
         return self.process.wait(within_s)
 
 
+class ServiceManager:
+    """Hears what a service says to who started it."""
+
+    def __init__(self, path: Path) -> None:
+        self.environment = {"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "900000"}
+        self._said: list[str] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        while True:
+            self._said.append(self._socket.recv(4096).decode())
+
+    def heard(self, what: str) -> None:
+        """Wait for it, and forget what came before."""
+        wait_for(lambda: any(what in each for each in self._said), f"{what}: {self._said[-20:]}")
+        del self._said[: 1 + next(n for n, each in enumerate(self._said) if what in each)]
+
+
 @contextmanager
-def watching(story: Story, *options: str, interval: str = "1s", **env: str) -> Iterator[Watching]:
+def watching(story: Story, *options: str, interval: str = "500ms", **env: str) -> Iterator[Watching]:
     """Watch the lab, with metrics on a port that is free."""
     argv = ("watch", "lab", "--interval", interval, "--listen", "127.0.0.1:0", *options)
     process = story.start(*argv, **env)
