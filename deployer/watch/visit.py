@@ -88,21 +88,26 @@ class Visit:
             offsets=tally.offsets,
             window=window,
         )
-        was_open = self._connection.is_open
-        self._connection.open()
-        try:
-            seen, found = self._agent.look(questions)
-        except TransportError:
-            # The connection was idle for an interval, and may be long dead. Looking twice does no harm.
-            if not was_open:
-                raise
-            self._connection.reopen()
+        seen, found = self._answer(questions)
+        if _in_motion(seen):
             seen, found = self._agent.look(questions)
         if found is not None and found.valid is not None:
             self._validity_due = now + found.valid_s * VALIDITY_SHARE
         if found is not None and questions.certificates:
             self._certificates_due = now + (CERTIFICATES_EVERY_S if self._complete(found) else 0)
         return self._veiled(seen, found)
+
+    def _answer(self, questions: Questions) -> tuple[Observation, Inspection | None]:
+        was_open = self._connection.is_open
+        self._connection.open()
+        try:
+            return self._agent.look(questions)
+        except TransportError:
+            # The connection was idle for an interval, and may be long dead. Looking twice does no harm.
+            if not was_open:
+                raise
+            self._connection.reopen()
+            return self._agent.look(questions)
 
     def _veiled(self, seen: Observation, found: Inspection | None) -> tuple[Observation, Inspection | None]:
         hide = self._context.veil.hide
@@ -155,3 +160,9 @@ class Visit:
             report.warnings,
             () if report.healthy else tuple(r.check for r in report.records if not r.ok),
         )
+
+
+def _in_motion(seen: Observation) -> bool:
+    """Whether it may be but a moment: of nginx that stops or loads, of a file that is being written."""
+    half_written = seen.drifted and not seen.facts.get("drift")
+    return seen.adopted and (half_written or (seen.running and seen.memory != seen.live))

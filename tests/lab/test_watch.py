@@ -115,7 +115,7 @@ def test_each_thing_that_goes_wrong_is_told_once_and_so_is_its_end(
     rename(web3, "gone.test", "backend.test")
     for told in ("web1: down", "web1: checks", "web2: drift", "web3: invalid"):
         watch.until(f"+ {told} is over")
-    assert len(watch.lines) == 8, "\n".join(watch.lines)
+        assert len(watch.said(f"! {told}:")) == len(watch.said(f"+ {told} ")) == 1, "\n".join(watch.lines)
 
 
 def test_a_reload_that_nginx_refuses_is_told(deployed: Story, watch: Watching, web2: LabHost) -> None:

@@ -19,13 +19,14 @@ do_inspect() {
   say_certificates
 }
 
-# Whether the validator accepts what stands at the target now, in the private namespaces of a test.
+# Whether the validator accepts what stands at the target now, in the private namespaces of a test; never on a rewritten copy, which would be made
+# where a deployment makes its own.
 say_validity() {
-  [ "$validity" = yes ] && [ -n "$live" ] && [ -d "$private/test" ] || return 0
+  [ "$validity" = yes ] && [ -n "$live" ] && [ -n "$binary" ] && [ -d "$private/test" ] || return 0
   read_uptime
   began_cs=$uptime_cs
   test_limit_s=20 # who only looks does not wait for a name server as long as who deploys
-  run_validator ''
+  run_isolated ''
   rc=$?
   case $output in *'the validator was stopped after '*) rc=67 output=${output##*"$nl"} ;; esac
   case $rc in
