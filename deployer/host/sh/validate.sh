@@ -78,7 +78,8 @@ run_validator() {
   [ -n "$binary" ] || { output="${argv%%"$nl"*} is not on this host"; return 67; }
   run_isolated "$1"
   set -- "$1" "$?"
-  [ "$2" = 67 ] && [ "$fallback" = rewrite ] || return "$2"
+  # Of what is live nothing is tested in a weaker way: that is a look, which holds no lock.
+  [ "$2" = 67 ] && [ "$fallback" = rewrite ] && [ -n "$1" ] || return "$2"
   no_isolation=${output%%"$nl"*}
   run_rewritten "$1"
   set -- "$?"
