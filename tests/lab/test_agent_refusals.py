@@ -347,7 +347,9 @@ def test_targets_that_overlap_or_share_a_state_are_refused(host: LabHost, agent:
     ):
         other = AgentOn(host)
         other.header |= {"target": target, "state": state}
-        other.refused(67, "begin", deployment="d9")
+        refused = other.refused(67, "begin", deployment="d9")
+        if target != "/var/lib/deployer":
+            assert refused.one("error") in other.observe().all("problem"), "who only looks is told, too"
 
 
 def test_adopting_what_does_not_validate_or_is_newer_than_the_workers(host: LabHost, agent: AgentOn) -> None:

@@ -32,6 +32,8 @@ do_observe() {
   say oldbin "$oldbin"
   say running "$running"
   [ -z "$nginx_problem" ] || say problem "$nginx_problem"
+  find_clash
+  [ -z "$clash" ] || say problem "$clash"
   if [ "$program" = other ] && [ -z "$reload" ]; then
     say problem "The playbook's reload is auto, but ${argv%%"$nl"*} is not nginx; give the reload command as a list."
   fi

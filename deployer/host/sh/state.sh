@@ -131,14 +131,26 @@ need_ownership() {
 
 # Refuses a target that another playbook has, or that overlaps one.
 check_targets() {
+  find_clash
+  [ -z "$clash" ] || fail 67 "$clash"
+}
+
+# Sets clash to the sentence that says so, or to nothing.
+find_clash() {
+  clash=''
   for registry in "$base"/instance/*/targets; do
     [ -f "$registry" ] || continue
     while read -r other other_state; do
       [ "$other $other_state" != "$target $state" ] || continue
-      [ "$other" != "$target" ] || fail 67 "$target is already managed with the state $other_state; use that as target.state, or undo its adoption first."
-      [ "$other_state" != "$state" ] || fail 67 "$state is already the state of $other; give $target a target.state of its own."
-      case $target/ in "$other"/*) fail 67 "$target lies inside $other, which another playbook manages; targets must not overlap." ;; esac
-      case $other/ in "$target"/*) fail 67 "$other, which another playbook manages, lies inside $target; targets must not overlap." ;; esac
+      if [ "$other" = "$target" ]; then
+        clash="$target is already managed with the state $other_state; use that as target.state, or undo its adoption first."
+      elif [ "$other_state" = "$state" ]; then
+        clash="$state is already the state of $other; give $target a target.state of its own."
+      else
+        case $target/ in "$other"/*) clash="$target lies inside $other, which another playbook manages; targets must not overlap." ;; esac
+        case $other/ in "$target"/*) clash="$other, which another playbook manages, lies inside $target; targets must not overlap." ;; esac
+      fi
+      [ -z "$clash" ] || return 0
     done <"$registry"
   done
 }
