@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from deployer.barriers import Quarantined
 from deployer.errors import HostError
 from deployer.model import Guard, GuardState, Observation
 from deployer.report.words import clean, duration, iso, names
+from deployer.rollout.gates import on_hosts
 from deployer.rollout.resume import traces
 from deployer.rollout.split import split_of
 from deployer.rollout.survey import Survey
@@ -153,6 +155,17 @@ class FleetStatus:
         return split_told(found, self.inventory) if found is not None else None
 
     @property
+    def quarantine(self) -> Mapping[Quarantined, tuple[str, ...]]:
+        """What nobody deploys again, newest first; each with the hosts that know of it."""
+        known = on_hosts({name: host.seen for name, host in self.hosts.items() if host.seen is not None})
+        told = {(entry.hash, entry.deployment) for entry in known}
+        for entry in self.past.quarantined if self.past is not None else ():
+            if (entry.hash, entry.deployment) not in told:
+                known[entry] = []
+        newest_first = sorted(known.items(), key=lambda item: -item[0].time)
+        return {entry: tuple(hosts) for entry, hosts in newest_first}
+
+    @property
     def exit_code(self) -> int:
         """0, or 6 when something is not as it should be."""
         return 6 if self.split or any(host.troubles for host in self.hosts.values()) else 0
@@ -170,10 +183,16 @@ class FleetStatus:
             "exit_code": self.exit_code,
             "split": self.split,
             "unfinished": [each.as_json() for each in self.unfinished],
+            "quarantine": [_quarantined_json(entry, hosts) for entry, hosts in self.quarantine.items()],
             "source": _origin_json(self.origin) if self.origin is not None else None,
             "journal": _past_json(self.past) if self.past is not None else None,
             "hosts": {name: host.as_json() for name, host in self.hosts.items()},
         }
+
+
+def _quarantined_json(entry: Quarantined, hosts: Sequence[str]) -> dict[str, Any]:
+    said = {"hash": entry.hash, "release": entry.release, "deployment": entry.deployment, "why": entry.why}
+    return {**said, "since": iso(entry.time), "hosts": list(hosts)}
 
 
 def _origin_json(origin: Origin) -> dict[str, Any]:

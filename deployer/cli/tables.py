@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deployer.barriers import hash_of
 from deployer.model import GuardState
-from deployer.report.words import clean, names
+from deployer.report.words import clean, minute, names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from deployer.model import Guard, Observation
     from deployer.status import FleetStatus, HostStatus
+
+
+MOST_QUARANTINED = 3  #: lines of a table
 
 
 def status_table(found: FleetStatus) -> str:
@@ -56,6 +60,7 @@ def _outside(found: FleetStatus) -> list[str]:
     if found.past is not None:
         lines += [f"! {left.sentence}" for left in found.past.left if left.id not in told]
         lines += [f"  journal: it cannot be read: {found.past.error}"] if found.past.error else []
+    lines += _quarantine(found)
     origin = found.origin
     if origin is not None and origin.error:
         lines.append(f"  git: it cannot be asked: {origin.error}")
@@ -66,6 +71,21 @@ def _outside(found: FleetStatus) -> list[str]:
         head = f"{origin.ref} is at {origin.commit[:12]} ({clean(origin.subject)})"
         lines.append(f"  git: {head}, which is not on {names(behind)}{which}")
     return lines
+
+
+def _quarantine(found: FleetStatus) -> list[str]:
+    """What nobody deploys again, and whether git has just that."""
+    known = found.quarantine
+    wanted = {host.look.wanted.release for host in found.hosts.values() if host.look and host.look.wanted}
+    aimed_at = {entry.hash for entry in known} & {hash_of(release) for release in wanted}
+    refused = f"; git has it, and deploy refuses it (deployer quarantine release {found.inventory} {{}})"
+    lines = [
+        f"  quarantine: {clean(entry.release)}, since {minute(entry.time)} UTC: {clean(entry.why)}"
+        + refused.format(entry.hash) * (entry.hash in aimed_at)
+        for entry in list(known)[:MOST_QUARANTINED]
+    ]
+    more = len(known) - MOST_QUARANTINED
+    return lines + [f"  quarantine: {more} more (deployer quarantine list {found.inventory})"] * (more > 0)
 
 
 def _differing(host: HostStatus) -> tuple[str, ...]:

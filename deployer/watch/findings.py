@@ -44,6 +44,7 @@ class Kind(StrEnum):
     CHECKS = "checks"
     CERTIFICATE = "certificate"
     ERRORS = "errors"  #: too many answers are 5xx
+    EMERGENCIES = "emergencies"  #: nginx wrote [emerg] or [alert] into its log: it refused a reload, say
     UNFINISHED = "unfinished"  #: a deployment was left half-way
     SPLIT = "split"  #: a part of the fleet serves what was taken back on another
     JOURNAL = "journal"  #: it cannot be read
@@ -76,6 +77,10 @@ class Judgement:
     findings: tuple[Finding, ...]
     asked: frozenset[Kind]
 
+    def without(self, kind: Kind) -> Judgement:
+        """As if one kind had not been looked for."""
+        return Judgement(tuple(f for f in self.findings if f.kind is not kind), self.asked - {kind})
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -103,6 +108,9 @@ def judge_look(look: Look, rules: Rules, *, now: float, patient: bool = True) ->
     if not (patient and at_work(seen)):
         asked |= {Kind.NOT_LOADED, Kind.NOT_PROMOTED}
         found += list(_loaded(seen)) if seen.adopted else []
+        if (lines := _emergencies(look)) is not None:
+            asked.add(Kind.EMERGENCIES)
+            found += lines
     found += list(_guard(seen, rules))
     for kind, told in (
         (Kind.INVALID, _invalid(look)),
@@ -267,6 +275,18 @@ def _errors(look: Look) -> list[Finding] | None:
     share = 100 * counts.failed / counts.total
     of = f"{counts.failed} of {counts.total} answers in the last {duration(look.since_s)}"
     return [Finding(Kind.ERRORS, f"{of} were 5xx ({share:.0f} %)")]
+
+
+def _emergencies(look: Look) -> list[Finding] | None:
+    if look.since_s is None or look.inspection is None or look.inspection.offsets is None:
+        return None
+    levels = look.inspection.counts.levels
+    counted = [f"{levels[level]} [{level}]" for level in ("emerg", "alert") if levels.get(level)]
+    said = (
+        f"nginx wrote {' and '.join(counted)} into its error log in the last {duration(look.since_s)}: "
+        "it refused a reload, or a worker could not go on"
+    )
+    return [Finding(Kind.EMERGENCIES, said)] if counted else []
 
 
 def _certificates(look: Look, now: float) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ class Fleet:
     """The fleet as it stands.
 
     :param kept: what an earlier watch left.
+    :param interval_s: from one look at a host to the next; 0: there is one look at all of them.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Fleet:
         self._read_at = time.time()
         self._origin: Origin | None = None
         self._past: Past | None = None
+        self._split_at: float | None = None  #: when it looked split first
         self._fleet: dict[Kind, Standing] = dict(kept.conditions.get(FLEET, {}))
         self._hosts = {name: _begun(name, kept) for name in hosts}
 
@@ -91,7 +93,8 @@ class Fleet:
     def whole(self) -> tuple[Change, ...]:
         """Judge the fleet by what is known of its hosts."""
         known = [host.known for host in self._hosts.values() if host.known is not None]
-        return self._judge_fleet(judge_fleet(known, self._origin, self._past, inventory=self._inventory))
+        found = judge_fleet(known, self._origin, self._past, inventory=self._inventory)
+        return self._judge_fleet(found if self._is_sure(found) else found.without(Kind.SPLIT))
 
     @property
     def summary(self) -> str:
@@ -105,6 +108,17 @@ class Fleet:
         ]
         parts += [f"{waiting} not looked at yet"] if waiting else []
         return "; ".join([*parts, fleet] if fleet else parts)
+
+    def _is_sure(self, found: Judgement) -> bool:
+        """Split is what still is after a look at everybody: a rollback passes between two looks."""
+        if all(finding.kind is not Kind.SPLIT for finding in found.findings):
+            self._split_at = None
+            return True
+        if self._split_at is None:
+            self._split_at = time.time()
+        looks = [host.look for host in self._hosts.values() if host.look is not None and host.look.seen]
+        at_once = self._interval_s == 0
+        return at_once or Kind.SPLIT in self._fleet or all(look.time > self._split_at for look in looks)
 
     def _judge_fleet(self, judgement: Judgement) -> tuple[Change, ...]:
         self._fleet, turned = changes(self._fleet, judgement, None, now=time.time())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from deployer.barriers import Quarantined
 from deployer.checks.certificate import Certificate
 from deployer.inspected import Inspection
 from deployer.model import Observation
@@ -103,8 +104,10 @@ class Left:
 class Past:
     """What the journal said.
 
+    :ivar quarantined: releases that nobody deploys again.
     :ivar error: why it could not be asked.
     """
 
     left: tuple[Left, ...] = ()
+    quarantined: tuple[Quarantined, ...] = ()
     error: str | None = None

@@ -84,7 +84,7 @@ class Source:
 
 
 def ask_journal(context: Context) -> Past:
-    """Deployments that were left, each as a sentence with the command that ends it.
+    """What is in quarantine; deployments that were left, each as a sentence with the command that ends it.
 
     Opened and closed each time, so a server that is restarted is only missed while it is away.
     """
@@ -98,6 +98,7 @@ def ask_journal(context: Context) -> Past:
                 for each in open_records(context, store)
                 if each.alive is False
             ]
+            quarantined = tuple(entry for _, entry in store.quarantined(context.name))
     except DeployerError as error:
         return Past(error=str(error))
-    return Past(tuple(left))
+    return Past(tuple(left), quarantined)

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from deployer.barriers import Quarantined
 from deployer.cli.tables import status_table
 from deployer.errors import Unreachable
 from deployer.model import Guard, GuardState, Observation
-from deployer.status import FleetStatus, HostStatus, judge
-from deployer.watch.look import Health
+from deployer.status import FleetStatus, HostStatus, judge, of_look
+from deployer.watch.findings import Rules
+from deployer.watch.look import Health, Look, Past, Wanted
 from tests.unit.seen import fresh, good, seen
 
 WELL = Health(True)
@@ -141,6 +143,27 @@ def test_a_fleet_of_which_a_part_was_taken_back_is_split_though_each_host_is_wel
     assert status_table(fleet).splitlines()[-1] == f"! {fleet.split}"
     whole = FleetStatus("lab", {h.host: judged(h) for h in there})
     assert (whole.exit_code, whole.split) == (0, None)
+
+
+def test_what_is_in_quarantine_is_told_and_whether_git_has_it() -> None:
+    line = "bbbbbbbbbbbb-222222222222 d2 1718200000 taken back by ann@ops1"
+    elsewhere = Quarantined("cccccccccccc-333333333333", "d1", 1_718_100_000.0, "checks failed")
+    looks = [Look(f"web{n}", 0.0, seen=seen(f"web{n}", facts={"quarantine": (line,)})) for n in (1, 2)]
+    wanted = Wanted("dddddddddddd-222222222222", "2" * 64)
+    hosts = {look.host: of_look(replace(look, wanted=wanted), Rules()) for look in looks}
+    same = Quarantined("bbbbbbbbbbbb-222222222222", "d2", 1_718_200_000.4, "taken back by ann@ops1")
+    fleet = FleetStatus("lab", hosts, past=Past(quarantined=(same, elsewhere)))
+    shown = status_table(fleet)
+    assert (
+        "  quarantine: bbbbbbbbbbbb-222222222222, since 2024-06-12 13:46 UTC: taken back by ann@ops1; "
+        "git has it, and deploy refuses it (deployer quarantine release lab 222222222222)\n"
+        "  quarantine: cccccccccccc-333333333333, since 2024-06-11 10:00 UTC: checks failed\n"
+    ) in shown
+    assert [(q["hash"], q["hosts"]) for q in fleet.as_json()["quarantine"]] == [
+        ("222222222222", ["web1", "web2"]),
+        ("333333333333", []),
+    ]
+    assert fleet.exit_code == 0
 
 
 def test_the_document_says_all_that_is_known() -> None:

@@ -215,5 +215,25 @@ def test_a_split_fleet_is_told_when_nobody_is_at_work() -> None:
     assert fleet(replace(web1, owner="d3", facts={"owner_silent": ("1",)}), web2) == []
 
 
+@pytest.mark.parametrize(
+    ("levels", "since_s", "said"),
+    [
+        ({"emerg": 2, "error": 9}, 30.0, "nginx wrote 2 [emerg] into its error log in the last 30 s"),
+        ({"emerg": 1, "alert": 3}, 30.0, "nginx wrote 1 [emerg] and 3 [alert] into its error log"),
+        ({"error": 900, "crit": 1}, 30.0, None),
+        ({"emerg": 1}, None, None),
+    ],
+)
+def test_what_nginx_cries_out_is_told(
+    levels: dict[str, int], since_s: float | None, said: str | None
+) -> None:
+    inspection = Inspection(valid=True, offsets={1: 2}, counts=Counts(levels=levels))
+    found = judged(seen(), inspection=inspection, since_s=since_s)
+    assert [f.kind for f in found] == ([Kind.EMERGENCIES] if said else [])
+    assert said is None or found[0].sentence.startswith(said)
+    at_work = judged(owned(1.0), inspection=inspection, since_s=since_s)
+    assert at_work == [], "a deployment whose reload is refused takes itself back, and says so"
+
+
 def test_rules_without_an_end_never_call_a_guard_left() -> None:
     assert judge_look(look(owned(9e5, guard=ARMED)), Rules(math.inf), now=NOW).findings == ()
