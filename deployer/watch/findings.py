@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from shlex import quote
@@ -126,16 +126,23 @@ def judge_look(look: Look, rules: Rules, *, now: float, patient: bool = True) ->
     return Judgement(tuple(found), frozenset(asked))
 
 
-def at_work(seen: Observation) -> bool:
-    """Whether a deployment is, or may be, changing the host right now."""
-    armed = seen.guard is not None and seen.guard.state is GuardState.ARMED
-    return armed or (seen.owner is not None and seen.owner_silent_s < LAPSES_S)
+def at_work(seen: Observation, age_s: float = 0.0) -> bool:
+    """Whether a deployment is, or may be, changing the host.
+
+    :param age_s: so long ago it was seen.
+    """
+    guard = seen.guard
+    armed = guard is not None and guard.state is GuardState.ARMED and guard.left_s >= age_s
+    return armed or (seen.owner is not None and seen.owner_silent_s + age_s < LAPSES_S)
 
 
 def judge_fleet(
     looks: Iterable[Look], origin: Origin | None, past: Past | None, *, inventory: str
 ) -> Judgement:
-    """What is wrong with the fleet as a whole. A host that is silent now says nothing here."""
+    """What is wrong with the fleet as a whole.
+
+    :param looks: the latest of each host that was answered; one that is older than the others has aged since.
+    """
     found: list[Finding] = []
     asked: set[Kind] = set()
     if past is not None:
@@ -148,17 +155,14 @@ def judge_fleet(
         if origin.error:
             found.append(Finding(Kind.SOURCE, f"git cannot be asked: {origin.error}", loud=False))
     known = {left.id for left in past.left} if past else set()
-    seen = {look.host: look.seen for look in looks if look.seen is not None}
+    answered = [(look, look.seen) for look in looks if look.seen is not None]
+    seen = {look.host: host for look, host in answered}
+    newest = max((look.time for look, _ in answered), default=0.0)
+    busy = {look.host for look, host in answered if at_work(host, newest - look.time)}
     for deployment, hosts in traces(seen).items():
-        owner = min((seen[n] for n in hosts), key=lambda o: (o.owner != deployment, o.owner_silent_s))
-        if deployment not in known and not any(at_work(seen[name]) for name in hosts):
-            heard = f", not heard for {duration(owner.owner_silent_s)}," if owner.owner == deployment else ""
-            said = (
-                f"deployment {clean(deployment)}{heard} was left on {names(hosts)}; "
-                f"finish it or take it back: deployer recover {inventory}"
-            )
-            found.append(Finding(Kind.UNFINISHED, said, deployment))
-    if not any(map(at_work, seen.values())):
+        if deployment not in known and busy.isdisjoint(hosts):
+            found.append(_left(deployment, {name: seen[name] for name in hosts}, inventory))
+    if not busy:
         asked.add(Kind.SPLIT)
         split = split_of(seen.values())
         found += [Finding(Kind.SPLIT, split_told(split, inventory), split.pattern)] if split else []
@@ -166,6 +170,16 @@ def judge_fleet(
 
 
 # --- the sentences
+
+
+def _left(deployment: str, seen: Mapping[str, Observation], inventory: str) -> Finding:
+    owner = min(seen.values(), key=lambda o: (o.owner != deployment, o.owner_silent_s))
+    heard = f", not heard for {duration(owner.owner_silent_s)}," if owner.owner == deployment else ""
+    said = (
+        f"deployment {clean(deployment)}{heard} was left on {names(seen)}; "
+        f"finish it or take it back: deployer recover {inventory}"
+    )
+    return Finding(Kind.UNFINISHED, said, deployment)
 
 
 def split_told(found: Split, inventory: str) -> str:

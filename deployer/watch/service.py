@@ -266,8 +266,8 @@ class Watch:
                 self._outside.do(visit.close)
             else:
                 visit.renew(context)
-        for name, host in hosts.items():
-            self._visits.setdefault(name, Visit(context, host))
+        new = {name: Visit(context, host) for name, host in hosts.items() if name not in self._visits}
+        self._visits.update(new)
         self._table.set_hosts(hosts, time.monotonic())
         self._source, self._git.due, self._journal.due = Source(context), 0.0, 0.0
         self._tell(self._fleet.reread(hosts, rules_of(context)))

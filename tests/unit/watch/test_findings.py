@@ -197,6 +197,17 @@ def test_without_the_journal_the_hosts_tell_when_the_owner_has_lapsed() -> None:
     )
 
 
+def test_who_was_at_work_on_a_host_that_is_silent_since_lapses_there_too() -> None:
+    gone, there = owned(5.0, good=()), seen("web2")
+
+    def kinds(later_s: float) -> list[Kind]:
+        looks = [look(gone), Look("web2", NOW + later_s, seen=there)]
+        return [f.kind for f in judge_fleet(looks, None, None, inventory="lab").findings]
+
+    assert kinds(500.0) == []
+    assert kinds(600.0) == [Kind.UNFINISHED]
+
+
 def test_what_cannot_be_asked_is_told_and_what_was_known_stays() -> None:
     judgement = judge_fleet([], Origin(error="no route"), Past(error="no server"), inventory="lab")
     assert [f.kind for f in judgement.findings] == [Kind.JOURNAL, Kind.SOURCE]
