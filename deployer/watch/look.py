@@ -16,12 +16,14 @@ class Health:
     """What the playbook's checks say.
 
     :ivar failing: names of the checks that do not pass.
+    :ivar broken: some could not be made: that says nothing of the service.
     """
 
     healthy: bool
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     failing: tuple[str, ...] = ()
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)

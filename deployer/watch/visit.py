@@ -58,12 +58,15 @@ class Visit:
         began = time.monotonic()
         try:
             seen, found = self._asked(tally, window)
+            answered = time.time()
+            certificates = self._dated(found) if found is not None else None
+            health = self._health()
+            if health is not None and health.broken:
+                # That says nothing of the service, and perhaps that the host is gone meanwhile.
+                self._answer(Questions(validity=False, certificates=False))
         except DeployerError as error:
             told = hidden(error, self._context.veil.hide) if isinstance(error, HostError) else error
             return Look(self.host.name, time.time(), time.monotonic() - began, error=str(told))
-        answered = time.time()
-        certificates = self._dated(found) if found is not None else None
-        health = self._health()
         return Look(
             host=self.host.name,
             time=answered,
@@ -136,6 +139,7 @@ class Visit:
 
     def _health(self) -> Health | None:
         from deployer.checks.health import Once, ask_once, until_healthy
+        from deployer.checks.verdict import Finding
 
         playbook = self._context.playbook
         if not playbook.checks:
@@ -159,6 +163,7 @@ class Visit:
             tuple(map(hide, report.reasons)),
             report.warnings,
             () if report.healthy else tuple(r.check for r in report.records if not r.ok),
+            any(r.last is not None and r.last.finding is Finding.BROKEN for r in report.records),
         )
 
 
