@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from deployer.watch.findings import Judgement, Rules, judge_fleet, judge_look
+from deployer.watch.findings import Rules
 from deployer.watch.look import Look, Origin, Past
 from deployer.watch.outside import Source, ask_journal
 from deployer.watch.tally import Tally
@@ -41,16 +41,6 @@ class Round:
     origin: Origin
     past: Past
     rules: Rules
-
-    def judged(self, host: str, *, patient: bool = True) -> Judgement:
-        """What is wrong with one host."""
-        look = self.looks[host]
-        return judge_look(look, self.rules, now=look.time, patient=patient)
-
-    @property
-    def fleet(self) -> Judgement:
-        """What is wrong with no single host."""
-        return judge_fleet(self.looks.values(), self.origin, self.past, inventory=self.inventory)
 
 
 def look_once(context: Context, tallies: Mapping[str, Tally] | None = None) -> Round:

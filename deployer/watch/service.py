@@ -96,11 +96,6 @@ class Watch:
         """The fleet at this moment, from any thread."""
         return self._fleet.now()
 
-    @property
-    def busy(self) -> bool:
-        """Whether something is still waited for; it need not be."""
-        return self._lookers.busy or self._outside.busy
-
     def ask_to_stop(self) -> None:
         """End at once. May be called from a signal's handler."""
         self._steps.put(None)

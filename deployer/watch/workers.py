@@ -21,11 +21,6 @@ class Workers:
         self._open = 0  #: asked for and not done
         self._lock = threading.Lock()
 
-    @property
-    def busy(self) -> bool:
-        """Whether anything is being done."""
-        return self._open > 0
-
     def do(self, work: Callable[[], None]) -> None:
         """Do it when a thread is free."""
         with self._lock:
