@@ -16,6 +16,7 @@ from deployer.comparison.foresight import Foresight, Standing
 from deployer.comparison.pace import crowds, limiters
 from deployer.nginx import arguments
 from deployer.nginx.access import Access, access, needs_referer
+from deployer.nginx.paths import read_path
 from deployer.nginx.sites import ANY4, ANY6, effective
 from deployer.nginx.tree import Directive
 from deployer.nginx.upstreams import passing, told
@@ -89,10 +90,16 @@ def _closed(insight: Foresight, question: Question, was: Standing, now: Standing
 def _open(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
     if access(was.scope) is Access.OPEN or access(now.scope) >= access(was.scope):
         return None
-    if insight.opened(question):
+    if insight.opened(question) or _hands_nothing_out(now):
         return None
     what = "deny" if access(was.scope) is Access.CLOSED else "auth_basic"
     return f"open to the public: the {what} that protected it holds no more"
+
+
+def _hands_nothing_out(now: Standing) -> bool:
+    """Whether it only says no, or where to go: what is there is asked for itself."""
+    said = [d.args[0] for d in now.scope[-1].all("return") if d.args]
+    return bool(said) and all(not code.startswith("2") for code in said)
 
 
 def _referers(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
@@ -155,7 +162,7 @@ def _untold(_: Foresight, __: Question, was: Standing, now: Standing) -> str | N
 
 def _arguments(_: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
     """What users search for, and pages they turn to: what is behind the question mark."""
-    path = question.path.partition("?")[0]
+    path = read_path(question.path)
     if arguments.reach(now.sites, now.server, path) is not False:
         return None
     if not arguments.reach(was.sites, was.server, path):

@@ -62,6 +62,31 @@ def test_files_that_nobody_has(inside: str, path: str, status: int, made_up: boo
     assert bool(why(shop(inside), at(path), page(status=status), made_up=made_up)) is meant
 
 
+def test_an_expression_that_was_written_anew_is_proved_by_what_users_ask_for() -> None:
+    live = shop("location ~ \\.php$ { proxy_pass http://10.0.0.3; }")
+    candidate = shop("location ~ ^/app/.*\\.php$ { proxy_pass http://10.0.0.3; }")
+    invented, asked = at("/probe.php"), at("/app/index.php")
+    both = foresight(live, candidate, {invented: Origin.PATTERN, asked: Origin.SEEN})
+    both.before = {invented: page(), asked: page()}
+    for after, meant in ((page(), True), (page(status=404), False)):
+        both.after = {invented: page(status=404), asked: after}
+        assert bool(both.meant(invented, page(status=404))) is meant
+    assert both.meant(asked, page(status=404)) is None
+    alone = foresight(live, candidate, {invented: Origin.PATTERN})
+    assert alone.meant(invented, page(status=404)) is None
+
+
+def test_who_is_sent_elsewhere_is_let_into_nothing() -> None:
+    live = shop("location /old/ { proxy_pass http://10.0.0.3; } location ~ /\\. { deny all; }")
+    hidden = at("/old/.probe")
+    for answer, opens in (("return 301 /new/$1", False), ("root /srv", True)):
+        both = foresight(
+            live, live.replace("location ~ /", f"location ~ ^/old/(.*) {{ {answer}; }} location ~ /")
+        )
+        both.before, both.after = {hidden: page(status=403)}, {hidden: page()}
+        assert bool(["open to the public" in reason for _, reason in predictions(both, [hidden])]) is opens
+
+
 def test_a_default_server_of_its_own_is_meant_and_a_lost_one_is_not() -> None:
     refuses = "server { listen 80 default_server; server_name _; return 444; }"
     assert why(shop(more=refuses), DEFAULT, CLOSED)
