@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from deployer.comparison import patience, strictness, telling
+from deployer.comparison import caching, patience, strictness, telling
 from deployer.comparison.asked import Question
 from deployer.comparison.foresight import Foresight, Standing
 from deployer.comparison.pace import crowds, limiters
@@ -178,6 +178,13 @@ def _unheard(insight: Foresight, question: Question, was: Standing, now: Standin
     return None if _untold(insight, question, was, now) else telling.untold(question, was, now)
 
 
+def _cached(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    answer = insight.before.get(question)
+    return caching.one_for_all_arguments(question.path, was, now, answer) or caching.one_for_all_users(
+        was, now
+    )
+
+
 def _types(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
     """Files whose type is not known any more: browsers refuse a style sheet that is called a text."""
     if passing(now.location) is not None or now.scope[-1].first("return") is not None:
@@ -206,5 +213,6 @@ RULES: tuple[Rule, ...] = (
     _unheard,
     _sockets,
     _arguments,
+    _cached,
     _types,
 )

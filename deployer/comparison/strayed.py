@@ -22,6 +22,9 @@ Rule = Callable[[Foresight, Question, AnswerClass, AnswerClass], str | None]
 _NEVER = re.compile(r"(.*\.)?(invalid|localhost)\.?")
 """Names that lead nobody anywhere (RFC 6761), or to the user's own machine."""
 
+_INNER = re.compile(r"[^.:]+|.+\.(internal|local|localdomain|lan|intranet|corp|private|home|home\.arpa)")
+"""Names that only an inner network may know: those without a dot, and below what is never delegated."""
+
 _SECOND = frozenset(("ac", "co", "com", "edu", "gov", "net", "ne", "or", "org"))
 """Labels below a country's that anybody registers under: ``example.co.uk``."""
 
@@ -66,6 +69,17 @@ def _unknown(insight: Foresight, question: Question, host: str, before: str) -> 
         return False  # elsewhere as before
     ours = (_registered(before), _registered(question.name))
     return _registered(host) not in ours and not _led_there(insight, host)
+
+
+def _inner(_: Foresight, question: Question, old: AnswerClass, new: AnswerClass) -> str | None:
+    """From a name that everybody knows to one that only nginx, or its network, does."""
+    target, was = _target(question, new), _target(question, old)
+    if target is None or old.rank is not Rank.GOOD or question.name in ("", STRANGER):
+        return None
+    host, before = _host(target), _host(was) if was is not None else ""
+    if not _is_inner(host) or host == question.name or _is_inner(question.name) or _is_inner(before):
+        return None
+    return f"redirected to {new.location}: outside of its own network nobody knows {host}"
 
 
 def _plain(insight: Foresight, question: Question, old: AnswerClass, new: AnswerClass) -> str | None:
@@ -117,7 +131,7 @@ def _nowhere(insight: Foresight, question: Question, old: AnswerClass, new: Answ
     return f"404 before, {new.text}{target} now: error_page hides that a page is missing"
 
 
-_RULES: tuple[Rule, ...] = (_nobody, _plain, _another, _nowhere)
+_RULES: tuple[Rule, ...] = (_nobody, _inner, _plain, _another, _nowhere)
 
 
 # --- who answers
@@ -181,6 +195,10 @@ def _host(target: SplitResult) -> str:
 
 def _never(host: str) -> bool:
     return not host or host.startswith("127.") or host == "::1" or _NEVER.fullmatch(host) is not None
+
+
+def _is_inner(host: str) -> bool:
+    return _INNER.fullmatch(host) is not None
 
 
 def _serves(insight: Foresight, host: str) -> bool:

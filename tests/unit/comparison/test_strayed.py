@@ -31,6 +31,8 @@ def verdict(
         (moved(HOME), moved("https://shop.example.com.invalid/"), "leads nobody anywhere"),
         (page(), moved("http://localhost:8080/"), "leads nobody anywhere"),
         (moved(HOME), moved("https:///x"), "leads nobody anywhere"),
+        (page(), moved("http://backend:8080/"), "nobody knows backend"),
+        (page(), moved("https://web.internal/"), "nobody knows web.internal"),
         (moved("/x"), moved("https://elsewhere.org/"), "neither configuration has elsewhere.org"),
         (moved(HOME), moved("https://shop.example.comx/"), "neither configuration has"),
     ],
@@ -49,6 +51,7 @@ def test_a_redirect_to_nobody_is_worse(old: AnswerClass, new: AnswerClass, said:
         (moved(HOME), moved("/other")),
         (page(), moved("https://example.co/")),  # another country's
         (moved("http://localhost/"), moved("http://127.0.0.1/")),
+        (moved("http://wiki/"), moved("http://wiki2/")),
     ],
 )
 def test_a_redirect_to_somebody_is_not(old: AnswerClass, new: AnswerClass) -> None:
