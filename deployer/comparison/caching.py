@@ -17,7 +17,9 @@ from deployer.nginx.upstreams import passing
 from deployer.nginx.values import names, value
 
 DEFAULT_KEY: Mapping[str, str] = {"proxy": "$scheme$proxy_host$request_uri"}
-_PAGES = re.compile(r"text/html|application/xhtml\+xml|(application|text)/(.+\+)?(json|xml)")
+_FILES = re.compile(
+    r"text/css|(text|application)/(x-)?javascript|(image|font|audio|video)/.+|application/wasm"
+)
 _WITHOUT = re.compile(
     r"(document_|request_filename|realpath_root)?(uri)?|host|http_host|server_(name|addr|port|protocol)|scheme"
     r"|request_method|proxy_(host|port)|https|document_root|fastcgi_script_name|is_args"
@@ -32,11 +34,7 @@ _IMPERSONAL = re.compile(
 
 def one_for_all_arguments(path: str, was: Standing, now: Standing, answer: AnswerClass | None) -> str | None:
     """Pages that are told apart by their arguments, under one key of the cache."""
-    if (
-        answer is not None
-        and answer.page is not None
-        and not _PAGES.fullmatch(answer.page.kind or "text/html")
-    ):
+    if answer is not None and answer.page is not None and _FILES.fullmatch(answer.page.kind):
         return None  # a style sheet with a version behind the question mark is the same one
     if not _loses(now) or (_cached(was) and _loses(was)):
         return None
