@@ -104,7 +104,7 @@ class Foresight:
     def _no_such_file(self, question: Question, location: Location, new: AnswerClass) -> bool:
         path = read_path(question.path)
         if path != location.pattern:
-            return new.status == 404 and self._made_up(question)
+            return new.status == 404 and self.invented(question)
         # nginx says 403 of a directory without index, 404 of none at all: unless it only tries files.
         tried = location.directive.first("try_files") is not None or path.startswith("/.well-known/")
         return new.status == 403 or (new.status == 404 and tried)
@@ -161,6 +161,10 @@ class Foresight:
             or self._beside(was, now)
             or self._passed_otherwise(question, was, now)
         )
+
+    def fresh(self, was: Standing, now: Standing) -> bool:
+        """Whether a location answers that the server did not have."""
+        return now.location is not None and self._new(now.location, was.server)
 
     def dropped(self, question: Question, header: str) -> bool:
         """Whether the candidate still adds the header in a block outside of the one that answers."""
@@ -304,7 +308,8 @@ class Foresight:
     def _asked_now(self) -> frozenset[str]:
         return mentioned(self.candidate)
 
-    def _made_up(self, question: Question) -> bool:
+    def invented(self, question: Question) -> bool:
+        """Whether nobody is known to ask it."""
         return self._origins.get(question, Origin.WRITTEN).made_up
 
     def _new(self, location: Location, before: Server) -> bool:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from deployer.comparison import caching, patience, strictness, telling
 from deployer.comparison.asked import Question
 from deployer.comparison.foresight import Foresight, Standing
-from deployer.comparison.pace import crowds, limiters
-from deployer.nginx import arguments
+from deployer.comparison.pace import counts_browsers, crowds, limiters
+from deployer.nginx import arguments, methods
 from deployer.nginx.access import Access, access, needs_referer
 from deployer.nginx.paths import read_path
 from deployer.nginx.sites import ANY4, ANY6, effective
@@ -121,16 +121,25 @@ def _rate(insight: Foresight, question: Question, was: Standing, now: Standing) 
     if live is None or candidate is None:
         return None
     calm = CALM.search(question.path) is not None
-    rates = limiters(live, was.scope), limiters(candidate, now.scope)
-    lets_in = crowds(live, was.scope), crowds(candidate, now.scope)
+    rates = (
+        [x for x in limiters(live, was.scope) if counts_browsers(live, was.scope, x.key)],
+        [x for x in limiters(candidate, now.scope) if counts_browsers(candidate, now.scope, x.key)],
+    )
+    lets_in = (
+        [x for x in crowds(live, was.scope) if counts_browsers(live, was.scope, x.key)],
+        [x for x in crowds(candidate, now.scope) if counts_browsers(candidate, now.scope, x.key)],
+    )
     whole = now.location is None or now.location.pattern == "/"
     return strictness.rate(*rates, calm=calm) or strictness.crowd(*lets_in, whole=whole)
 
 
-def _methods(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+def _methods(insight: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
     """POST is not asked, so that it is refused now can only be read."""
     if passing(now.location) is None or passing(was.location) is None:
         return None
+    said = methods.refused(now.scope, "POST")
+    if said is not None and methods.refused(was.scope, "POST") is None and not insight.fresh(was, now):
+        return f"POST gets through to the application no more: if ({' '.join(said.args)})"
     here = effective(now.scope[2:], "limit_except")
     if not here or effective(was.scope[2:], "limit_except"):
         return None

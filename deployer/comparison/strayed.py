@@ -15,7 +15,7 @@ from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.foresight import Foresight, Standing
 from deployer.comparison.routes import BELOW, STRANGER
 from deployer.nginx.sites import Location, Server, effective
-from deployer.nginx.upstreams import passed
+from deployer.nginx.upstreams import passed, passing
 
 Rule = Callable[[Foresight, Question, AnswerClass, AnswerClass], str | None]
 
@@ -95,6 +95,25 @@ def _plain(insight: Foresight, question: Question, old: AnswerClass, new: Answer
     return f"redirected to {new.location}: from TLS back to plain HTTP"
 
 
+def _front(insight: Foresight, question: Question, old: AnswerClass, new: AnswerClass) -> str | None:
+    """From an address of its own to the front page: whoever follows an old link does not find the page."""
+    target, was = _target(question, new), _target(question, old)
+    if target is None or was is None or _host(target) != _host(was) or insight.invented(question):
+        return None
+    now = insight.standing(insight.candidate, question)
+    if now is None or passing(now.location) is not None:
+        return None  # the application says so
+    front = ("", "/")
+    if (
+        target.path not in front
+        or target.query
+        or was.path in front
+        or question.path.partition("?")[0] in front
+    ):
+        return None
+    return f"redirected to the front page now, to {old.location} before"
+
+
 def _another(insight: Foresight, question: Question, old: AnswerClass, new: AnswerClass) -> str | None:
     """A page of another kind, from somebody else, where the candidate has nothing of its own for it.
 
@@ -131,7 +150,7 @@ def _nowhere(insight: Foresight, question: Question, old: AnswerClass, new: Answ
     return f"404 before, {new.text}{target} now: error_page hides that a page is missing"
 
 
-_RULES: tuple[Rule, ...] = (_nobody, _inner, _plain, _another, _nowhere)
+_RULES: tuple[Rule, ...] = (_nobody, _inner, _plain, _front, _another, _nowhere)
 
 
 # --- who answers

@@ -162,6 +162,7 @@ def test_a_header_that_an_inner_block_hides() -> None:
     assert worse(SHOP, page(x_mine="1"), page(), foresight(live, shop())) is None
 
 
+ROBOTS = "map $http_user_agent $robot { %s } limit_req_zone $robot zone=map:1m rate=1r/s;"
 LIMITED = "limit_req_zone $binary_remote_addr zone=each:1m rate=%s; limit_req_zone $host zone=all:1m rate=%s;"
 
 
@@ -185,6 +186,8 @@ LIMITED = "limit_req_zone $binary_remote_addr zone=each:1m rate=%s; limit_req_zo
         (LIMITED % ("10r/s", "1r/m") + shop("limit_req zone=each burst=20;"), None),
         (LIMITED % ("10r/s", "1r/m") + shop("limit_req zone=all;"), "all users together"),
         (LIMITED % ("10r/s", "500r/s") + shop("limit_req zone=all burst=50;"), None),
+        (ROBOTS % "default ''; ~*bot $binary_remote_addr;" + shop("limit_req zone=map;"), None),
+        (ROBOTS % "default $binary_remote_addr; ~*bot x;" + shop("limit_req zone=map;"), "no burst"),
         (
             LIMITED % ("5r/m", "1r/m")
             + shop("location /login { limit_req zone=each burst=2; proxy_pass http://10.0.0.1; }"),
@@ -439,3 +442,28 @@ def test_connections_beside_those_of_live() -> None:
     (found,) = predictions(foresight(zone % 100, zone % 5), [at("/d/")])
     assert "5 in at once, 100 before" in found[1]
     assert not list(predictions(foresight(zone % 100, zone % 20), [at("/d/")]))
+
+
+@pytest.mark.parametrize(
+    ("condition", "refuses"),
+    [
+        ("$request_method = POST", True),
+        ("$request_method != GET", True),
+        ("$request_method !~ ^(GET|HEAD)$", True),
+        ("$request_method ~* ^(post|put)$", True),
+        ("$request_method !~ ^(GET|HEAD|POST)$", False),
+        ("$request_method = TRACE", False),
+        ("$http_x_method != GET", False),
+    ],
+)
+def test_a_method_that_an_application_is_asked_with(condition: str, refuses: bool) -> None:
+    closing = f"if ({condition}) {{ return 405; }}"
+    for live, candidate, said in (
+        (shop(), shop(closing), refuses),
+        (shop(closing), shop(closing + " "), False),  # as before
+        (shop(), shop(closing.replace("405", "301 /")), False),
+        (shop(), shop(f"location /feed/ {{ {closing} proxy_pass http://10.0.0.1; }}"), False),  # of its own
+    ):
+        both = foresight(live, candidate)
+        found = [r for q in (SHOP, at("/feed/")) for _, r in predictions(both, [q])]
+        assert any("POST gets through" in reason for reason in found) is said, candidate
