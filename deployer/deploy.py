@@ -253,6 +253,7 @@ class Deployment:
             waves=wave_results(fleet, run, time.monotonic()),
             seconds=self._own.seconds,
             gates=prepared.proposal.gates.as_json(),
+            compared=self._inquiries.documents,
         )
 
     def _options(self, gates: Gatekeeping) -> dict[str, Any]:

@@ -304,6 +304,8 @@ class Result:
     seconds: float
     gates: tuple[Mapping[str, Any], ...] = ()  #: that were closed (``barriers.Closed.as_json``)
     quarantined: tuple[str, ...] = ()  #: releases that nobody deploys again until they are released
+    compared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By host, what came of the questions to live and to the rehearsed candidate (docs/compare.md)."""
 
     def as_json(self) -> dict[str, Any]:
         """The document of ``--json``; also what the journal keeps."""
@@ -316,9 +318,10 @@ class Result:
             "hosts": {n: asdict(host) | {"outcome": str(host.outcome)} for n, host in self.hosts.items()},
             "waves": [asdict(wave) | {"hosts": list(wave.hosts)} for wave in self.waves],
             "seconds": self.seconds,
-            # These two only where there is something to say.
+            # These only where there is something to say.
             **({"gates": [dict(gate) for gate in self.gates]} if self.gates else {}),
             **({"quarantined": list(self.quarantined)} if self.quarantined else {}),
+            **({"compared": {n: dict(found) for n, found in self.compared.items()}} if self.compared else {}),
         }
 
     @classmethod

@@ -23,15 +23,17 @@ Reason = Annotated[
 
 
 def accepted(routes: Sequence[str] | None, reason: str | None) -> tuple[tuple[str, str], ...]:
-    """Each route with the reason, which may be empty.
+    """Each route with the reason; none is given: it is empty.
 
-    :raises UsageError: one is no route, or there is a reason and no route.
+    :raises UsageError: one is no route, there is a reason and no route, or a reason without a word.
     """
     from deployer.config.compare import route
     from deployer.errors import UsageError
 
     if reason is not None and not routes:
         raise UsageError("--reason says why a change is accepted; say which with --accept-change ROUTE")
+    if reason is not None and not reason.strip():
+        raise UsageError("--reason is empty; say why the change is meant, or leave it out")
     try:
         return tuple((route(text), " ".join((reason or "").split())) for text in routes or ())
     except ValueError as error:

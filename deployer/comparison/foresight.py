@@ -15,6 +15,7 @@ from functools import cached_property
 from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.routes import BELOW, STRANGER, Origin
 from deployer.nginx.access import Access, access
+from deployer.nginx.paths import read_path
 from deployer.nginx.sites import Choice, Location, Server, Sites, effective
 from deployer.nginx.tree import Directive
 from deployer.nginx.upstreams import lost_path, mentioned, own_listener, passed, passing, told
@@ -71,7 +72,7 @@ class Foresight:
         choice = sites.choose(question.place, question.name)
         if choice is None:
             return None
-        return Standing(sites, choice, choice.server.locate(question.path.partition("?")[0]))
+        return Standing(sites, choice, choice.server.locate(read_path(question.path)))
 
     # --- Insight
 
@@ -86,7 +87,7 @@ class Foresight:
             return None
         if question.name in ("", STRANGER) and self._defaults_on_purpose(question):
             return "the candidate has a default_server of its own for names that nobody lists"
-        return self._of_its_own(question, was, now, new)
+        return self._of_its_own(question, was, now, new) or self._rewritten(question, was, now, new)
 
     def _of_its_own(self, question: Question, was: Standing, now: Standing, new: AnswerClass) -> str | None:
         """What a location that live does not have says for itself."""
@@ -101,18 +102,38 @@ class Foresight:
         return None
 
     def _no_such_file(self, question: Question, location: Location, new: AnswerClass) -> bool:
-        path = question.path.partition("?")[0]
+        path = read_path(question.path)
         if path != location.pattern:
-            return new.status == 404 and self._made_up(question)
+            return new.status == 404 and self.invented(question)
         # nginx says 403 of a directory without index, 404 of none at all: unless it only tries files.
         tried = location.directive.first("try_files") is not None or path.startswith("/.well-known/")
         return new.status == 403 or (new.status == 404 and tried)
+
+    def _rewritten(self, question: Question, was: Standing, now: Standing, new: AnswerClass) -> str | None:
+        """A path made up for a regular expression that stands there no more.
+
+        That it is found nowhere now says nothing, where paths that users asked for, and that the same
+        expression took, are answered as well as before.
+        """
+        old = was.location
+        if new.status != 404 or old is None or not old.regex or not self._new(old, now.server):
+            return None
+        if self._origins.get(question) is not Origin.PATTERN:
+            return None
+        asked = [q for q, origin in self._origins.items() if origin is Origin.SEEN and _near(q, question)]
+        taken = [q for q in asked if (s := self.standing(self.live, q)) is not None and s.location is old]
+        proved = [(self.before[q], self.after[q]) for q in taken if q in self.before and q in self.after]
+        if any(one.rank is Rank.GOOD for one, _ in proved) and all(
+            two.rank <= one.rank for one, two in proved
+        ):
+            return f"{old.title} is another one now, and what users ask of it is answered"
+        return None
 
     def closed_on_purpose(self, question: Question, was: Standing, now: Standing) -> bool:
         """Whether a location of its own closes what one closes to make a site safer."""
         if now.location is None or not self._new(now.location, was.server):
             return False
-        private = PRIVATE.search(question.path.partition("?")[0]) is not None
+        private = PRIVATE.search(read_path(question.path)) is not None
         return private and _closes(now.location)
 
     def opened(self, question: Question) -> str | None:
@@ -140,6 +161,10 @@ class Foresight:
             or self._beside(was, now)
             or self._passed_otherwise(question, was, now)
         )
+
+    def fresh(self, was: Standing, now: Standing) -> bool:
+        """Whether a location answers that the server did not have."""
+        return now.location is not None and self._new(now.location, was.server)
 
     def dropped(self, question: Question, header: str) -> bool:
         """Whether the candidate still adds the header in a block outside of the one that answers."""
@@ -283,12 +308,17 @@ class Foresight:
     def _asked_now(self) -> frozenset[str]:
         return mentioned(self.candidate)
 
-    def _made_up(self, question: Question) -> bool:
+    def invented(self, question: Question) -> bool:
+        """Whether nobody is known to ask it."""
         return self._origins.get(question, Origin.WRITTEN).made_up
 
     def _new(self, location: Location, before: Server) -> bool:
         """Whether the server had no such location."""
         return all((x.kind, x.pattern) != (location.kind, location.pattern) for x in before.every)
+
+
+def _near(one: Question, other: Question) -> bool:
+    return one.place == other.place and one.name == other.name
 
 
 def _closes(location: Location) -> bool:

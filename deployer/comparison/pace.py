@@ -10,12 +10,15 @@ from deployer.comparison.asked import Question
 from deployer.nginx.configuration import Config
 from deployer.nginx.sites import effective
 from deployer.nginx.tree import Directive
+from deployer.nginx.values import value
 
 BURST, PER_SECOND = 10, 50.0
 """So many questions go out at once, then so many per second: a survey is no load test."""
 
 SHARED = 0.1
 """Of a limit that all users share, so much is taken by questions."""
+
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 _CONSTANT = frozenset(
     {
@@ -74,6 +77,11 @@ def is_shared(key: str) -> bool:
     """Whether a zone's key is the same for all users, as far as its variables tell."""
     variables = re.findall(r"\$\{?(\w+)", key)
     return all(name in _CONSTANT for name in variables)
+
+
+def counts_browsers(config: Config, scope: Sequence[Directive], key: str) -> bool:
+    """Whether a zone with this key counts what a browser asks: nginx does not count an empty key."""
+    return bool(value(config, scope, key, {"http_user_agent": BROWSER}))
 
 
 def limiters(config: Config, scope: Sequence[Directive]) -> tuple[Limiter, ...]:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from deployer.comparison import patience, strictness, telling
+from deployer.comparison import caching, patience, strictness, telling
 from deployer.comparison.asked import Question
 from deployer.comparison.foresight import Foresight, Standing
-from deployer.comparison.pace import crowds, limiters
-from deployer.nginx import arguments
+from deployer.comparison.pace import counts_browsers, crowds, limiters
+from deployer.nginx import arguments, methods
 from deployer.nginx.access import Access, access, needs_referer
+from deployer.nginx.paths import read_path
 from deployer.nginx.sites import ANY4, ANY6, effective
 from deployer.nginx.tree import Directive
 from deployer.nginx.upstreams import passing, told
@@ -89,10 +90,16 @@ def _closed(insight: Foresight, question: Question, was: Standing, now: Standing
 def _open(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
     if access(was.scope) is Access.OPEN or access(now.scope) >= access(was.scope):
         return None
-    if insight.opened(question):
+    if insight.opened(question) or _hands_nothing_out(now):
         return None
     what = "deny" if access(was.scope) is Access.CLOSED else "auth_basic"
     return f"open to the public: the {what} that protected it holds no more"
+
+
+def _hands_nothing_out(now: Standing) -> bool:
+    """Whether it only says no, or where to go: what is there is asked for itself."""
+    said = [d.args[0] for d in now.scope[-1].all("return") if d.args]
+    return bool(said) and all(not code.startswith("2") for code in said)
 
 
 def _referers(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
@@ -114,16 +121,25 @@ def _rate(insight: Foresight, question: Question, was: Standing, now: Standing) 
     if live is None or candidate is None:
         return None
     calm = CALM.search(question.path) is not None
-    rates = limiters(live, was.scope), limiters(candidate, now.scope)
-    lets_in = crowds(live, was.scope), crowds(candidate, now.scope)
+    rates = (
+        [x for x in limiters(live, was.scope) if counts_browsers(live, was.scope, x.key)],
+        [x for x in limiters(candidate, now.scope) if counts_browsers(candidate, now.scope, x.key)],
+    )
+    lets_in = (
+        [x for x in crowds(live, was.scope) if counts_browsers(live, was.scope, x.key)],
+        [x for x in crowds(candidate, now.scope) if counts_browsers(candidate, now.scope, x.key)],
+    )
     whole = now.location is None or now.location.pattern == "/"
     return strictness.rate(*rates, calm=calm) or strictness.crowd(*lets_in, whole=whole)
 
 
-def _methods(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+def _methods(insight: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
     """POST is not asked, so that it is refused now can only be read."""
     if passing(now.location) is None or passing(was.location) is None:
         return None
+    said = methods.refused(now.scope, "POST")
+    if said is not None and methods.refused(was.scope, "POST") is None and not insight.fresh(was, now):
+        return f"POST gets through to the application no more: if ({' '.join(said.args)})"
     here = effective(now.scope[2:], "limit_except")
     if not here or effective(was.scope[2:], "limit_except"):
         return None
@@ -155,7 +171,7 @@ def _untold(_: Foresight, __: Question, was: Standing, now: Standing) -> str | N
 
 def _arguments(_: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
     """What users search for, and pages they turn to: what is behind the question mark."""
-    path = question.path.partition("?")[0]
+    path = read_path(question.path)
     if arguments.reach(now.sites, now.server, path) is not False:
         return None
     if not arguments.reach(was.sites, was.server, path):
@@ -169,6 +185,13 @@ def _sockets(_: Foresight, __: Question, was: Standing, now: Standing) -> str | 
 
 def _unheard(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
     return None if _untold(insight, question, was, now) else telling.untold(question, was, now)
+
+
+def _cached(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    answer = insight.before.get(question)
+    return caching.one_for_all_arguments(question.path, was, now, answer) or caching.one_for_all_users(
+        was, now
+    )
 
 
 def _types(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
@@ -199,5 +222,6 @@ RULES: tuple[Rule, ...] = (
     _unheard,
     _sockets,
     _arguments,
+    _cached,
     _types,
 )

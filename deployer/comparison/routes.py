@@ -35,7 +35,7 @@ _MAPS_OF_PATHS = frozenset({"$uri", "$request_uri", "$document_uri"})
 _MAPS_OF_NAMES = frozenset({"$host", "$http_host", "$server_name"})
 _MOST_KEYS = 20
 _MOST_CROSSED = 8
-_MOST_WRITERS = 4  # servers that share a log: what is in it is asked of each
+_MOST_WRITERS = 4  # servers that share a log: what is in it is asked of so many
 _SAFE = "/%:@!$&'()*+,;=~-._"
 
 
@@ -127,18 +127,30 @@ def seen_by(paths: Iterable[tuple[str, str, str]], live: Sites, most: int) -> tu
 
     :param paths: log, name (may be empty), path, the most frequent first.
     """
-    writers: dict[str, list[str]] = {}
+    writers: dict[str, dict[str, list[Server]]] = {}
     for server in live.servers:
         name = next((x for n in server.names for y in _from_regex(n) for x in concrete(y)), None)
         for directive in effective(server.scope, "access_log"):
-            held = writers.setdefault(directive.args[0] if directive.args else "", [])
-            if name is not None and len(held) < _MOST_WRITERS:
-                held.append(name)
-    found = []
+            held = writers.setdefault(directive.args[0] if directive.args else "", {})
+            if name is not None:
+                held.setdefault(name, []).append(server)
+    found: list[tuple[int, str, str]] = []
     for log, name, path in paths:
-        names = [name] if name else writers.get(log, [])
-        found += [(n, path) for n in names if _quoted(path) is not None]
-    return tuple(dict.fromkeys(found))[:most]
+        names = [name] if name else _likely(writers.get(log, {}), path)
+        found += [(rank, n, path) for rank, n in enumerate(names) if _quoted(path) is not None]
+    # Every path of the likeliest name, before any is asked of another.
+    found.sort(key=lambda item: item[0])
+    return tuple(dict.fromkeys((n, path) for _, n, path in found))[:most]
+
+
+def _likely(writers: Mapping[str, Sequence[Server]], path: str) -> list[str]:
+    """Whom a path of a log without names may have been asked of: before all those who have a place for it."""
+
+    def strangeness(name: str) -> int:
+        taken = [one for server in writers[name] if (one := server.locate(path)) is not None]
+        return 0 if any(one.pattern != "/" for one in taken) else 1 if taken else 2
+
+    return sorted(writers, key=strangeness)[:_MOST_WRITERS]
 
 
 def route_text(question: Question) -> str:

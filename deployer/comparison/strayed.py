@@ -15,12 +15,15 @@ from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.foresight import Foresight, Standing
 from deployer.comparison.routes import BELOW, STRANGER
 from deployer.nginx.sites import Location, Server, effective
-from deployer.nginx.upstreams import passed
+from deployer.nginx.upstreams import passed, passing
 
 Rule = Callable[[Foresight, Question, AnswerClass, AnswerClass], str | None]
 
 _NEVER = re.compile(r"(.*\.)?(invalid|localhost)\.?")
 """Names that lead nobody anywhere (RFC 6761), or to the user's own machine."""
+
+_INNER = re.compile(r"[^.:]+|.+\.(internal|local|localdomain|lan|intranet|corp|private|home|home\.arpa)")
+"""Names that only an inner network may know: those without a dot, and below what is never delegated."""
 
 _SECOND = frozenset(("ac", "co", "com", "edu", "gov", "net", "ne", "or", "org"))
 """Labels below a country's that anybody registers under: ``example.co.uk``."""
@@ -68,6 +71,17 @@ def _unknown(insight: Foresight, question: Question, host: str, before: str) -> 
     return _registered(host) not in ours and not _led_there(insight, host)
 
 
+def _inner(_: Foresight, question: Question, old: AnswerClass, new: AnswerClass) -> str | None:
+    """From a name that everybody knows to one that only nginx, or its network, does."""
+    target, was = _target(question, new), _target(question, old)
+    if target is None or old.rank is not Rank.GOOD or question.name in ("", STRANGER):
+        return None
+    host, before = _host(target), _host(was) if was is not None else ""
+    if not _is_inner(host) or host == question.name or _is_inner(question.name) or _is_inner(before):
+        return None
+    return f"redirected to {new.location}: outside of its own network nobody knows {host}"
+
+
 def _plain(insight: Foresight, question: Question, old: AnswerClass, new: AnswerClass) -> str | None:
     """From TLS back to plain HTTP, where it stayed with TLS."""
     sockets = [s.listen_at(question.place) for s in (insight.live, insight.candidate)]
@@ -79,6 +93,25 @@ def _plain(insight: Foresight, question: Question, old: AnswerClass, new: Answer
     if not (old.shown or was is not None) or _host(target) not in (question.name, was and _host(was)):
         return None
     return f"redirected to {new.location}: from TLS back to plain HTTP"
+
+
+def _front(insight: Foresight, question: Question, old: AnswerClass, new: AnswerClass) -> str | None:
+    """From an address of its own to the front page: whoever follows an old link does not find the page."""
+    target, was = _target(question, new), _target(question, old)
+    if target is None or was is None or _host(target) != _host(was) or insight.invented(question):
+        return None
+    now = insight.standing(insight.candidate, question)
+    if now is None or passing(now.location) is not None:
+        return None  # the application says so
+    front = ("", "/")
+    if (
+        target.path not in front
+        or target.query
+        or was.path in front
+        or question.path.partition("?")[0] in front
+    ):
+        return None
+    return f"redirected to the front page now, to {old.location} before"
 
 
 def _another(insight: Foresight, question: Question, old: AnswerClass, new: AnswerClass) -> str | None:
@@ -117,7 +150,7 @@ def _nowhere(insight: Foresight, question: Question, old: AnswerClass, new: Answ
     return f"404 before, {new.text}{target} now: error_page hides that a page is missing"
 
 
-_RULES: tuple[Rule, ...] = (_nobody, _plain, _another, _nowhere)
+_RULES: tuple[Rule, ...] = (_nobody, _inner, _plain, _front, _another, _nowhere)
 
 
 # --- who answers
@@ -181,6 +214,10 @@ def _host(target: SplitResult) -> str:
 
 def _never(host: str) -> bool:
     return not host or host.startswith("127.") or host == "::1" or _NEVER.fullmatch(host) is not None
+
+
+def _is_inner(host: str) -> bool:
+    return _INNER.fullmatch(host) is not None
 
 
 def _serves(insight: Foresight, host: str) -> bool:

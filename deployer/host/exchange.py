@@ -124,6 +124,11 @@ class Conversation:
                 raise Refused("the server refused to run a command")
         return Reply(channel.exit_status, bytes(stdout), bytes(stderr))
 
+    @property
+    def channel(self) -> Channel:
+        """For whoever goes on to speak with the command in another manner; nothing is asked here then."""
+        return self._channel
+
     def close(self) -> None:
         """End the command's input and output. Waits for nobody."""
         with suppress(OSError, EOFError, SSHException):

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 from deployer.host import program
 from deployer.host.caller import Caller
 from deployer.host.deadline import Deadline
-from deployer.host.relay import Relay
+from deployer.host.relay import Relay, Signs
 from deployer.host.reply import VerbAnswer
 from deployer.host.request import Header
+from deployer.host.switchboard import Switchboard
 
 if TYPE_CHECKING:
     from deployer.host.exchange import Conversation
@@ -71,7 +72,7 @@ class Rehearsed:
     listens: tuple[Listen, ...] = ()
     live_text: str = field(default="", repr=False)
     candidate_text: str = field(default="", repr=False)
-    transport: Relay | None = None
+    transport: Switchboard | Relay | None = None
     ended: Callable[[], None] = field(default=lambda: None, repr=False)  #: ends it on the host
 
     @classmethod
@@ -121,13 +122,19 @@ class Rehearser(Caller):
         if not rehearsed.answering:
             talk.close()
             return rehearsed
+        if said.yes("switchboard"):
+            board = Switchboard(talk.channel, token, self.host)
+            rehearsed.transport, rehearsed.ended = board, board.close
+            return rehearsed
         to = [*header, ("keeper", said.one("keeper"))]
         rehearsed.transport = Relay(self.connection, program.installed_command(sudo=self._sudo), to)
-        rehearsed.ended = lambda: _end(talk, token)
+        signs = Signs(talk.channel)
+        rehearsed.ended = lambda: _end(talk, token, signs)
         return rehearsed
 
 
-def _end(talk: Conversation, token: str) -> None:
+def _end(talk: Conversation, token: str, signs: Signs) -> None:
+    signs.stop()
     # Whatever is in the way of a word, the closed session is one too.
     with suppress(Exception):
         talk.ask((b"end\n",), f"gone={token}\n".encode(), Deadline.after(END_S))

@@ -1,4 +1,7 @@
-"""Streams to a rehearsed nginx: each is one session on which the agent passes bytes on, and nothing else."""
+"""Streams to a rehearsed nginx where the host has no perl: each is one session that passes bytes on.
+
+:mod:`deployer.host.switchboard` is how it is done elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,31 @@ AT_ONCE = 4
 """Streams to one host at a time: sshd's MaxSessions is 10 by default, and each costs it a few processes."""
 
 _FIRST = 1 << 14  #: what the agent may say before it passes bytes on
+
+
+SIGN_S = 5.0
+"""The host hears something at least this often, else it takes the caller for dead after 30 s."""
+
+
+class Signs:
+    """Signs of life for a rehearsal that waits for a word."""
+
+    def __init__(self, channel: Channel) -> None:
+        """Give them until :meth:`stop`, or until the channel is gone."""
+        self._channel, self._stopped = channel, threading.Event()
+        self._thread = threading.Thread(target=self._give, name="signs of life", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Give no more; when this returns, none is on its way."""
+        self._stopped.set()
+        self._thread.join(SIGN_S)
+
+    def _give(self) -> None:
+        with contextlib.suppress(OSError):
+            while not self._stopped.wait(SIGN_S):
+                self._channel.settimeout(SIGN_S)
+                self._channel.sendall(b"still\n")
 
 
 class RelayStream:

@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Iterable
 from functools import lru_cache
 
+from deployer.nginx.paths import is_natural
+
 _parser = re._parser  # type: ignore[attr-defined]  # the one way to the parts of an expression
 _PREFERRED = string.ascii_lowercase + string.digits + string.ascii_uppercase + "-_./" + string.printable
 _POSIX = {
@@ -67,12 +69,21 @@ def groups(pattern: str, text: str, *, ignore_case: bool = False) -> dict[str, s
 
 
 def _fitted(text: str, begin: str) -> Iterable[str]:
+    """Ways to have it begin so; of paths those that somebody asks for: no ``//``, no ``/.``."""
+    for way in _begun(text, begin):
+        if not begin.startswith("/") or is_natural(way):
+            yield way
+        elif is_natural(way + _WORD):
+            yield way + _WORD
+
+
+def _begun(text: str, begin: str) -> Iterable[str]:
     if begin and text.startswith("."):  # "/probe.css" rather than a hidden file
         yield begin + _WORD + text
     if text.startswith(begin):
         yield text
     else:
-        yield begin + text
+        yield begin.rstrip("/") + text if text.startswith("/") else begin + text
         yield begin + _WORD + text
         yield begin + _WORD + "/" + text
 

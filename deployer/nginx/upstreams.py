@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from deployer.nginx.paths import read_path
 from deployer.nginx.samples import groups
 from deployer.nginx.sites import ANY4, ANY6, Location, Sites, effective
 from deployer.nginx.tree import Directive
@@ -48,7 +49,7 @@ def passed(sites: Sites, location: Location | None, path: str) -> Passed | None:
     found = re.fullmatch(r"(?:(\w+)://)?([^/]*)(/.*)?", target, re.DOTALL)
     host, uri = (found[2], found[3]) if found is not None else (target, None)
     members = _members(sites, host)
-    path = path.partition("?")[0]
+    path = read_path(path)
     rewritten = _rewritten(location, path)
     if directive.name != "proxy_pass" or uri is None or rewritten != path:
         return Passed(members, rewritten)

@@ -47,6 +47,12 @@ class Inquiries:
         """The reason for which an answer may be worse, also after the activation, also on a host like it."""
         return self.scope.why(question) or self._excused.get((question.port, question.name, question.path))
 
+    @property
+    def documents(self) -> Mapping[str, Mapping[str, Any]]:
+        """By host, how many were asked and what differs, as the journal keeps it."""
+        found = sorted(self.done.items())
+        return {name: {**document(it.comparison), "seconds": it.seconds} for name, it in found}
+
     def __call__(self, run: HostRun, rehearsed: Rehearsed) -> Mapping[str, Any]:
         """Ask and compare. Returns what the journal should keep.
 

@@ -60,6 +60,8 @@ def test_what_is_meant_is_accepted_with_its_reason_and_recorded(story: Story) ->
     assert "old.example.com" in ran.document["reason"]
     assert "--accept-change 'old.example.com/'" in ran.document["reason"]
     done = story.deploy("--accept-change", "old.example.com", "--reason", "closed for good")
+    (compared,) = done.ran.document["compared"].values()
+    assert "old.example.com/" in {row["route"] for row in compared["changed"]}
     shown = json.loads(story.run("show", done.ran.document["id"], "--format", "json").out)
     assert shown["deployment"]["options"]["accept_change"] == [
         {"route": "old.example.com", "reason": "closed for good"}

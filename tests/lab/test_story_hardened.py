@@ -250,9 +250,9 @@ def test_a_rehearsal_is_asked_with_that_key_and_nothing_beside_it(hardened: Stor
             with pytest.raises(ConnectionRefusedError):
                 rehearsed.transport.tunnel("127.0.0.1", 22, timeout_s=10)
             # A process of the host is no rehearsal, so its network is not reached.
-            header = [(k, v) for k, v in rehearsed.transport._header if k != "keeper"]
+            command = program.installed_command(sudo=True)
             for keeper in ("1:1", f"1:{host.read('/proc/1/stat').split()[21]}"):
-                other = Relay(connection, rehearsed.transport._command, [*header, ("keeper", keeper)])
+                other = Relay(connection, command, [*agent._owned(own), ("keeper", keeper)])
                 with pytest.raises(TransportError, match="has ended"):
                     other.tunnel("127.0.0.1", 22, timeout_s=10)
         agent.release(own)

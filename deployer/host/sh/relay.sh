@@ -88,6 +88,9 @@ hand_over() {
 answer_questions() {
   stat_of "$keeper"
   say keeper "$keeper:$started"
+  switchboard=no
+  ! command -v perl >/dev/null || switchboard=yes
+  say switchboard "$switchboard"
   note "ok answering"
   read_listening "$keeper"
   while read -r layer number address _; do
@@ -121,31 +124,15 @@ END
   cat "$inside/deployer-rehearsal/live" "$inside/deployer-rehearsal/candidate"
   say end 0
   say "done" "$token"
-  IFS= read -r line <&6
+  case $switchboard in
+    yes) switchboard ;;
+    *) wait_for_word ;;
+  esac
   end_rehearsal
   say gone "$token"
   # Nobody is served after that: what was asked for was said.
   exit 1
 }
-
-# shellcheck disable=SC2016 # a program in Perl
-relay_perl='
-use strict; use Socket qw(:DEFAULT inet_pton AF_INET6 pack_sockaddr_in6);
-my ($address, $port, $token) = @ARGV;
-$SIG{PIPE} = "IGNORE"; alarm 300; $| = 1;
-my $six = $address =~ /:/;
-socket(my $s, $six ? AF_INET6 : AF_INET, SOCK_STREAM, 0) or die;
-my $to = $six ? pack_sockaddr_in6($port, inet_pton(AF_INET6, $address)) : pack_sockaddr_in($port, inet_aton($address));
-connect($s, $to) or do { print "refused=yes\nend=67\n"; exit 1 };
-print "connected=$token\n";
-my ($in, $net) = (fileno(STDIN), fileno($s));
-sub all { my ($to, $data) = @_; while (length $data) { my $n = syswrite($to, $data); exit 1 unless $n; substr($data, 0, $n, "") } }
-while (1) {
-  my $r = ""; vec($r, $in, 1) = 1; vec($r, $net, 1) = 1;
-  next if select($r, undef, undef, undef) < 0;
-  if (vec($r, $net, 1)) { exit 1 unless sysread($s, my $data, 65536); all(*STDOUT, $data) }
-  if (vec($r, $in, 1)) { exit 1 unless sysread(STDIN, my $data, 65536); all($s, $data) }
-}'
 
 # shellcheck disable=SC2016 # a program in bash
 relay_bash='
@@ -158,7 +145,7 @@ wait "$reader" 2>/dev/null
 kill "$writer" 2>/dev/null
 exit 1'
 
-# Passes bytes on between the caller and what the rehearsal of $keeper (PID:START) listens on; nothing else is in its network. Ends the agent.
+# Where there is no perl: passes bytes on between the caller and what the rehearsal of $keeper (PID:START) listens on; nothing else is in its network. Ends the agent.
 do_relay() {
   is_digits "${keeper%%:*}" && is_digits "${keeper#*:}" || usage "keeper"
   case $address in '' | *[!0-9a-fA-F.:]*) usage "address" ;; esac
@@ -169,9 +156,7 @@ do_relay() {
   stat_of "$pid" && [ "$started" = "${keeper#*:}" ] && [ -O "/proc/$pid" ] && ! [ "/proc/$pid/ns/net" -ef /proc/self/ns/net ] ||
     fail 67 "The rehearsal on this host has ended."
   net=/proc/$pid/ns/net
-  if command -v perl >/dev/null; then
-    exec nsenter --net="$net" perl -e "$relay_perl" "$address" "$port" "$token" <&6 6<&-
-  elif command -v bash >/dev/null; then
+  if command -v bash >/dev/null; then
     exec timeout -s KILL 300 nsenter --net="$net" bash -c "$relay_bash" deployer-relay "$address" "$port" "$token" <&6 6<&-
   fi
   # nc does not say whether it could connect, so it is looked up before.

@@ -44,6 +44,7 @@ def sentence(ran: Ran, code: int = 2) -> str:
         (["plan", "lab", "--rev", ""], "--rev is empty"),
         (["deploy", "lab", "--yes", "--rev", " "], "--rev is empty"),
         (["rollback", "lab", "--yes", "--to", ""], "--to is empty"),
+        (["deploy", "lab", "--yes", "--accept-change", "/x", "--reason", " "], "--reason is empty"),
         (["plan", "lab", "--project", "no-such-directory"], "lab"),
         (["history", "--number", "0"], "--number"),
         (["history", "--number", "many"], "--number"),

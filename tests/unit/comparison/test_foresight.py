@@ -62,6 +62,31 @@ def test_files_that_nobody_has(inside: str, path: str, status: int, made_up: boo
     assert bool(why(shop(inside), at(path), page(status=status), made_up=made_up)) is meant
 
 
+def test_an_expression_that_was_written_anew_is_proved_by_what_users_ask_for() -> None:
+    live = shop("location ~ \\.php$ { proxy_pass http://10.0.0.3; }")
+    candidate = shop("location ~ ^/app/.*\\.php$ { proxy_pass http://10.0.0.3; }")
+    invented, asked = at("/probe.php"), at("/app/index.php")
+    both = foresight(live, candidate, {invented: Origin.PATTERN, asked: Origin.SEEN})
+    both.before = {invented: page(), asked: page()}
+    for after, meant in ((page(), True), (page(status=404), False)):
+        both.after = {invented: page(status=404), asked: after}
+        assert bool(both.meant(invented, page(status=404))) is meant
+    assert both.meant(asked, page(status=404)) is None
+    alone = foresight(live, candidate, {invented: Origin.PATTERN})
+    assert alone.meant(invented, page(status=404)) is None
+
+
+def test_who_is_sent_elsewhere_is_let_into_nothing() -> None:
+    live = shop("location /old/ { proxy_pass http://10.0.0.3; } location ~ /\\. { deny all; }")
+    hidden = at("/old/.probe")
+    for answer, opens in (("return 301 /new/$1", False), ("root /srv", True)):
+        both = foresight(
+            live, live.replace("location ~ /", f"location ~ ^/old/(.*) {{ {answer}; }} location ~ /")
+        )
+        both.before, both.after = {hidden: page(status=403)}, {hidden: page()}
+        assert bool(["open to the public" in reason for _, reason in predictions(both, [hidden])]) is opens
+
+
 def test_a_default_server_of_its_own_is_meant_and_a_lost_one_is_not() -> None:
     refuses = "server { listen 80 default_server; server_name _; return 444; }"
     assert why(shop(more=refuses), DEFAULT, CLOSED)
@@ -137,6 +162,7 @@ def test_a_header_that_an_inner_block_hides() -> None:
     assert worse(SHOP, page(x_mine="1"), page(), foresight(live, shop())) is None
 
 
+ROBOTS = "map $http_user_agent $robot { %s } limit_req_zone $robot zone=map:1m rate=1r/s;"
 LIMITED = "limit_req_zone $binary_remote_addr zone=each:1m rate=%s; limit_req_zone $host zone=all:1m rate=%s;"
 
 
@@ -160,6 +186,8 @@ LIMITED = "limit_req_zone $binary_remote_addr zone=each:1m rate=%s; limit_req_zo
         (LIMITED % ("10r/s", "1r/m") + shop("limit_req zone=each burst=20;"), None),
         (LIMITED % ("10r/s", "1r/m") + shop("limit_req zone=all;"), "all users together"),
         (LIMITED % ("10r/s", "500r/s") + shop("limit_req zone=all burst=50;"), None),
+        (ROBOTS % "default ''; ~*bot $binary_remote_addr;" + shop("limit_req zone=map;"), None),
+        (ROBOTS % "default $binary_remote_addr; ~*bot x;" + shop("limit_req zone=map;"), "no burst"),
         (
             LIMITED % ("5r/m", "1r/m")
             + shop("location /login { limit_req zone=each burst=2; proxy_pass http://10.0.0.1; }"),
@@ -414,3 +442,28 @@ def test_connections_beside_those_of_live() -> None:
     (found,) = predictions(foresight(zone % 100, zone % 5), [at("/d/")])
     assert "5 in at once, 100 before" in found[1]
     assert not list(predictions(foresight(zone % 100, zone % 20), [at("/d/")]))
+
+
+@pytest.mark.parametrize(
+    ("condition", "refuses"),
+    [
+        ("$request_method = POST", True),
+        ("$request_method != GET", True),
+        ("$request_method !~ ^(GET|HEAD)$", True),
+        ("$request_method ~* ^(post|put)$", True),
+        ("$request_method !~ ^(GET|HEAD|POST)$", False),
+        ("$request_method = TRACE", False),
+        ("$http_x_method != GET", False),
+    ],
+)
+def test_a_method_that_an_application_is_asked_with(condition: str, refuses: bool) -> None:
+    closing = f"if ({condition}) {{ return 405; }}"
+    for live, candidate, said in (
+        (shop(), shop(closing), refuses),
+        (shop(closing), shop(closing + " "), False),  # as before
+        (shop(), shop(closing.replace("405", "301 /")), False),
+        (shop(), shop(f"location /feed/ {{ {closing} proxy_pass http://10.0.0.1; }}"), False),  # of its own
+    ):
+        both = foresight(live, candidate)
+        found = [r for q in (SHOP, at("/feed/")) for _, r in predictions(both, [q])]
+        assert any("POST gets through" in reason for reason in found) is said, candidate

@@ -124,6 +124,22 @@ def test_how_a_route_is_written() -> None:
     assert covers(route_text(SHOP), SHOP)
 
 
+def test_a_path_without_a_name_is_that_of_who_has_a_place_for_it() -> None:
+    plain = "server { listen 80; server_name %s.example; %s }"
+    others = "".join(
+        plain % (name, "return 301 /;" if name == "a" else "location / { }") for name in "abcdef"
+    )
+    live = sites(f"access_log /l; {others}" + plain % ("press", "location /press/ { }"))
+    found = seen_by([("/l", "", "/press/kit"), ("/l", "", "/x")], live, 4)
+    assert found == (
+        ("press.example", "/press/kit"),
+        ("b.example", "/x"),
+        ("b.example", "/press/kit"),
+        ("c.example", "/x"),
+    )
+    assert "a.example" not in {name for name, _ in seen_by([("/l", "", "/x")], live, 10)}
+
+
 def test_paths_of_a_log_belong_to_the_servers_that_write_it() -> None:
     live = sites(
         "access_log /var/log/all.log; server { listen 80; server_name a.example; access_log /var/log/a.log; }"
@@ -139,8 +155,8 @@ def test_paths_of_a_log_belong_to_the_servers_that_write_it() -> None:
     assert seen_by(told, live, 10) == (
         ("a.example", "/only-a"),
         ("b.example", "/shared"),
-        ("c.example", "/shared"),
         ("c.example", "/named"),
+        ("c.example", "/shared"),
     )
     found = derive(live, live, seen=seen_by(told, live, 10))
     assert {r.question.path for r in found.routes if r.origin is Origin.SEEN} == {

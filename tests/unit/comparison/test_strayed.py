@@ -31,6 +31,8 @@ def verdict(
         (moved(HOME), moved("https://shop.example.com.invalid/"), "leads nobody anywhere"),
         (page(), moved("http://localhost:8080/"), "leads nobody anywhere"),
         (moved(HOME), moved("https:///x"), "leads nobody anywhere"),
+        (page(), moved("http://backend:8080/"), "nobody knows backend"),
+        (page(), moved("https://web.internal/"), "nobody knows web.internal"),
         (moved("/x"), moved("https://elsewhere.org/"), "neither configuration has elsewhere.org"),
         (moved(HOME), moved("https://shop.example.comx/"), "neither configuration has"),
     ],
@@ -49,6 +51,7 @@ def test_a_redirect_to_nobody_is_worse(old: AnswerClass, new: AnswerClass, said:
         (moved(HOME), moved("/other")),
         (page(), moved("https://example.co/")),  # another country's
         (moved("http://localhost/"), moved("http://127.0.0.1/")),
+        (moved("http://wiki/"), moved("http://wiki2/")),
     ],
 )
 def test_a_redirect_to_somebody_is_not(old: AnswerClass, new: AnswerClass) -> None:
@@ -140,3 +143,23 @@ def test_a_page_for_what_is_not_found_does_not_become_a_page(
     said = strayed(insight, DEEP, MISSING, new)
     assert ("hides that a page is missing" in str(said)) is bad
     assert strayed(insight, at("/prices"), MISSING, new) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "bad"),
+    [
+        ("/prices", "/", "/prices.asp", True),
+        ("https://shop.example.com/prices", "https://shop.example.com/", "/prices.asp", True),
+        ("/prices", "/costs", "/prices.asp", False),
+        ("/", "/prices", "/prices.asp", False),
+        ("/prices", "/", "/", False),
+        ("/prices", "/?page=prices", "/prices.asp", False),
+        ("/prices", "https://www.shop.example.com/", "/prices.asp", False),  # another site: see _nobody
+    ],
+)
+def test_an_address_that_leads_to_the_front_page(old: str, new: str, path: str, bad: bool) -> None:
+    moves = LIVE.replace("proxy_pass http://a", "return 301 $there")
+    found = strayed(foresight(moves, moves), at(path), moved(old), moved(new))
+    assert ("front page" in str(found)) is bad
+    application = strayed(foresight(LIVE, LIVE), at(path), moved(old), moved(new))
+    assert "front page" not in str(application), "it is its own matter"

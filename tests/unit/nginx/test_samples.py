@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deployer.nginx.paths import read_path
 from deployer.nginx.samples import groups, matches, samples
 
 
@@ -33,6 +34,35 @@ def test_a_path_that_a_location_takes(pattern: str, first: str) -> None:
     assert all(text.startswith("/") for text in found)
     if not pattern.startswith("^/api"):
         assert found[0] == first
+
+
+@pytest.mark.parametrize(
+    ("pattern", "begin", "found"),
+    [
+        (r"/\.", "/", ("/.probe",)),
+        (r"/\.", "/fruit/", ("/fruit/.probe",)),
+        (r"/\.(git|svn)", "/fruit/", ("/fruit/.git",)),
+        (r"\.$", "/", ("/probe.",)),
+        (r"//", "/", ()),
+    ],
+)
+def test_paths_are_such_as_somebody_asks_for(pattern: str, begin: str, found: tuple[str, ...]) -> None:
+    assert samples(pattern, begin=begin, limit=1) == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "read"),
+    [
+        ("/", "/"),
+        ("/a//b/./c/../d?x=/../", "/a/b/d"),
+        ("/a/..", "/"),
+        ("/a/.", "/a/"),
+        ("/a%20b/%2e%2e/c", "/c"),
+        ("/img../files/", "/img../files/"),
+    ],
+)
+def test_a_path_is_read_as_nginx_reads_it(asked: str, read: str) -> None:
+    assert read_path(asked) == read
 
 
 @pytest.mark.parametrize("pattern", ["(", "^~", "[z-a]", "a{99999999}", r"\x{zzzz}"])

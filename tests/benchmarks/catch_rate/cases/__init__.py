@@ -12,6 +12,8 @@ from tests.benchmarks.catch_rate.cases import (
     bad_upstreams,
     good_changes,
     good_sites,
+    later_bad,
+    later_good,
 )
 
 BAD: tuple[Bad, ...] = (
@@ -21,5 +23,6 @@ BAD: tuple[Bad, ...] = (
     *bad_files.CASES,
     *bad_content.CASES,
     *bad_silent.CASES,
+    *later_bad.CASES,
 )
-GOOD: tuple[Good, ...] = (*good_sites.CASES, *good_changes.CASES)
+GOOD: tuple[Good, ...] = (*good_sites.CASES, *good_changes.CASES, *later_good.CASES)

@@ -1,0 +1,88 @@
+"""What a cache would give to the wrong request, or to the wrong user. Pure.
+
+No question shows it: the first answer of a fresh cache is always right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from deployer.comparison.asked import AnswerClass
+from deployer.comparison.foresight import Standing
+from deployer.nginx import arguments
+from deployer.nginx.paths import read_path
+from deployer.nginx.sites import effective
+from deployer.nginx.upstreams import passing
+from deployer.nginx.values import names, value
+
+DEFAULT_KEY: Mapping[str, str] = {"proxy": "$scheme$proxy_host$request_uri"}
+_FILES = re.compile(
+    r"text/css|(text|application)/(x-)?javascript|(image|font|audio|video)/.+|application/wasm"
+)
+_WITHOUT = re.compile(
+    r"(document_|request_filename|realpath_root)?(uri)?|host|http_host|server_(name|addr|port|protocol)|scheme"
+    r"|request_method|proxy_(host|port)|https|document_root|fastcgi_script_name|is_args"
+)
+"""Variables that never have the arguments in them."""
+
+_IMPERSONAL = re.compile(
+    _WITHOUT.pattern + r"|request_uri|args|query_string|arg_\w+|http_(accept_encoding|range)|slice_range"
+)
+"""Variables that are the same for every user."""
+
+
+def one_for_all_arguments(path: str, was: Standing, now: Standing, answer: AnswerClass | None) -> str | None:
+    """Pages that are told apart by their arguments, under one key of the cache."""
+    if answer is not None and answer.page is not None and _FILES.fullmatch(answer.page.kind):
+        return None  # a style sheet with a version behind the question mark is the same one
+    if not _loses(now) or (_cached(was) and _loses(was)):
+        return None
+    if arguments.reach(now.sites, now.server, read_path(path)) is not True:
+        return None
+    return f"{_kind(now)}_cache_key has no arguments: page 2 is answered with page 1"
+
+
+def one_for_all_users(was: Standing, now: Standing) -> str | None:
+    """Answers that belong to one user, as their cookie says, kept for the others."""
+    if not _cached(now) or not _takes_cookies(now) or (_cached(was) and _takes_cookies(was)):
+        return None
+    own = {*names(_key(now))}
+    aside = effective(now.scope, f"{_kind(now)}_no_cache")
+    own |= {n for d in aside for text in d.args for n in names(text)}
+    if not all(_IMPERSONAL.fullmatch(name) for name in own):
+        return None
+    return f"{_kind(now)}_ignore_headers Set-Cookie: what one user is answered is kept for all the others"
+
+
+def _kind(standing: Standing) -> str:
+    directive = passing(standing.location)
+    return directive.name.removesuffix("_pass") if directive is not None else ""
+
+
+def _cached(standing: Standing) -> bool:
+    kind = _kind(standing)
+    zones = effective(standing.scope, f"{kind}_cache") if kind else ()
+    return bool(zones) and zones[-1].args != ("off",)
+
+
+def _key(standing: Standing) -> str:
+    kind = _kind(standing)
+    said = effective(standing.scope, f"{kind}_cache_key")
+    text = said[-1].args[0] if said and said[-1].args else DEFAULT_KEY.get(kind, "")
+    config = standing.sites.config
+    return text if config is None else value(config, standing.scope, text, {})
+
+
+def _loses(standing: Standing) -> bool:
+    """Whether the key certainly has none of the arguments in it."""
+    held = names(_key(standing))
+    return _cached(standing) and bool(held) and all(_WITHOUT.fullmatch(name) for name in held)
+
+
+def _takes_cookies(standing: Standing) -> bool:
+    """Whether what sets a cookie is kept, cookie and all."""
+    kind = _kind(standing)
+    ignored = {a.lower() for d in effective(standing.scope, f"{kind}_ignore_headers") for a in d.args}
+    hidden = {a.lower() for d in effective(standing.scope, f"{kind}_hide_header") for a in d.args}
+    return "set-cookie" in ignored and "set-cookie" not in hidden

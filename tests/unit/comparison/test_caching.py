@@ -1,0 +1,71 @@
+"""What a cache gives to the wrong request: read from both configurations, for no first question shows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployer.comparison.predictions import predictions
+
+from .configured import at, foresight, page
+
+ZONE = "proxy_cache_path /c keys_zone=z:1m; fastcgi_cache_path /f keys_zone=f:1m;"
+SITE = ZONE + " %s server { listen 80; server_name shop.example.com; location /find { %s } }"
+APP, CACHED = "proxy_pass http://10.0.0.1;", "proxy_pass http://10.0.0.1; proxy_cache z;"
+KEY = CACHED + " proxy_cache_key %s;"
+COOKIES = CACHED + " proxy_ignore_headers Set-Cookie;"
+PHP = "fastcgi_pass 10.0.0.1:9; fastcgi_param QUERY_STRING $args; fastcgi_cache f; fastcgi_cache_key %s;"
+
+
+def found(live: str, candidate: str, kind: str = "text/html", before: str = "") -> list[str]:
+    both = foresight(SITE % (before, live), SITE % (before, candidate))
+    question = at("/find?deployer=probe")
+    both.before = {question: page(kind=kind)}
+    return [reason for _, reason in predictions(both, [question]) if "cache" in reason or "kept" in reason]
+
+
+@pytest.mark.parametrize(
+    ("live", "candidate"),
+    [
+        (CACHED, KEY % "$scheme$host$uri"),
+        (APP, KEY % "$host$uri"),
+        (CACHED, "set $k $host$uri; " + KEY % "$k"),
+        (PHP % "$host$request_uri", PHP % "$scheme$host$fastcgi_script_name"),
+    ],
+)
+def test_pages_under_one_key(live: str, candidate: str) -> None:
+    assert "page 2" in found(live, candidate)[0]
+
+
+@pytest.mark.parametrize(
+    ("live", "candidate", "kind"),
+    [
+        (CACHED, KEY % "$host$request_uri", "text/html"),
+        (CACHED, KEY % "$host$uri$is_args$args", "text/html"),
+        (CACHED, KEY % "$host$uri$arg_page", "text/html"),
+        (CACHED, KEY % "$host$uri$something", "text/html"),
+        (KEY % "$uri", KEY % "$host$uri", "text/html"),  # as before
+        (CACHED, KEY % "$host$uri", "text/css"),  # ?v=7 is for browsers
+        (CACHED, "proxy_pass http://10.0.0.1$uri; proxy_cache z; proxy_cache_key $uri;", "text/html"),
+        (APP, CACHED, "text/html"),
+        (CACHED, "proxy_pass http://10.0.0.1; proxy_cache off; proxy_cache_key $uri;", "text/html"),
+    ],
+)
+def test_keys_that_tell_them_apart_or_need_not(live: str, candidate: str, kind: str) -> None:
+    assert not [reason for reason in found(live, candidate, kind) if "page 2" in reason]
+
+
+@pytest.mark.parametrize(
+    ("live", "candidate", "bad"),
+    [
+        (APP, COOKIES, True),
+        (CACHED, COOKIES, True),
+        (CACHED, COOKIES + " proxy_cache_key $host$request_uri;", True),
+        (COOKIES, COOKIES + " proxy_cache_valid 5m;", False),  # as before
+        (CACHED, COOKIES + " proxy_hide_header Set-Cookie;", False),
+        (CACHED, COOKIES + " proxy_cache_key $request_uri$cookie_session;", False),
+        (CACHED, COOKIES + " proxy_no_cache $skip;", False),
+        (CACHED, CACHED + " proxy_ignore_headers Cache-Control Expires;", False),
+    ],
+)
+def test_what_one_user_is_answered_is_kept_for_all(live: str, candidate: str, bad: bool) -> None:
+    assert bool([reason for reason in found(live, candidate) if "all the others" in reason]) is bad
