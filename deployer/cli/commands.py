@@ -17,11 +17,14 @@ from deployer.cli.lab import lab
 from deployer.cli.past import history, show
 from deployer.cli.quarantine import quarantine
 from deployer.cli.recover import recover
+from deployer.cli.schedule import schedule
 from deployer.cli.schema import schema
 from deployer.cli.streams import err, out, tell
 from deployer.cli.typed import Command
+from deployer.cli.unattended import OnCalendar, Unattended, run
 from deployer.cli.unlock import unlock
 from deployer.cli.watch import status, watch
+from deployer.errors import UsageError
 
 if TYPE_CHECKING:
     from deployer.audience import Audience
@@ -47,7 +50,7 @@ def register(app: typer.Typer) -> None:
     """Put every command on the program, in the order of a first day."""
     app.command(cls=Command)(init)
     app.command(cls=Command)(check)
-    for command in (adopt, plan, deploy, rollback, recover, status, watch, unlock):
+    for command in (adopt, plan, deploy, rollback, recover, status, watch, unlock, schedule):
         app.command(cls=Command)(with_common(command))
     for plain in (history, show, schema):
         app.command(cls=Command)(plain)
@@ -211,6 +214,8 @@ def deploy(
         ),
     ] = "0",
     break_glass: BreakGlass = None,
+    unattended: Unattended = False,
+    on_calendar: OnCalendar = None,
     common: Common,
 ) -> None:
     """Deploy a revision, prove it is served, take it back if not.
@@ -229,6 +234,10 @@ def deploy(
     allowed = Permissions(fix_forward, overwrite_drift, accept_deletions, accept_unproven)
     wait_s, meant = setup.seconds("--lock-wait", lock_wait), accepted(accept_change, reason)
     wishes = Wishes(rev, allowed, prepare_only, yes, wait_s, recover, break_glass, meant)
+    if unattended:
+        run(context, wishes, inventory, common, on_calendar)
+    elif on_calendar is not None:
+        raise UsageError("--on-calendar says when an unattended run is due: it goes with --unattended")
     with (
         _signals() as signals,
         setup.journal_of(context) as journal,
