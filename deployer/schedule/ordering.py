@@ -74,7 +74,7 @@ def order_of(context: Context, typed: Typed, calendar: Calendar, lease: str) -> 
         user=person.pw_name,
         home=person.pw_dir,
         writes=(*([state] if state else ()), cache),
-        reads=(*program[:1], *([context.repo] if context.repo.startswith("/") else ())),
+        reads=(program[0], *_where_we_are(), *([context.repo] if context.repo.startswith("/") else ())),
         environment={n: os.environ[n] for n in CARRIED if n in os.environ} if ours else {},
         environment_file=str(typed.environment_file.absolute()) if typed.environment_file else None,
         on_failure=typed.on_failure,
@@ -136,6 +136,11 @@ def _state(
 def _program() -> tuple[str, ...]:
     called = shutil.which(sys.argv[0]) if Path(sys.argv[0]).name == "deployer" else None
     return (str(Path(called).absolute()),) if called else (sys.executable, "-m", "deployer")
+
+
+def _where_we_are() -> tuple[str, ...]:
+    """Where the program and its libraries are: in somebody's home, often."""
+    return sys.prefix, str(Path(__file__).absolute().parents[2])
 
 
 def _sayable(order: Order) -> None:
