@@ -145,7 +145,7 @@ def lines(found: Listed) -> list[str]:
         if row.known is not None:
             told.append(f"  last run: {_last(row.known)}")
         if row.verdict is not None:
-            told.append(f"  NOT WELL: {row.verdict.sentence}")
+            told.append(f"  {row.verdict.trouble.value.upper().replace('_', ' ')}: {row.verdict.sentence}")
     return told
 
 

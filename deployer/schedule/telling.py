@@ -71,7 +71,7 @@ def ending(ended: Result | DeployerError, before: Scheduled | None, *, inventory
     if problem is not None and problem == known:
         line = f"{name}: still refused, as told {minute(since or now)} UTC: {why}"
         return Ending(line, news=False, problem=problem, problem_since=since)
-    over = f"; over now: what was told {minute(since or now)} UTC" if known is not None else ""
+    over = f"; what was in the way since {minute(since or now)} UTC is over" if known is not None else ""
     if problem is not None:
         return Ending(f"{name}: refused: {why}", news=True, problem=problem, problem_since=now)
     if isinstance(ended, DeployerError) or ended.exit_code:
@@ -89,4 +89,4 @@ def _good(result: Result) -> str:
 
 
 def _lasting(text: str) -> str:
-    return _RELEASE.sub(r"\1", _PASSING.sub("", clean(text)))
+    return clean(_RELEASE.sub(r"\1", _PASSING.sub("", clean(text))))

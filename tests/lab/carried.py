@@ -1,7 +1,7 @@
 """This program, brought into a host of the lab: a controller that is a host itself, with an init of its own.
 
-A host sees the machine's ``/usr`` and ``/etc``. The directories of the program and of its virtual environment are
-mounted into it where they are here, read-only.
+A host sees the machine's ``/usr`` and ``/etc``. The directories of the program and of its virtual environment
+are mounted into it where they are here, read-only.
 """
 
 from __future__ import annotations

@@ -74,7 +74,14 @@ class Controller:
         self.host.run(["chown", "-R", "ops:", "/srv/repo.git"])
 
     def deployer(self, *argv: str, user: str = "ops", check: bool = True) -> subprocess.CompletedProcess[str]:
-        program = ["env", f"PYTHONPATH={TREE}", f"DEPLOYER_PROJECT={PROJECT}", sys.executable, "-m", "deployer"]
+        program = [
+            "env",
+            f"PYTHONPATH={TREE}",
+            f"DEPLOYER_PROJECT={PROJECT}",
+            sys.executable,
+            "-m",
+            "deployer",
+        ]
         as_ops = ["runuser", "-u", "ops", "--"] if user == "ops" else []
         return self.host.run([*as_ops, *program, *argv], check=check, timeout_s=WITHIN_S)
 
