@@ -38,9 +38,19 @@ class Row:
     @property
     def name(self) -> str:
         """How people call it."""
-        part = self.known.part if self.known is not None else self._said("part")
+        part = self.part
         unit = f"{self.here.name} ({self.here.kind})" if self.here is not None else "not installed here"
         return clean(f"{self.inventory}{f' --limit {part}' if part else ''}: {unit}")
+
+    @property
+    def part(self) -> str:
+        """The pattern of ``--limit``; empty: all hosts."""
+        return self.known.part if self.known is not None else str(self._said("part") or "")
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Where it stands among the others."""
+        return self.inventory, self.part, self.name
 
     @property
     def calendar(self) -> str | None:
@@ -54,7 +64,7 @@ class Row:
         known, here = self.known, self.here
         return {
             "inventory": self.inventory,
-            "limit": (known.part if known is not None else self._said("part")) or None,
+            "limit": self.part or None,
             "calendar": self.calendar,
             "unit": here.name if here is not None else None,
             "kind": here.kind if here is not None else None,
@@ -99,7 +109,7 @@ def listed(inventory: str | None, state: str | None) -> tuple[Listed, str | None
         Row(here.get(key), by_key.get(key), due.verdict(by_key[key], now) if key in by_key else None)
         for key in dict.fromkeys((*here, *by_key))
     ]
-    return Listed(tuple(sorted(rows, key=lambda row: row.name))), trouble
+    return Listed(tuple(sorted(rows, key=lambda row: row.place))), trouble
 
 
 def removed(inventory: str, project: Path, part: str, state: str | None) -> Listed:
@@ -119,8 +129,7 @@ def removed(inventory: str, project: Path, part: str, state: str | None) -> List
     for row in found.rows:
         said = row.here.said if row.here is not None else {}
         whose = row.known.project if row.known is not None else said.get("project")
-        which = row.known.part if row.known is not None else said.get("part")
-        if (whose, which) == (directory, part):
+        if (whose, row.part) == (directory, part):
             gone.append(row)
     for row in gone:
         if row.here is not None:

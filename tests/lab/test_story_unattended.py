@@ -12,7 +12,9 @@ from tests.lab.story import Ran, Story, get
 pytestmark = pytest.mark.lab
 
 UNATTENDED = ("deploy", "lab", "--yes", "--unattended", "--recover", "--on-calendar", "*:0/15")
-FOREVER: dict[str, Any] = {"freeze": [{"name": "audit", "from": "2020-01-01T00:00", "to": "2099-01-01T00:00"}]}
+FOREVER: dict[str, Any] = {
+    "freeze": [{"name": "audit", "from": "2020-01-01T00:00", "to": "2099-01-01T00:00"}]
+}
 
 
 def run(story: Story, expect: int) -> Ran:

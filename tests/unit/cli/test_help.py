@@ -17,7 +17,7 @@ from tests.unit.cli.conftest import Call
 from tests.unit.test_house import HEAVY
 
 PAGE = Path(__file__).parents[3] / "docs/commands.md"
-LATER = ("schedule", "staging", "drill")
+LATER = ("staging", "drill")
 
 #: What DESIGN.md promises and is there by now.
 PROMISED = {
@@ -34,6 +34,7 @@ PROMISED = {
     "status": "--limit",
     "watch": "--once --listen --interval --textfile --limit",
     "unlock": "--yes",
+    "schedule": "--on-calendar --install --print --cron --list --remove",
     "history": "--host --revision --outcome --since --until --around --minutes",
     "show": "--format --measure",
     "lab up": "",
@@ -41,7 +42,10 @@ PROMISED = {
     "lab status": "",
 }
 QUARANTINE = ("quarantine list", "quarantine release")
-ON_INVENTORY = ("adopt", "plan", "deploy", "rollback", "recover", "status", "watch", "unlock", *QUARANTINE)
+ON_INVENTORY = (
+    *("adopt", "plan", "deploy", "rollback", "recover", "status", "watch", "unlock", "schedule"),
+    *QUARANTINE,
+)
 COMMON = "--project --playbook --ssh-config --state --json --verbose --quiet"
 
 
