@@ -163,8 +163,7 @@ def _known(context: Context, order: Order) -> None:
     from deployer.schedule.installing import as_user
 
     found = scheduled(order.lease, order.part, order.inventory, order.project, order.calendar)
-    if context.state is None:
-        context = replace(context, state=f"sqlite:///{order.writes[0]}/state.db")
+    context = replace(context, state=order.state or context.state)
 
     def tell_it() -> None:
         try:

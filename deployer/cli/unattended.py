@@ -108,10 +108,10 @@ def run(
 
 def _scheduled(context: Context, common: Common, on_calendar: str | None) -> Scheduled:
     from deployer.leasing import lease_name
-    from deployer.schedule.here import scheduled, understood
+    from deployer.schedule.here import read, scheduled
 
     if on_calendar is not None:
-        understood(on_calendar)
+        read(on_calendar)
     ours = scheduled(
         lease_name(context), common.limit or "", context.name, str(context.project.absolute()), on_calendar
     )

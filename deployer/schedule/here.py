@@ -22,15 +22,23 @@ LOCALTIME = Path("/etc/localtime")
 ANSWER_S = 30.0  #: how long systemd's programs are waited for
 
 
-def understood(expression: str) -> Calendar:
-    """A calendar expression, by our reading and, where it is installed, by systemd's own.
+def read(expression: str) -> Calendar:
+    """A calendar expression, by our own reading.
 
     :raises UsageError: a sentence that says what is wrong with it.
     """
     try:
-        found = parse(expression)
+        return parse(expression)
     except ValueError as error:
         raise UsageError(f"--on-calendar: {error}") from None
+
+
+def understood(expression: str) -> Calendar:
+    """As :func:`read`, and by systemd's reading as well, where it is installed.
+
+    :raises UsageError: a sentence that says what is wrong with it.
+    """
+    found = read(expression)
     if shutil.which("systemd-analyze"):
         done = asked("systemd-analyze", "calendar", "--", found.text)
         if done.returncode:

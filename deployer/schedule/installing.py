@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployer.errors import UsageError
+from deployer.errors import DeployerError, UsageError
 from deployer.schedule.cron import cron_command, cron_times
 from deployer.schedule.here import asked, understood
 from deployer.schedule.units import Order, marked, service, timer
@@ -214,6 +214,9 @@ def as_user(person: pwd.struct_passwd, work: Callable[[], None]) -> bool:
             os.setuid(person.pw_uid)
             work()
             code = 0
+        except DeployerError as error:
+            sys.stderr.write(f"deployer: {error}\n")
+            sys.stderr.flush()
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

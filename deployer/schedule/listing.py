@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pwd
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.errors import DeployerError
+from deployer.errors import DeployerError, StoreUnavailable
 from deployer.report.words import clean, iso, minute
 from deployer.schedule import due, installing
 from deployer.schedule.calendar import parse
@@ -41,6 +42,13 @@ class Row:
         part = self.part
         unit = f"{self.here.name} ({self.here.kind})" if self.here is not None else "not installed here"
         return clean(f"{self.inventory}{f' --limit {part}' if part else ''}: {unit}")
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """As the journal knows it."""
+        if self.known is not None:
+            return self.known.lease, self.known.part
+        return self.here.key if self.here is not None else ("", "")
 
     @property
     def part(self) -> str:
@@ -120,9 +128,6 @@ def removed(inventory: str, project: Path, part: str, state: str | None) -> List
     :raises UsageError: where files are installed and it is not root who asks.
     :raises StoreUnavailable: when the journal cannot be written.
     """
-    from deployer.journal import schedules
-    from deployer.journal.store import Store
-
     name, directory = Path(inventory).stem, str(project.absolute())
     found, _ = listed(name, state)
     gone = []
@@ -134,12 +139,33 @@ def removed(inventory: str, project: Path, part: str, state: str | None) -> List
     for row in gone:
         if row.here is not None:
             installing.remove(row.here)
-    known = [row.known for row in gone if row.known is not None]
-    if known:
-        with Store.open(state) as store:
-            for each in known:
-                store.wait(schedules.forget(store, each.lease, each.part))
+    for row in gone:
+        _forget(row, state)
     return Listed(tuple(gone))
+
+
+def _forget(row: Row, state: str | None) -> None:
+    """In the journal of its runs, with the rights of who runs it."""
+    from deployer.journal import schedules
+    from deployer.journal.store import Store
+
+    lease, part = row.key
+    said = row.here.said if row.here is not None else {}
+    where = said.get("state") or state
+
+    def forget() -> None:
+        with Store.open(where) as store:
+            store.wait(schedules.forget(store, lease, part))
+
+    try:
+        person = pwd.getpwnam(str(said["user"]))
+    except KeyError:  # it is not installed here, or its user is gone, and with it what only he could write
+        return forget() if row.known is not None else None
+    if not installing.as_user(person, forget):
+        raise StoreUnavailable(
+            f"the journal of {person.pw_name} still knows of it, and will miss it: say --remove once more"
+        )
+    return None
 
 
 def lines(found: Listed) -> list[str]:
@@ -153,6 +179,9 @@ def lines(found: Listed) -> list[str]:
             told.append(f"  due next: {_next(row.calendar)}")
         if row.known is not None:
             told.append(f"  last run: {_last(row.known)}")
+        elif row.here is not None:
+            user = clean(str(row.here.said.get("user")))
+            told.append(f"  last run: not in this journal; ask as who runs it, {user}, or with its --state")
         if row.verdict is not None:
             told.append(f"  {row.verdict.trouble.value.upper().replace('_', ' ')}: {row.verdict.sentence}")
     return told

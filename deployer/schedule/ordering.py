@@ -55,7 +55,9 @@ def order_of(context: Context, typed: Typed, calendar: Calendar, lease: str) -> 
     """
     person = _person(typed.user)
     ours = person.pw_uid == os.geteuid()
-    state, state_argv = _state(context, person, typed.environment_file, ours=ours)
+    state = _state(context, person, typed.environment_file, ours=ours)
+    state_argv = ("--state", state) if state is not None and context.state is not None else ()
+    file = place_of(state).file if state is not None else None
     cache = str(cache_directory().absolute()) if ours else f"{person.pw_dir}/.cache/deployer"
     program = _program()
     project = str(context.project.absolute())
@@ -73,7 +75,8 @@ def order_of(context: Context, typed: Typed, calendar: Calendar, lease: str) -> 
         argv=argv,
         user=person.pw_name,
         home=person.pw_dir,
-        writes=(*([state] if state else ()), cache),
+        writes=(*([str(file.parent)] if file is not None else ()), cache),
+        state=state,
         reads=(program[0], *_where_we_are(), *([context.repo] if context.repo.startswith("/") else ())),
         environment={n: os.environ[n] for n in CARRIED if n in os.environ} if ours else {},
         environment_file=str(typed.environment_file.absolute()) if typed.environment_file else None,
@@ -115,22 +118,21 @@ def _person(user: str | None) -> pwd.struct_passwd:
 
 def _state(
     context: Context, person: pwd.struct_passwd, environment_file: Path | None, *, ours: bool
-) -> tuple[str | None, tuple[str, ...]]:
-    """The directory that the journal is written in, if it is a file, and how the run is told of it."""
+) -> str | None:
+    """URL of the journal of the runs; ``None``: it holds a password, and is in the environment file."""
     if context.state is None:
-        base = str(default_path().parent) if ours else f"{person.pw_dir}/.local/state/deployer"
-        return base, ()
+        return f"sqlite:///{default_path() if ours else f'{person.pw_dir}/.local/state/deployer/state.db'}"
     place = place_of(context.state)
     if place.file is not None:
-        return str(place.file.parent), ("--state", f"sqlite:///{place.file}")
+        return f"sqlite:///{place.file}"
     if not place.has_password:
-        return None, ("--state", context.state)
+        return context.state
     if environment_file is None:
         raise UsageError(
             "the URL of the journal holds a password, which everybody could read in a unit or a crontab: put "
             "DEPLOYER_STATE=URL into a file that only root reads, and name it with --environment-file"
         )
-    return None, ()
+    return None
 
 
 def _program() -> tuple[str, ...]:

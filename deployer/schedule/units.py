@@ -22,6 +22,7 @@ class Order:
     :ivar name: of the units, without their endings.
     :ivar argv: program and arguments.
     :ivar writes: directories that a run changes: the journal's and the cache.
+    :ivar state: URL of the journal of the runs; ``None``: it holds a password.
     :ivar reads: other paths that it needs: program, project, ssh configuration …
     :ivar delay_s: up to so much later it starts, so that not every controller asks git at the same second.
     :ivar start_s: a run that takes longer is stopped, as by Ctrl-C.
@@ -38,6 +39,7 @@ class Order:
     user: str
     home: str
     writes: tuple[str, ...]
+    state: str | None = None
     reads: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     environment_file: str | None = None
@@ -56,6 +58,7 @@ class Order:
             "project": self.project,
             "lease": self.lease,
             "user": self.user,
+            "state": self.state,
         }
         return MARK + json.dumps(said)
 
