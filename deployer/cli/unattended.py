@@ -17,7 +17,9 @@ from deployer.model import Result
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from deployer.audience import Audience
     from deployer.cli.common import Common
+    from deployer.cli.signals import Signals
     from deployer.context import Context
     from deployer.journal.store import Store
     from deployer.model import Event
@@ -80,7 +82,6 @@ def run(
     """
     from deployer.cli import setup
     from deployer.cli.signals import Signals
-    from deployer.deploy import deploy as case
     from deployer.journal import schedules
 
     ours = _scheduled(context, common, on_calendar)
@@ -92,7 +93,7 @@ def run(
             audience.hold()
         before = schedules.begin(journal, ours)
         try:
-            ended = case(context, wishes, journal, audience, signals.stop)
+            ended = _deployed(context, wishes, journal, audience, signals)
         except DeployerError as error:
             ended = error
         except Exception:
@@ -104,6 +105,15 @@ def run(
             audience.release()
         _record(journal, _after(ours, ended, told))
     _end(ended, told, inventory, common)
+
+
+def _deployed(
+    context: Context, wishes: Wishes, journal: Store, audience: Audience, signals: Signals
+) -> Result:
+    """As without ``--unattended``: who else hears of it is told in here, and keeps his own count."""
+    from deployer.deploy import deploy as case
+
+    return case(context, wishes, journal, audience, signals.stop)
 
 
 def _scheduled(context: Context, common: Common, on_calendar: str | None) -> Scheduled:
@@ -151,7 +161,7 @@ def _record(journal: Store, after: Scheduled) -> None:
 
 
 def _end(ended: Result | DeployerError, told: Ending, inventory: str, common: Common) -> NoReturn:
-    from deployer.report import result_json, result_summary
+    from deployer.report.result import result_json, result_summary
 
     if isinstance(ended, DeployerError):
         if told.news:
