@@ -7,6 +7,7 @@ import pwd
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from deployer.schedule.units import Order, marked, service, timer
 
 UNITS = Path("/etc/systemd/system")
 CRON = Path("/etc/cron.d")
+BEGUN_S = 10.0  #: a run that is older has told the journal of itself
 BOOTED = Path("/run/systemd/system")  #: there while systemd is pid 1 (sd_booted(3))
 
 
@@ -115,10 +117,18 @@ def remove(installed: Installed) -> None:
     _need_root("what is installed")
     if installed.kind == "systemd" and BOOTED.is_dir():
         _systemctl("disable", "--now", f"{installed.name}.timer")
+        _let_begin(f"{installed.name}.service")
     for path in installed.files:
         path.unlink(missing_ok=True)
     if installed.kind == "systemd" and BOOTED.is_dir():
         _systemctl("daemon-reload")
+
+
+def _let_begin(name: str) -> None:
+    """A run that has only just begun would make itself known after it was forgotten."""
+    until = time.monotonic() + BEGUN_S
+    while asked("systemctl", "is-active", name).stdout.strip() == "activating" and time.monotonic() < until:
+        time.sleep(0.2)
 
 
 def _found_timers() -> Iterator[Installed]:
