@@ -34,11 +34,13 @@ class Verdict:
     """What is wrong.
 
     :ivar sentence: what, since when, where, and what to do next.
+    :ivar subject: what tells it from another: the sentence changes while it lasts.
     """
 
     trouble: Trouble
     sentence: str
     schedule: Scheduled
+    subject: str = ""
 
 
 def delay_s(calendar: Calendar, now: float, local: tzinfo = UTC) -> int:
@@ -78,13 +80,13 @@ def verdict(found: Scheduled, now: float) -> Verdict | None:
             f"{name}: the run that began {minute(found.started or 0.0)} UTC {at} was not heard of again: "
             f"deployer status {quote(found.inventory)}, then deployer recover {quote(found.inventory)}"
         )
-        return Verdict(Trouble.NEVER_ENDED, said, found)
+        return _verdict(Trouble.NEVER_ENDED, said, found, found.started)
     if found.exit_code and not running and found.problem is None:
         said = (
             f"{name}: the last run ({minute(found.started or 0.0)} UTC, {at}) ended with {found.exit_code}"
             f"{_because(found)}{_story(found)}"
         )
-        return Verdict(Trouble.FAILED, said, found)
+        return _verdict(Trouble.FAILED, said, found, found.started)
     due = expected(found)
     if due is not None and due + GRACE_S < now and not running:
         last = "never ran" if found.started is None else f"ran last {minute(found.started)} UTC"
@@ -92,11 +94,16 @@ def verdict(found: Scheduled, now: float) -> Verdict | None:
             f"{name}: was due {minute(due)} UTC and {last}, {duration(now - due)} ago it should have: "
             f"look at it {at} (systemctl list-timers, or cron's log)"
         )
-        return Verdict(Trouble.MISSED, said, found)
+        return _verdict(Trouble.MISSED, said, found, due)
     if found.problem is not None:
         since = minute(found.problem_since or found.started or 0.0)
-        return Verdict(Trouble.REFUSED, f"{name}: refused since {since} UTC{_because(found)}", found)
+        said = f"{name}: refused since {since} UTC{_because(found)}"
+        return _verdict(Trouble.REFUSED, said, found, found.problem_since)
     return None
+
+
+def _verdict(trouble: Trouble, said: str, found: Scheduled, at: float | None) -> Verdict:
+    return Verdict(trouble, said, found, f"{found.part} {trouble} {at or 0:.0f}".strip())
 
 
 def _name(found: Scheduled) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from deployer.checks.certificate import Certificate
 from deployer.inspected import Inspection
 from deployer.model import Observation
+from deployer.schedule.due import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,10 @@ class Left:
 class Past:
     """What the journal said.
 
+    :ivar schedules: unattended deployments that are not as they should be.
     :ivar error: why it could not be asked.
     """
 
     left: tuple[Left, ...] = ()
     error: str | None = None
+    schedules: tuple[Verdict, ...] = ()

@@ -56,7 +56,7 @@ def test_systemd_accepts_the_units_and_finds_them_tight(tmp_path: Path) -> None:
     said = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout
     found = re.search(r"Overall exposure level for \S+: ([\d.]+)", said)
     assert found, said
-    assert float(found[1]) <= 2.5, said
+    assert float(found[1]) <= 2.3, said  # of root, with a project in /tmp; else 1.7
 
 
 @need_systemd
