@@ -42,6 +42,11 @@ class Verdict:
     schedule: Scheduled
     subject: str = ""
 
+    @property
+    def loud(self) -> bool:
+        """Somebody should look. A refusal may be meant (a freeze), and its first run has said it."""
+        return self.trouble is not Trouble.REFUSED
+
 
 def delay_s(calendar: Calendar, now: float, local: tzinfo = UTC) -> int:
     """By how much a timer may be late, in seconds: a tenth of its interval, at most two minutes."""
@@ -89,10 +94,10 @@ def verdict(found: Scheduled, now: float) -> Verdict | None:
         return _verdict(Trouble.FAILED, said, found, found.started)
     due = expected(found)
     if due is not None and due + GRACE_S < now and not running:
-        last = "never ran" if found.started is None else f"ran last {minute(found.started)} UTC"
+        last = f" since {minute(found.started)} UTC" if found.started is not None else ""
         said = (
-            f"{name}: was due {minute(due)} UTC and {last}, {duration(now - due)} ago it should have: "
-            f"look at it {at} (systemctl list-timers, or cron's log)"
+            f"{name} was missed: it was due {minute(due)} UTC, {duration(now - due)} ago, "
+            f"and has not run{last}; look at it {at} (systemctl list-timers, or cron's log)"
         )
         return _verdict(Trouble.MISSED, said, found, due)
     if found.problem is not None:

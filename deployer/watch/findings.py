@@ -13,7 +13,7 @@ from deployer.model import Guard, GuardState, Observation
 from deployer.report.words import clean, duration, minute, names
 from deployer.rollout.resume import LAPSES_S, traces
 from deployer.rollout.split import Split, split_of
-from deployer.schedule.due import Trouble, Verdict
+from deployer.schedule.due import Verdict
 from deployer.watch.look import Look, Origin, Past
 
 FEW_ANSWERS = 20
@@ -174,10 +174,7 @@ def split_told(found: Split, inventory: str) -> str:
 
 
 def _schedule(verdict: Verdict) -> Finding:
-    # A refusal may be meant (a freeze), and its first run has said it.
-    return Finding(
-        Kind.SCHEDULE, verdict.sentence, verdict.subject, loud=verdict.trouble is not Trouble.REFUSED
-    )
+    return Finding(Kind.SCHEDULE, verdict.sentence, verdict.subject, loud=verdict.loud)
 
 
 def _drift(look: Look, seen: Observation) -> Finding:

@@ -34,14 +34,13 @@ def test_a_schedule_that_was_never_run_is_missed_after_its_time() -> None:
     assert says(KNOWN, MONDAY + GRACE_S - 1)[0] is None
     trouble, sentence = says(KNOWN, MONDAY + GRACE_S + 1)
     assert trouble is Trouble.MISSED
-    assert "was due 2026-11-23 10:00 UTC and never ran" in sentence
-    assert "on ops1" in sentence
+    assert "it was due 2026-11-23 10:00 UTC, 15 min 1 s ago, and has not run; look at it on ops1" in sentence
 
 
 def test_a_schedule_that_stopped_running_is_missed_at_the_next_time_it_is_due() -> None:
     day = 86_400.0
     assert says(RAN, MONDAY + day)[0] is None
-    assert "ran last 2026-11-23 10:00 UTC" in says(RAN, MONDAY + day + GRACE_S + 1)[1]
+    assert "has not run since 2026-11-23 10:00 UTC" in says(RAN, MONDAY + day + GRACE_S + 1)[1]
     friday = replace(RAN, started=MONDAY + 4 * day, finished=MONDAY + 4 * day + 9)
     assert says(friday, MONDAY + 6.9 * day)[0] is None  # over the weekend it is not due
 
