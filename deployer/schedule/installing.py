@@ -185,6 +185,8 @@ def _verify(files: Mapping[str, str]) -> None:
         done = asked("systemd-analyze", "verify", *map(str, paths))
     # It also complains of units that are not ours, and ends differently for that from version to version.
     ours = [line for line in done.stderr.splitlines() if any(name in line for name in files)]
+    # An older systemd does not know every part of the sandbox, and does without.
+    ours = [line for line in ours if "Unknown key name" not in line and "Unknown lvalue" not in line]
     if ours:
         raise UsageError(f"systemd does not take the units: {'; '.join(ours)}")
 
