@@ -82,6 +82,9 @@ def ending(ended: Result | DeployerError, before: Scheduled | None, *, inventory
 def _good(result: Result) -> str:
     took = duration(result.seconds)
     revision = (result.revision or "")[:12]
+    prepared = sum(host.outcome is HostOutcome.PREPARED for host in result.hosts.values())
+    if prepared:
+        return f"prepared {revision} on {count(prepared)} ({took})"
     if result.outcome is Outcome.UNCHANGED:
         return f"nothing new, {count(len(result.hosts))} on {revision} ({took})"
     moved = sum(host.outcome is HostOutcome.DEPLOYED for host in result.hosts.values())

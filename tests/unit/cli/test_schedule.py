@@ -15,6 +15,8 @@ from deployer.cli.common import Common
 from deployer.journal import Store
 from deployer.journal.lease import Lease, Owner
 from deployer.leasing import lease_name
+from deployer.schedule import installing
+from tests.conftest import need_root
 from tests.unit.cli.conftest import Call
 from tests.unit.project import Project
 
@@ -85,6 +87,55 @@ def test_on_calendar_goes_with_unattended(project: Project, call: Call) -> None:
 def test_removing_what_is_not_there_is_no_failure(project: Project, call: Call) -> None:
     ran = call("schedule", "lab", "--remove")
     assert (ran.code, ran.out) == (0, "there is no schedule of lab here: nothing to remove\n")
+
+
+# --- a file of cron's
+
+
+@pytest.fixture
+def cron(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Directories of this test's own in the place of the machine's."""
+    need_root()
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    for name in ("CRON", "UNITS"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr(installing, name, tmp_path / name)
+    return tmp_path / "CRON"
+
+
+def test_a_file_of_cron_is_written_listed_replaced_and_removed(
+    project: Project, call: Call, cron: Path
+) -> None:
+    install = ("schedule", "lab", "--cron", "--install", "--on-calendar")
+    ran = call(*install, "Mon..Fri 10:00")
+    assert ran.code == 0, ran
+    assert f"wrote {cron}/deployer-lab" in ran.out
+    assert "\n0 10 * * 1-5 root cd " in (cron / "deployer-lab").read_text()
+    assert call(*install, "daily").code == 0
+    assert "\n0 0 * * * root cd " in (cron / "deployer-lab").read_text()
+    listed = call("schedule", "--list")
+    assert listed.code == 0
+    assert "lab: deployer-lab (cron), daily" in listed.out
+    assert "last run: none since it was installed on " in listed.out
+    # Another part of the fleet is another schedule, and needs another name.
+    other = call(*install, "daily", "--limit", "web1")
+    assert other.code == 2
+    assert "is the schedule of lab" in other.err
+    assert call(*install, "daily", "--limit", "web1", "--unit", "deployer-web1").code == 0
+    assert call("schedule", "lab", "--remove").out == "removed lab: deployer-lab (cron)\n"
+    assert [path.name for path in cron.iterdir()] == ["deployer-web1"]
+    rows = json.loads(call("schedule", "--list", "--json").out)["schedules"]
+    assert [row["unit"] for row in rows] == ["deployer-web1"]
+
+
+def test_what_somebody_else_wrote_is_left_alone(project: Project, call: Call, cron: Path) -> None:
+    (cron / "deployer-lab").write_text("# mine\n")
+    ran = call("schedule", "lab", "--cron", "--install", "--on-calendar", "daily")
+    assert ran.code == 2
+    assert "is not ours: give the schedule another name with --unit" in ran.err
+    assert (cron / "deployer-lab").read_text() == "# mine\n"
+    assert call("schedule", "lab", "--remove").code == 0
+    assert (cron / "deployer-lab").exists()
 
 
 # --- a run

@@ -145,6 +145,13 @@ def test_a_host_that_is_away_is_news_once() -> None:
     assert not ending(away, after(first), inventory="lab", now=MONDAY).news
 
 
+def test_what_was_only_prepared_is_not_called_nothing() -> None:
+    ended = result(Outcome.UNCHANGED, None, HostOutcome.PREPARED)
+    assert (
+        ending(ended, RAN, inventory="lab", now=MONDAY).line == f"lab: prepared {'a' * 12} on 1 host (0.9 s)"
+    )
+
+
 def test_wrong_files_are_always_news() -> None:
     assert problem_of(UsageError("playbook.yml:3: no such key")) is None
     assert problem_of(HostKeyError("web1: unknown key", host="web1")) is not None
