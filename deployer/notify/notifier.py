@@ -62,20 +62,26 @@ class Report:
 
     :ivar told: recipients that took something.
     :ivar failed: recipients that did not take something, and why.
+    :ivar known: somebody knew of it already.
     """
 
     told: tuple[str, ...] = ()
     failed: tuple[tuple[str, str], ...] = ()
+    known: bool = False
+
+    @property
+    def missed(self) -> str:
+        """Who was not told, each with the reason."""
+        return "; ".join(f"{name}: {why}" for name, why in self.failed)
 
     @property
     def line(self) -> str | None:
         """For the output, one line; ``None``: nobody was to be told of anything."""
-        missed = "; ".join(f"{name}: {why}" for name, why in self.failed)
         if not self.failed:
             return f"told: {', '.join(self.told)}" if self.told else None
         if self.told:
-            return f"told: {', '.join(self.told)}; NOT told: {missed}"
-        return f"nobody was told: {missed}"
+            return f"told: {', '.join(self.told)}; NOT told: {self.missed}"
+        return f"{'NOT' if self.known else 'nobody was'} told: {self.missed}"
 
 
 class Notifier:
@@ -120,13 +126,19 @@ class Notifier:
     def _report(self, within_s: float) -> Report:
         failed = [(line.name, why) for line in self._lines if (why := line.why_not(within_s)) is not None]
         names = {name for name, _ in failed}
-        return Report(tuple(x.name for x in self._lines if x.told and x.name not in names), tuple(failed))
+        done = tuple(line.name for line in self._lines if line.told and line.name not in names)
+        return Report(done, tuple(failed), any(line.known for line in self._lines))
 
 
 def _event(deployment: str, report: Report) -> Event:
     state = State.FAILED if report.failed else State.SUCCEEDED
-    said = str(report.line).removeprefix("told: ")
-    detail = {"reason": said, "told": list(report.told), "not_told": dict(report.failed)}
+    who = ", ".join(report.told)
+    told = f" (told: {who})" if who else ""
+    detail = {
+        "reason": f"{report.missed}{told}" if report.failed else who,
+        "told": list(report.told),
+        "not_told": dict(report.failed),
+    }
     return Event(deployment, None, "notify", state, time.time(), detail)
 
 
@@ -143,7 +155,7 @@ class _Line:
         settings: Settings,
         stop: threading.Event,
     ) -> None:
-        self.name, self.told = name, False
+        self.name, self.told, self.known = name, False, False
         self._recipient, self._memory, self._scrubber = recipient, memory, scrubber
         self._settings, self._stop = settings, stop
         self._queue: queue.Queue[Notice | None] = queue.Queue(MOST_WAITING)
@@ -231,6 +243,7 @@ class _Line:
     def _once(self, notice: Notice) -> None:
         claimed = self._memory.claim(notice, self._recipient.key)
         if claimed is None:
+            self.known = True
             return
         taken = False
         try:
