@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import socket
 import threading
 import time
@@ -63,11 +64,23 @@ class Log:
         """Write one record."""
         if self._quiet and _PRIORITIES[level] > _PRIORITIES["warning"]:
             return
-        known = {"inventory": self.inventory, **fields}
-        record = {"time": iso(time.time()), "level": level, "message": message}
-        record |= {name: value for name, value in known.items() if value not in (None, {}, [], ())}
+        record = self._record(level, message, fields)
         with self._lock, suppress(OSError):
             self._sink(record)
+
+    def interrupts(self, message: str) -> None:
+        """From a signal's handler, which may run in the middle of :meth:`says`."""
+        record = self._record("warning", message, {"event": "signal"})
+        with suppress(OSError):
+            if self._sink is _to_stderr:
+                os.write(2, _line(record).encode())
+            else:
+                self._sink(record)
+
+    def _record(self, level: str, message: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        known = {"inventory": self.inventory, **fields}
+        record: dict[str, Any] = {"time": iso(time.time()), "level": level, "message": message}
+        return record | {name: value for name, value in known.items() if value not in (None, {}, [], ())}
 
     def notes(self, notice: Notice) -> None:
         """What people are told, whoever they are."""
@@ -173,8 +186,12 @@ def begin(way: str | None, *, quiet: bool) -> None:
     streams.complain_to(log.complains)
 
 
+def _line(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, default=str, separators=(",", ":")) + "\n"
+
+
 def _to_stderr(record: Mapping[str, Any]) -> None:
-    streams.err(json.dumps(record, default=str, separators=(",", ":")) + "\n")
+    streams.err(_line(record))
 
 
 def _journal() -> Sink | None:

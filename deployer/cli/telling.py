@@ -7,7 +7,8 @@ only when everything was shown, by :func:`settle`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -61,7 +62,9 @@ def _teller(context: Context, kind: str, common: Common, *, whole: bool) -> Tell
     from deployer.notify.notifier import Notifier
 
     notifier = Notifier(context.playbook.notify, settings_of(context))
-    teller = Teller(command_of(context, kind, common, whole=whole), notifier, log, quiet=common.quiet)
+    command = command_of(context, kind, common, whole=whole)
+    names = [host.name for host in context.hosts]
+    teller = Teller(command, notifier, log, hosts=names, quiet=common.quiet)
     _PENDING.append(teller)
     return teller
 
@@ -75,6 +78,13 @@ def settings_of(context: Context) -> Settings:
 
     where = f"{socket.gethostname()}:{context.project.absolute()}"
     return Settings(lease_name(context), where, context.state, context.veil.hide)
+
+
+def waited_for(notifier: Notifier, common: Common) -> None:
+    """Have :func:`settle` wait for it, and say who was not told."""
+    from deployer.cli.structured import current
+
+    _PENDING.append(Teller(None, notifier, current(), quiet=common.quiet))
 
 
 def settle() -> None:
@@ -93,11 +103,14 @@ class Teller:
         notifier: Notifier | None = None,
         log: Log | None = None,
         *,
+        hosts: Iterable[str] = (),
         quiet: bool = False,
     ) -> None:
         self._command, self._notifier, self._log, self._quiet = command, notifier, log, quiet
         self._deployment: str | None = None
         self._revision: str | None = None
+        self._everybody, self._hosts = list(hosts), list[str]()
+        self._lock = threading.Lock()
         self._begun = self._over = False
 
     def beside(self, audience: Audience) -> Audience:
@@ -116,9 +129,14 @@ class Teller:
         if event.step in ("deployment", "recovery") and event.host is None:
             self._deployment = event.deployment
             self._revision = event.detail.get("revision") or self._revision
-        if event.host is not None and not self._begun:
-            self._begun = True
-            self._tell(started(self._command, event.deployment, (), self._revision))
+        if event.step == "plan" and event.host is None:
+            self._hosts = [str(host) for wave in event.detail.get("waves", ()) for host in wave]
+        with self._lock:
+            begins = event.host is not None and not self._begun
+            self._begun = self._begun or begins
+        if begins:
+            hosts = self._hosts or self._everybody
+            self._tell(started(self._command, event.deployment, hosts, self._revision))
         self._tell(noteworthy(self._command, event))
 
     def ended(self, result: Result) -> None:

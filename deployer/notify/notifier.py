@@ -159,6 +159,7 @@ class _Line:
         self._recipient, self._memory, self._scrubber = recipient, memory, scrubber
         self._settings, self._stop = settings, stop
         self._queue: queue.Queue[Notice | None] = queue.Queue(MOST_WAITING)
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._failure: str | None = None
         self._late: dict[str, Notice] = {}
@@ -167,10 +168,11 @@ class _Line:
         """Have it said, if it is loud enough here or the end of something."""
         if not notice.ends and not self._wanted(notice):
             return
-        if self._thread is None:
-            # A daemon: somebody who never answers must not keep the program.
-            self._thread = threading.Thread(target=self._run, name=f"notify {self.name}", daemon=True)
-            self._thread.start()
+        with self._lock:
+            if self._thread is None:
+                # A daemon: somebody who never answers must not keep the program.
+                self._thread = threading.Thread(target=self._run, name=f"notify {self.name}", daemon=True)
+                self._thread.start()
         try:
             self._queue.put_nowait(notice)
         except queue.Full:

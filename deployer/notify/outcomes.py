@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from shlex import quote
-from typing import Any
 
 from deployer.config.notify import Level
 from deployer.errors import Busy, DeployerError, Interrupted, LeaseHeld
@@ -94,7 +93,7 @@ def started(command: Command, deployment: str, hosts: Iterable[str], revision: s
         level=Level.INFO,
         inventory=command.inventory,
         title=f"{command.called} started",
-        happened=f"{command.who} began a {command.called}{of} on {names(there)}.",
+        happened=f"{command.who} began {_a(command)}{of} on {names(there)}.",
         did="Nothing is live yet." if command.kind == "deploy" else "",
         now=NOTHING_TO_DO,
         who=command.who,
@@ -153,7 +152,7 @@ def failed(command: Command, error: BaseException, *, attended: bool) -> Notice 
         level=Level.INFO if somebody else Level.WARNING,
         inventory=command.inventory,
         title=f"{command.called} refused" + (", somebody else is at work" if somebody else ""),
-        happened=f"A {command.called} by {command.who} ended before it began: {said}",
+        happened=f"{_a(command).capitalize()} by {command.who} ended before it began: {said}",
         did="Nothing was changed on any host; the fleet serves what it served before.",
         now="Wait for them." if somebody else "Mend that, then once more.",
         commands=(command.line(command.kind),),
@@ -192,6 +191,10 @@ def _after_success(command: Command, result: Result) -> tuple[str, tuple[str, ..
     return NOTHING_TO_DO + (" To undo it:" if undo else ""), undo
 
 
+def _a(command: Command) -> str:
+    return f"{'an' if command.called.startswith('a') else 'a'} {command.called}"
+
+
 def _level(command: Command, result: Result) -> Level | None:
     if unproved(result, command.kind):
         return Level.CRITICAL
@@ -218,8 +221,7 @@ def _title(command: Command, result: Result) -> str:
 
 def _happened(command: Command, result: Result, why: str | None) -> str:
     of = f" of {clean(result.revision)[:12]}" if result.revision else ""
-    article = "An" if command.called.startswith("a") else "A"
-    what = f"{article} {command.called}{of} on {command.inventory} by {command.who}"
+    what = f"{_a(command).capitalize()}{of} on {command.inventory} by {command.who}"
     if result.exit_code == 0:
         return f"{what} ended well." + (f" {why}" if why else "")
     return f"{what} {_VERBS.get(result.outcome, 'failed')}: {why or 'no reason is recorded'}"
@@ -247,20 +249,20 @@ def _covered(result: Result) -> tuple[str, ...]:
 
 
 def _bug(command: Command, error: BaseException) -> Notice:
-    what: Mapping[str, Any] = {"reason": type(error).__name__}
+    name = type(error).__name__
     return Notice(
         event=f"{command.kind}.failed",
         level=Level.CRITICAL,
         inventory=command.inventory,
         title=f"{command.called} ended by a bug in deployer",
-        happened=f"A {command.called} by {command.who} ended by a bug in deployer ({type(error).__name__}).",
+        happened=f"{_a(command).capitalize()} by {command.who} ended by a bug in deployer ({name}).",
         did="What was begun was taken back as far as possible; armed hosts go back by themselves.",
         now="Look at the hosts, and report the bug with what was printed.",
         commands=(command.line("status"),),
         turn=Turn.PROBLEM,
         topic=FLEET,
-        fingerprint=fingerprint(type(error).__name__),
+        fingerprint=fingerprint(name),
         who=command.who,
         exit_code=1,
-        detail=what,
+        detail={"reason": name},
     )

@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from urllib.request import Request
 
 ANSWER_S = 5.0  #: how long a connection, and then each answer, is waited for
-TRIES = 2  #: what fails at once is often gone a second later; who does not answer is not asked again
+TRIES = 2  #: what fails at once is often gone a second later
+AT_ONCE_S = 2.0  #: what took longer to fail is not tried again: somebody waits for the end
 PAUSE_S = 1.0
 SIGNATURE = "X-Deployer-Signature"
 ALGORITHM = "sha256"
@@ -73,10 +75,12 @@ def told(sender: Sender, notice: Notice, stop: threading.Event) -> None:
     :raises NotTold: when it was not taken.
     """
     for left in reversed(range(TRIES)):
+        began = time.monotonic()
         try:
             return sender.send(notice)
         except NotTold as error:
-            if not left or not error.again or stop.wait(PAUSE_S):
+            slow = time.monotonic() - began > AT_ONCE_S
+            if not left or slow or not error.again or stop.wait(PAUSE_S):
                 raise
     return None
 
@@ -118,7 +122,7 @@ class Webhook:
             moved = "; the new place is not followed" if 300 <= error.code <= 399 else ""
             raise NotTold(f"it answered {error.code}{moved}", again=error.code >= 500) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise NotTold(_why(error), again=not _is_late(error)) from None
+            raise NotTold(_why(error)) from None
 
 
 def _opener() -> Any:
@@ -133,10 +137,6 @@ def _opener() -> Any:
             return None
 
     return build_opener(Stay)
-
-
-def _is_late(error: BaseException) -> bool:
-    return isinstance(getattr(error, "reason", error), TimeoutError)
 
 
 def _why(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.lab.story import Story
+from tests.lab.watching import watching
 from tests.unit import receivers
 
 pytestmark = pytest.mark.lab
@@ -24,6 +25,7 @@ def test_what_people_hear_of_a_bad_week(story: Story) -> None:
         story.playbook(notify=told)
         assert story.run("adopt", "lab", HOOK_KEY=KEY).code == 0
         assert archive.events == ["adopt.started", "adopt.unchanged"]
+        assert "began an adoption on web1..web3" in archive.got[0].event["happened"]
         assert mail.got == []
         archive.got.clear()
 
@@ -83,6 +85,27 @@ def test_a_log_of_a_deployment_is_records_with_hosts_and_steps(story: Story) -> 
     proved = [r["host"] for r in records if (r.get("event"), r.get("state")) == ("activate", "succeeded")]
     assert sorted(proved) == ["web1", "web2", "web3"]
     assert records[-1]["event"] == "deploy.deployed"
+
+
+def test_a_watch_tells_of_a_trouble_and_of_its_end_also_after_a_restart(story: Story) -> None:
+    web1 = story.lab.host("web1")
+    with receivers.hook() as hook:
+        told = {"webhook": hook.url, "secret": "${HOOK_KEY}", "level": "critical"}
+        story.playbook(notify=[told])
+        story.deploy(HOOK_KEY=KEY)
+        with watching(story, HOOK_KEY=KEY) as watch:
+            watch.until_all_up()
+            web1.stop_nginx()
+            receivers.until(lambda: "watch.down" in hook.events)
+            assert watch.stop() == 0
+        with watching(story, HOOK_KEY=KEY) as watch:
+            watch.until_all_up()
+            web1.start_nginx()
+            receivers.until(lambda: "watch.down.over" in hook.events)
+            assert watch.stop() == 0
+        down = [got.event for got in hook.got if got.event["topic"] == "watch down"]
+        assert [event["turn"] for event in down] == ["problem", "over"]
+        assert (down[0]["title"], down[0]["hosts"]) == ("down on web1", {"web1": "down"})
 
 
 def at(minutes: int) -> str:

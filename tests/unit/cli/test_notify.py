@@ -25,6 +25,7 @@ KEY = "hunter22 the key"
 @pytest.fixture
 def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
     monkeypatch.setenv("HOOK_KEY", KEY)
+    monkeypatch.setenv("no_proxy", "*")
     with receivers.hook() as made:
         yield made
 

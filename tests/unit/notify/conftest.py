@@ -22,6 +22,7 @@ Make = Callable[..., Notifier]
 @pytest.fixture
 def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
     monkeypatch.setenv("HOOK_KEY", KEY)
+    monkeypatch.setenv("no_proxy", "*")
     with receivers.hook() as made:
         yield made
 
