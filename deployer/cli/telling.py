@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -64,7 +64,7 @@ def _teller(context: Context, kind: str, common: Common, *, whole: bool) -> Tell
     notifier = Notifier(context.playbook.notify, settings_of(context))
     command = command_of(context, kind, common, whole=whole)
     names = [host.name for host in context.hosts]
-    teller = Teller(command, notifier, log, hosts=names, quiet=common.quiet)
+    teller = Teller(command, notifier, log, hosts=names, hide=context.veil.hide, quiet=common.quiet)
     _PENDING.append(teller)
     return teller
 
@@ -104,9 +104,11 @@ class Teller:
         log: Log | None = None,
         *,
         hosts: Iterable[str] = (),
+        hide: Callable[[str], str] = str,
         quiet: bool = False,
     ) -> None:
         self._command, self._notifier, self._log, self._quiet = command, notifier, log, quiet
+        self._hide = hide
         self._deployment: str | None = None
         self._revision: str | None = None
         self._everybody, self._hosts = list(hosts), list[str]()
@@ -184,6 +186,7 @@ class Teller:
     def _tell(self, notice: Notice | None) -> None:
         if notice is None:
             return
+        notice = notice.hidden(self._hide)
         if self._log is not None:
             self._log.notes(notice)
         if self._notifier is not None:
