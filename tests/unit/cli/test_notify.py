@@ -177,6 +177,14 @@ def test_without_a_journald_it_is_json_and_says_so(project: Project, call: Call,
     assert call("status", "lab", "--log", "xml").code == 2
 
 
+def test_a_look_by_a_timer_tells_what_stands_once(project: Project, hook: Hook, call: Call) -> None:
+    tells(project, by(hook))
+    assert [call("watch", "lab", "--once").code for _ in range(2)] == [6, 6]
+    (got,) = [one.event for one in hook.got if one.event["event"] == "watch.unreachable"]
+    assert got["title"] == "unreachable on web1, web2"
+    assert (got["level"], got["commands"]) == ("warning", ["deployer status lab"])
+
+
 def fields(datagram: bytes) -> dict[str, str]:
     """Read journald's native protocol, as systemd.io describes it."""
     found = {}
