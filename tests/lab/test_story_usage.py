@@ -41,7 +41,7 @@ def test_a_wrong_playbook_names_line_and_key(nobody: Story) -> None:
         f"source:\n  repo: {repo}\nhealth:\n  bake: soon\n": ("nginx.yml:4", "bake"),
         f"source:\n  repo: {repo}\n  repo: {repo}\n": ("nginx.yml:3", "repo"),
         f"source:\n  repo: {repo}\n ref: [\n": ("nginx.yml:3",),
-        f"source:\n  repo: {repo}\nnotify: []\n": ("nginx.yml:3", "notify"),
+        f"source:\n  repo: {repo}\nalerts: []\n": ("nginx.yml:3", "alerts"),
         "checks: []\n": ("nginx.yml", "source"),
         "": ("nginx.yml",),
     }
