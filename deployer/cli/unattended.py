@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from deployer.audience import Audience
     from deployer.cli.common import Common
     from deployer.cli.signals import Signals
+    from deployer.cli.structured import Fields
     from deployer.context import Context
     from deployer.journal.store import Store
     from deployer.model import Event
@@ -88,32 +89,50 @@ def run(
     ended: Result | DeployerError
     with Signals() as signals, setup.journal_of(context) as journal:
         signals.guard_s = context.playbook.rollout.confirm_within_s
-        audience = Held(signals, quiet=common.quiet, verbose=common.verbose)
-        if not common.verbose:
-            audience.hold()
+        audience = _audience(signals, common)
         before = schedules.begin(journal, ours)
         try:
-            ended = _deployed(context, wishes, journal, audience, signals)
+            ended = _deployed(context, wishes, journal, audience, signals, common=common)
         except DeployerError as error:
             ended = error
         except Exception:
-            audience.release()
+            _release(audience)
             _record(journal, replace(ours, finished=time.time(), exit_code=1, reason="a bug in deployer"))
             raise
         told = _told(journal, before, ended, inventory)
         if told.news:
-            audience.release()
+            _release(audience)
         _record(journal, _after(ours, ended, told))
     _end(ended, told, inventory, common)
 
 
 def _deployed(
-    context: Context, wishes: Wishes, journal: Store, audience: Audience, signals: Signals
+    context: Context, wishes: Wishes, journal: Store, audience: Audience, signals: Signals, *, common: Common
 ) -> Result:
-    """As without ``--unattended``: who else hears of it is told in here, and keeps his own count."""
+    """As without ``--unattended``: whom the playbook's ``notify`` names is told in here, and once as well."""
+    from deployer.cli.telling import telling
     from deployer.deploy import deploy as case
 
-    return case(context, wishes, journal, audience, signals.stop)
+    with telling(context, "deploy", common, whole=not wishes.prepare_only) as teller:
+        result = case(context, wishes, journal, teller.beside(audience), signals.stop)
+        teller.ended(result)
+    return result
+
+
+def _audience(signals: Signals, common: Common) -> Held | Fields:
+    from deployer.cli.structured import Fields, current
+
+    if (log := current()) is not None:
+        return Fields(signals, log)  # programs read it all
+    audience = Held(signals, quiet=common.quiet, verbose=common.verbose)
+    if not common.verbose:
+        audience.hold()
+    return audience
+
+
+def _release(audience: Held | Fields) -> None:
+    if isinstance(audience, Held):
+        audience.release()
 
 
 def _scheduled(context: Context, common: Common, on_calendar: str | None) -> Scheduled:

@@ -165,12 +165,32 @@ def _schedules(connection: Connection) -> None:
     schedule.create(connection)
 
 
+def _told(connection: Connection) -> None:
+    from sqlalchemy import Column, Float, MetaData, String, Table, Text
+
+    told = Table(
+        "told",
+        MetaData(),
+        Column("scope", Text, primary_key=True),
+        Column("topic", Text, primary_key=True),
+        Column("recipient", String(64), primary_key=True),
+        Column("fingerprint", String(64), nullable=False),
+        Column("about", Text, nullable=False),
+        Column("since", Float, nullable=False),
+        Column("claim", String(40), nullable=False),
+        Column("claimed", Float, nullable=False),
+        Column("told", Float),
+    )
+    told.create(connection)
+
+
 MIGRATIONS: Sequence[Migration] = (
     _deployments_and_events,
     _events_said_twice,
     _leases,
     _evidence_and_quarantine,
     _schedules,
+    _told,
 )
 
 

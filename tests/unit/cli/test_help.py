@@ -28,6 +28,7 @@ PROMISED = {
     "deploy": "--rev --limit --yes --prepare-only --fix-forward --overwrite-drift --accept-deletions"
     " --recover --lock-wait --break-glass",
     "rollback": "--to --list --limit --yes --no-quarantine --break-glass",
+    "notify test": "--to",
     "quarantine list": "",
     "quarantine release": "--yes",
     "recover": "--limit --yes",
@@ -43,10 +44,21 @@ PROMISED = {
 }
 QUARANTINE = ("quarantine list", "quarantine release")
 ON_INVENTORY = (
-    *("adopt", "plan", "deploy", "rollback", "recover", "status", "watch", "unlock", "schedule"),
+    *(
+        "adopt",
+        "plan",
+        "deploy",
+        "rollback",
+        "recover",
+        "status",
+        "watch",
+        "unlock",
+        "schedule",
+        "notify test",
+    ),
     *QUARANTINE,
 )
-COMMON = "--project --playbook --ssh-config --state --json --verbose --quiet"
+COMMON = "--project --playbook --ssh-config --state --json --log --verbose --quiet"
 
 
 @pytest.mark.parametrize("name", sorted(commands()))
