@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from deployer.errors import LeaseHeld, UsageError
 from deployer.journal.lease import Answer, Held, Lease, Owner
+from deployer.model import Event, State
 from deployer.report.words import clean, duration, minute
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ def leased(own: Undertaking, store: Store, *, wait_s: float = 0.0) -> Iterator[T
 
     def lost(now: Held | None) -> None:
         by = f"taken over by {told(now)}" if now is not None else f"released: deployer unlock {name}"
-        own.audience.warns(f"the lease of {name} was {by}; the hosts decide who goes on")
+        said = f"the lease of {name} was {by}; the hosts decide who goes on"
+        own.audience.warns(said)
+        own.audience.hears(Event(own.id, None, "lease", State.FAILED, time.time(), {"reason": said}))
 
     lease = Lease(store, lease_name(own.context), Owner(own.id, own.kind), lost)
     tenure = Tenure(lease, name, own.audience)

@@ -168,7 +168,8 @@ class FleetStatus:
     @property
     def exit_code(self) -> int:
         """0, or 6 when something is not as it should be."""
-        return 6 if self.split or any(host.troubles for host in self.hosts.values()) else 0
+        late = self.past is not None and any(each.loud for each in self.past.schedules)
+        return 6 if self.split or late or any(host.troubles for host in self.hosts.values()) else 0
 
     @property
     def unfinished(self) -> tuple[Unended, ...]:
@@ -202,7 +203,8 @@ def _origin_json(origin: Origin) -> dict[str, Any]:
 
 def _past_json(past: Past) -> dict[str, Any]:
     left = [{"deployment": each.id, "reason": each.sentence} for each in past.left]
-    return {"error": past.error, "left": left}
+    wrong = [{"trouble": each.trouble.value, "reason": each.sentence} for each in past.schedules]
+    return {"error": past.error, "left": left, "schedules": wrong}
 
 
 def unended(seen: Mapping[str, Observation], deployment: str, hosts: Sequence[str]) -> Unended:

@@ -14,14 +14,19 @@ from deployer.cli.check import check
 from deployer.cli.common import HERE, Common, Inventory, Yes, with_common
 from deployer.cli.glass import BreakGlass, NoQuarantine
 from deployer.cli.lab import lab
+from deployer.cli.notify import notify
 from deployer.cli.past import history, show
 from deployer.cli.quarantine import quarantine
 from deployer.cli.recover import recover
+from deployer.cli.schedule import schedule
 from deployer.cli.schema import schema
 from deployer.cli.streams import err, out, tell
+from deployer.cli.telling import telling
 from deployer.cli.typed import Command
+from deployer.cli.unattended import OnCalendar, Unattended, run
 from deployer.cli.unlock import unlock
 from deployer.cli.watch import status, watch
+from deployer.errors import UsageError
 
 if TYPE_CHECKING:
     from deployer.audience import Audience
@@ -47,11 +52,12 @@ def register(app: typer.Typer) -> None:
     """Put every command on the program, in the order of a first day."""
     app.command(cls=Command)(init)
     app.command(cls=Command)(check)
-    for command in (adopt, plan, deploy, rollback, recover, status, watch, unlock):
+    for command in (adopt, plan, deploy, rollback, recover, status, watch, unlock, schedule):
         app.command(cls=Command)(with_common(command))
     for plain in (history, show, schema):
         app.command(cls=Command)(plain)
     app.add_typer(quarantine, name="quarantine")
+    app.add_typer(notify, name="notify")
     app.add_typer(lab, name="lab")
 
 
@@ -103,8 +109,10 @@ def adopt(
     if print_hardening is not None:
         return _print_hardening(context, print_hardening, common)
     wishes = case.Wishes(accept_unproven, undo, export)
-    with _signals() as signals, setup.journal_of(context) as journal:
-        result = case.adopt(context, wishes, journal, _lines(signals, common))
+    with telling(context, "adopt", common, whole=not undo) as teller:
+        with _signals() as signals, setup.journal_of(context) as journal:
+            result = case.adopt(context, wishes, journal, teller.beside(_lines(signals, common)))
+        teller.ended(result)
     return end(result, inventory, "adopt", common)
 
 
@@ -211,6 +219,8 @@ def deploy(
         ),
     ] = "0",
     break_glass: BreakGlass = None,
+    unattended: Unattended = False,
+    on_calendar: OnCalendar = None,
     common: Common,
 ) -> None:
     """Deploy a revision, prove it is served, take it back if not.
@@ -229,13 +239,19 @@ def deploy(
     allowed = Permissions(fix_forward, overwrite_drift, accept_deletions, accept_unproven)
     wait_s, meant = setup.seconds("--lock-wait", lock_wait), accepted(accept_change, reason)
     wishes = Wishes(rev, allowed, prepare_only, yes, wait_s, recover, break_glass, meant)
-    with (
-        _signals() as signals,
-        setup.journal_of(context) as journal,
-        audience_of(signals, common, diff=not yes) as audience,
-    ):
-        signals.guard_s = context.playbook.rollout.confirm_within_s
-        result = case(context, wishes, journal, audience, signals.stop)
+    if unattended:
+        run(context, wishes, inventory, common, on_calendar)
+    elif on_calendar is not None:
+        raise UsageError("--on-calendar says when an unattended run is due: it goes with --unattended")
+    with telling(context, "deploy", common, whole=not prepare_only) as teller:
+        with (
+            _signals() as signals,
+            setup.journal_of(context) as journal,
+            audience_of(signals, common, diff=not yes) as audience,
+        ):
+            signals.guard_s = context.playbook.rollout.confirm_within_s
+            result = case(context, wishes, journal, teller.beside(audience), signals.stop)
+        teller.ended(result)
     end(result, inventory, "deploy", common)
 
 
@@ -271,13 +287,15 @@ def rollback(
     context = setup.load(inventory, common)
     if list_:
         return _list_releases(context, common)
-    with (
-        _signals() as signals,
-        audience_of(signals, common) as audience,
-        setup.emergency_journal(context, audience.warns) as journal,
-    ):
-        wishes = Wishes(to, yes, not no_quarantine, break_glass)
-        result = case(context, wishes, journal, audience, signals.stop)
+    with telling(context, "rollback", common) as teller:
+        with (
+            _signals() as signals,
+            audience_of(signals, common) as audience,
+            setup.emergency_journal(context, audience.warns) as journal,
+        ):
+            wishes = Wishes(to, yes, not no_quarantine, break_glass)
+            result = case(context, wishes, journal, teller.beside(audience), signals.stop)
+        teller.ended(result)
     return end(result, inventory, "rollback", common)
 
 
@@ -289,13 +307,16 @@ def _signals() -> Signals:
 
 def _lines(signals: Signals, common: Common, *, diff: bool = False) -> Audience:
     from deployer.cli.lines import Lines
+    from deployer.cli.structured import Fields, current
 
+    if (log := current()) is not None:
+        return Fields(signals, log)
     return Lines(signals, quiet=common.quiet, verbose=common.verbose, diff=diff)
 
 
 def audience_of(signals: Signals, common: Common, *, diff: bool = False) -> AbstractContextManager[Audience]:
     """A live table on a terminal, lines elsewhere."""
-    if sys.stderr.isatty() and not common.json and not common.quiet:
+    if sys.stderr.isatty() and not (common.json or common.quiet or common.log):
         from deployer.cli.live import Live
 
         return Live(signals, diff=diff)

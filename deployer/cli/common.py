@@ -58,6 +58,14 @@ class Common:
     verbose: Annotated[
         int, typer.Option("--verbose", "-v", count=True, envvar="DEPLOYER_VERBOSE", help="Say more.")
     ] = 0
+    log: Annotated[
+        str | None,
+        typer.Option(
+            metavar="json|journald",
+            envvar="DEPLOYER_LOG",
+            help="Fields instead of lines: JSON on stderr, or systemd's journal.",
+        ),
+    ] = None
     quiet: Annotated[
         bool,
         typer.Option("--quiet", "-q", envvar="DEPLOYER_QUIET", help="Say only warnings and how it ended."),

@@ -7,7 +7,8 @@ import sys
 import typer
 
 from deployer.cli import commands
-from deployer.cli.streams import err
+from deployer.cli.streams import complain, err
+from deployer.cli.telling import settle
 from deployer.cli.typed import Group, tell_wrong_use
 from deployer.errors import DeployerError, Interrupted
 
@@ -27,6 +28,13 @@ commands.register(app)
 def run(argv: list[str] | None = None) -> int:
     """Run the command and give its exit code; errors become one sentence on stderr."""
     try:
+        return _run(argv)
+    finally:
+        settle()  # everything was shown by now
+
+
+def _run(argv: list[str] | None) -> int:
+    try:
         app(argv, prog_name="deployer", standalone_mode=True)
     except SystemExit as done:
         tell_wrong_use(done.__context__, sys.argv[1:] if argv is None else argv)
@@ -45,7 +53,7 @@ def _code(done: SystemExit) -> int:
 
 
 def _said(error: DeployerError) -> int:
-    err(f"deployer: {error}\n")
+    complain(str(error))
     return error.exit_code
 
 

@@ -63,11 +63,12 @@ def release(
     """
     from deployer import quarantine as case
     from deployer.cli import setup
+    from deployer.cli.telling import telling
 
     setup.not_empty("RELEASE|HASH", release)
     setup.need_yes(yes, "quarantine release")
     context = setup.load(inventory, common)
-    with setup.journal_of(context) as store:
+    with telling(context, "quarantine", common) as teller, setup.journal_of(context) as store:
         found = case.of_inventory(context, store)
         meant = case.meant(found, release)
         for line in case.lines(meant):
@@ -75,6 +76,7 @@ def release(
         if not yes and not _agrees():
             _end(case.Released(context.name, meant.entries[0].hash, (), ()), common, 3, "not confirmed")
         done = case.release(context, store, meant)
+        teller.quarantine_released(done.hash, done.told, done.left)
     _end(done, common, done.exit_code, done.reason)
 
 

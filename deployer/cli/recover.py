@@ -18,15 +18,18 @@ def recover(
     from deployer.cli import setup
     from deployer.cli.commands import audience_of, end
     from deployer.cli.signals import Signals
+    from deployer.cli.telling import telling
     from deployer.recover import Wishes
     from deployer.recover import recover as case
 
     setup.need_yes(yes, "recover")
     context = setup.load(inventory, common)
-    with (
-        Signals() as signals,
-        setup.journal_of(context) as journal,
-        audience_of(signals, common) as audience,
-    ):
-        result = case(context, Wishes(yes), journal, audience)
+    with telling(context, "recover", common) as teller:
+        with (
+            Signals() as signals,
+            setup.journal_of(context) as journal,
+            audience_of(signals, common) as audience,
+        ):
+            result = case(context, Wishes(yes), journal, teller.beside(audience))
+        teller.ended(result)
     end(result, inventory, "recover", common)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from deployer.cli import structured
 from deployer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def load(inventory: str, common: Common) -> Context:
     :raises UsageError: with file, line and key of what is wrong.
     """
     logging_to_stderr(common.verbose, common.quiet)
+    structured.begin(common.log, quiet=common.quiet)
     from deployer.config.inventory import find_inventory, load_inventory
     from deployer.config.playbook import find_playbook, load_playbook
     from deployer.context import Context
@@ -32,6 +34,8 @@ def load(inventory: str, common: Common) -> Context:
         raise UsageError(f"there is no ssh configuration {common.ssh_config}; see --ssh-config")
     found = load_inventory(find_inventory(common.project, inventory))
     book = load_playbook(find_playbook(common.project, common.playbook), common.project)
+    if (log := structured.current()) is not None:
+        log.inventory = found.name
     return Context(
         project=common.project,
         name=found.name,

@@ -11,6 +11,7 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from deployer.cli import structured
 from deployer.errors import Interrupted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -59,6 +60,9 @@ class Signals:
 
 
 def _say(what: str) -> None:
+    if (log := structured.current()) is not None:
+        log.interrupts(what)
+        return
     # Not through sys.stderr: a handler may run in the middle of a write to it, and Python refuses a second.
     with suppress(OSError):
         os.write(2, f"\ndeployer: {what}\n".encode())

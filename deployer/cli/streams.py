@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
@@ -34,6 +34,24 @@ def err(text: str) -> None:
         sys.stderr.flush()
     except OSError:
         _silence(sys.stderr)
+
+
+def complain(sentence: str) -> None:
+    """Say on stderr why a command ended, or where :func:`complain_to` has it said."""
+    _complain(sentence)
+
+
+def complain_to(where: Callable[[str], None] | None) -> None:
+    """Have complaints said there instead of (``None``: again) as lines on stderr."""
+    global _complain  # noqa: PLW0603 (one process, one stderr)
+    _complain = where or _to_stderr
+
+
+def _to_stderr(sentence: str) -> None:
+    err(f"deployer: {sentence}\n")
+
+
+_complain: Callable[[str], None] = _to_stderr
 
 
 def _silence(stream: TextIO) -> None:

@@ -59,6 +59,7 @@ def _outside(found: FleetStatus) -> list[str]:
     told = {each.deployment for each in found.unfinished}
     if found.past is not None:
         lines += [f"! {left.sentence}" for left in found.past.left if left.id not in told]
+        lines += [f"{'!' if late.loud else ' '} {late.sentence}" for late in found.past.schedules]
         lines += [f"  journal: it cannot be read: {found.past.error}"] if found.past.error else []
     lines += _quarantine(found)
     origin = found.origin

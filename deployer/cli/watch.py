@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deployer.cli import structured
 from deployer.cli.common import Common, Inventory
 from deployer.cli.streams import err, tell
 from deployer.errors import UsageError
@@ -96,10 +97,11 @@ def watch(
     else:
         shelf = _shelf(context, common.limit)
         load = partial(setup.load, inventory, common)
-        _for_ever(context, every_s, listen, textfile, load=load, shelf=shelf, quiet=common.quiet)
+        _for_ever(context, every_s, listen, textfile, load=load, shelf=shelf, common=common)
 
 
 def _once(context: Context, path: Path | None, common: Common) -> None:
+    from deployer.cli.alerts import tell_once
     from deployer.cli.signals import Signals
     from deployer.status import of_round
     from deployer.watch.exposing import Textfile, registry_of
@@ -116,6 +118,7 @@ def _once(context: Context, path: Path | None, common: Common) -> None:
         for change in take_in(fleet, found):
             if not common.quiet:
                 _print(change)
+        tell_once(context, common, fleet.now)
         left = fleet.kept()
         shelf.put(left.tallies, left.conditions)
         if file is not None:
@@ -143,8 +146,9 @@ def _for_ever(
     *,
     load: Callable[[], Context],
     shelf: Shelf,
-    quiet: bool,
+    common: Common,
 ) -> None:
+    from deployer.cli.alerts import Alerts
     from deployer.watch.exposing import Exposer, Textfile, address_of, registry_of
     from deployer.watch.service import Watch
     from deployer.watch.systemd import Manager
@@ -157,6 +161,18 @@ def _for_ever(
         load=load,
         tell=_print,
     )
+    alerts = Alerts(context, common, made.now)
+
+    def tell_all(change: Change) -> None:
+        _print(change)
+        alerts.hears()
+
+    def load_all() -> Context:
+        found = load()
+        alerts.take_over(found)
+        return found
+
+    made.tell, made.load = tell_all, load_all
     said = f"watching {len(context.hosts)} host(s) of {context.name}, every {every_s:g} s"
     if listen or path is not None:
         registry = registry_of(made.now)
@@ -166,9 +182,10 @@ def _for_ever(
             said += f"; metrics on port {exposer.port}"
         if path is not None:
             made.textfile = Textfile(path, registry)
-    if not quiet:
-        err(f"{said}\n")
+    if not common.quiet:
+        _say(said)
     code = _run(made)
+    alerts.stop()
     # What still waits for a frozen host is not waited for.
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
@@ -198,10 +215,21 @@ def _shelf(context: Context, limit: str | None) -> Shelf:
     return Shelf.of(context.project, context.name, context.playbook.name, limit or "")
 
 
+def _say(what: str) -> None:
+    if (log := structured.current()) is not None:
+        log.says("info", what)
+    else:
+        err(f"{what}\n")
+
+
 def _print(change: Change) -> None:
     from deployer.report.words import clean, iso
     from deployer.watch.changes import Turn
 
+    if (log := structured.current()) is not None:
+        level = "warning" if change.loud and change.turn is not Turn.ENDS else "info"
+        log.says(level, clean(change.told), event=change.kind.value, host=change.host, turn=change.turn.value)
+        return
     mark = "+" if change.turn is Turn.ENDS else "!" if change.loud else "."
     at = (iso(change.time) or "").partition(".")[0]
     err(f"{at}Z {mark} {clean(change.told)}\n")

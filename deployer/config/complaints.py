@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from deployer.config import gates
+from deployer.config import gates, notify
 from deployer.config.hints import did_you_mean, listing
 from deployer.config.playbook import Check, From, PlaybookFile
 from deployer.config.reader import kind
@@ -113,7 +113,7 @@ def _dataclass_in(hint: Any) -> Any:
 def misfits(playbook: PlaybookFile) -> list[Misfit]:
     """Values that are good by themselves and do not fit together."""
     own = (*_directories(playbook), *_checks(playbook), *_health(playbook), *_rollout(playbook))
-    return [*own, *gates.misfits(playbook.gates)]
+    return [*own, *gates.misfits(playbook.gates), *notify.misfits(playbook.notify)]
 
 
 def _directories(playbook: PlaybookFile) -> Iterator[Misfit]:

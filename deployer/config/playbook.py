@@ -22,6 +22,7 @@ from deployer.config.compare import COMPARED, Compare
 from deployer.config.gates import Gates, Signers
 from deployer.config.lint import Lint
 from deployer.config.locate import find_playbook
+from deployer.config.notify import Recipient
 from deployer.config.rehearse import BY_DEFAULT, RehearseSection
 from deployer.model import Amount, Target
 
@@ -297,6 +298,7 @@ class PlaybookFile:
     lint: Annotated[Lint, Field(description="Which findings of deployer check refuse.")] = field(
         default_factory=Lint
     )
+    notify: Annotated[tuple[Recipient, ...], Field(description="Who is told of what happens.")] = ()
 
 
 @dataclass(frozen=True, slots=True)

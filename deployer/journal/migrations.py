@@ -139,11 +139,58 @@ def _evidence_and_quarantine(connection: Connection) -> None:
     quarantine.create(connection)
 
 
+def _schedules(connection: Connection) -> None:
+    from sqlalchemy import Column, Float, Integer, MetaData, String, Table, Text
+
+    schedule = Table(
+        "schedule",
+        MetaData(),
+        Column("lease", Text, primary_key=True),
+        Column("part", Text, primary_key=True),
+        Column("inventory", Text, nullable=False),
+        Column("project", Text, nullable=False),
+        Column("calendar", Text),
+        Column("zone", Text, nullable=False),
+        Column("host", Text, nullable=False),
+        Column("since", Float, nullable=False),
+        Column("started", Float),
+        Column("finished", Float),
+        Column("deployment", String(40)),
+        Column("outcome", String(20)),
+        Column("exit_code", Integer),
+        Column("reason", Text),
+        Column("problem", Text),
+        Column("problem_since", Float),
+    )
+    schedule.create(connection)
+
+
+def _told(connection: Connection) -> None:
+    from sqlalchemy import Column, Float, MetaData, String, Table, Text
+
+    told = Table(
+        "told",
+        MetaData(),
+        Column("scope", Text, primary_key=True),
+        Column("topic", Text, primary_key=True),
+        Column("recipient", String(64), primary_key=True),
+        Column("fingerprint", String(64), nullable=False),
+        Column("about", Text, nullable=False),
+        Column("since", Float, nullable=False),
+        Column("claim", String(40), nullable=False),
+        Column("claimed", Float, nullable=False),
+        Column("told", Float),
+    )
+    told.create(connection)
+
+
 MIGRATIONS: Sequence[Migration] = (
     _deployments_and_events,
     _events_said_twice,
     _leases,
     _evidence_and_quarantine,
+    _schedules,
+    _told,
 )
 
 

@@ -269,6 +269,10 @@ class Store:
             return found[0]
         raise UsageError(self._no_such(name, [record.id for record in found]))
 
+    def rows(self, statement: str, parameters: Parameters) -> list[Row]:
+        """What a query of our own finds."""
+        return self._rows(statement, parameters)
+
     def close(self, within_s: float = CLOSE_DEADLINE_S) -> None:
         """Write what is queued and let go of the database. Harmless when said twice."""
         if self._writer is not None:

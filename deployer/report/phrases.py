@@ -74,6 +74,8 @@ FLEET: Mapping[tuple[str, State], str] = {
     ("deployment", State.SUCCEEDED): "The deployment is over, {outcome}",
     ("deployment", State.FAILED): "The deployment is over, {outcome}",
     ("deployment", State.STARTED): "The {kind} began",
+    ("notify", State.SUCCEEDED): "Told",
+    ("notify", State.FAILED): "NOT told",
     ("recovery", State.STARTED): "A recovery began",
     ("recovery", State.SUCCEEDED): "The recovery is over, {outcome}",
     ("recovery", State.FAILED): "The recovery is over, {outcome}",

@@ -13,6 +13,7 @@ from deployer.model import Guard, GuardState, Observation
 from deployer.report.words import clean, duration, minute, names
 from deployer.rollout.resume import LAPSES_S, traces
 from deployer.rollout.split import Split, split_of
+from deployer.schedule.due import Verdict
 from deployer.watch.look import Look, Origin, Past
 
 FEW_ANSWERS = 20
@@ -46,13 +47,14 @@ class Kind(StrEnum):
     ERRORS = "errors"  #: too many answers are 5xx
     EMERGENCIES = "emergencies"  #: nginx wrote [emerg] or [alert] into its log: it refused a reload, say
     UNFINISHED = "unfinished"  #: a deployment was left half-way
+    SCHEDULE = "schedule"  #: an unattended deployment was missed, failed, or is refused
     SPLIT = "split"  #: a part of the fleet serves what was taken back on another
     JOURNAL = "journal"  #: it cannot be read
     SOURCE = "source"  #: git cannot be asked
     FILES = "files"  #: inventory or playbook could not be read again; the old ones stay
 
 
-FLEET_KINDS = (Kind.UNFINISHED, Kind.SPLIT, Kind.JOURNAL, Kind.SOURCE, Kind.FILES)
+FLEET_KINDS = (Kind.UNFINISHED, Kind.SCHEDULE, Kind.SPLIT, Kind.JOURNAL, Kind.SOURCE, Kind.FILES)
 HOST_KINDS = tuple(k for k in Kind if k not in FLEET_KINDS)
 
 
@@ -146,8 +148,9 @@ def judge_fleet(
     found: list[Finding] = []
     asked: set[Kind] = set()
     if past is not None:
-        asked |= {Kind.JOURNAL} | (set() if past.error else {Kind.UNFINISHED})
+        asked |= {Kind.JOURNAL} | (set() if past.error else {Kind.UNFINISHED, Kind.SCHEDULE})
         found += [Finding(Kind.UNFINISHED, left.sentence, left.id) for left in past.left]
+        found += map(_schedule, past.schedules)
         if past.error:
             found.append(Finding(Kind.JOURNAL, f"the journal cannot be read: {past.error}", loud=False))
     if origin is not None:
@@ -190,6 +193,10 @@ def split_told(found: Split, inventory: str) -> str:
         f"take it back there, too (deployer rollback {inventory} --limit {quote(found.pattern)}), "
         "or deploy again"
     )
+
+
+def _schedule(verdict: Verdict) -> Finding:
+    return Finding(Kind.SCHEDULE, verdict.sentence, verdict.subject, loud=verdict.loud)
 
 
 def _drift(look: Look, seen: Observation) -> Finding:

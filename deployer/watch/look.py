@@ -9,6 +9,7 @@ from deployer.barriers import Quarantined
 from deployer.checks.certificate import Certificate
 from deployer.inspected import Inspection
 from deployer.model import Observation
+from deployer.schedule.due import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +108,11 @@ class Past:
     """What the journal said.
 
     :ivar quarantined: releases that nobody deploys again.
+    :ivar schedules: unattended deployments that are not as they should be.
     :ivar error: why it could not be asked.
     """
 
     left: tuple[Left, ...] = ()
     quarantined: tuple[Quarantined, ...] = ()
     error: str | None = None
+    schedules: tuple[Verdict, ...] = ()

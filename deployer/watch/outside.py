@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -84,11 +85,14 @@ class Source:
 
 
 def ask_journal(context: Context) -> Past:
-    """What is in quarantine; deployments that were left, each as a sentence with the command that ends it.
+    """What is in quarantine; deployments that were left, each with the command that ends it; schedules not well.
 
     Opened and closed each time, so a server that is restarted is only missed while it is away.
     """
+    from deployer.journal import schedules
     from deployer.journal.store import Store
+    from deployer.leasing import lease_name
+    from deployer.schedule.due import verdicts
     from deployer.unfinished import cure, open_records
 
     try:
@@ -99,6 +103,8 @@ def ask_journal(context: Context) -> Past:
                 if each.alive is False
             ]
             quarantined = tuple(entry for _, entry in store.quarantined(context.name))
+            lease = lease_name(context)
+            known = [each for each in schedules.all_of(store, context.name) if each.lease == lease]
     except DeployerError as error:
         return Past(error=str(error))
-    return Past(tuple(left), quarantined)
+    return Past(tuple(left), quarantined, schedules=verdicts(known, time.time()))

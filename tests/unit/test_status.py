@@ -12,6 +12,8 @@ from deployer.barriers import Quarantined
 from deployer.cli.tables import status_table
 from deployer.errors import Unreachable
 from deployer.model import Guard, GuardState, Observation
+from deployer.schedule.due import verdicts
+from deployer.scheduled import Scheduled
 from deployer.status import FleetStatus, HostStatus, judge, of_look
 from deployer.watch.findings import Rules
 from deployer.watch.look import Health, Look, Past, Wanted
@@ -240,3 +242,18 @@ def test_hosts_that_all_went_back_are_only_not_given_up_yet() -> None:
 
 def test_nobodys_hosts_have_nothing_unfinished() -> None:
     assert FleetStatus("production", {"web1": left("web1", BAD, owner=None)}).unfinished == ()
+
+
+def test_a_schedule_that_was_missed_is_shown_and_is_6() -> None:
+    known = Scheduled("lab 0123", "", "lab", "/srv/p", "daily", "UTC", "ops1", since=1.0)
+    held = replace(
+        known, since=2e9, started=2e9, finished=2e9, exit_code=3, problem="frozen", reason="frozen"
+    )
+    host = {"web1": judged(seen("web1"))}
+    missed = FleetStatus("lab", host, past=Past(schedules=verdicts([known], 2e9)))
+    refused = FleetStatus("lab", host, past=Past(schedules=verdicts([held], 2e9)))
+    assert (FleetStatus("lab", host).exit_code, missed.exit_code, refused.exit_code) == (0, 6, 0)
+    assert "\n! the unattended deployment of lab was missed" in status_table(missed)
+    assert "\n  the unattended deployment of lab: refused since" in status_table(refused)
+    (said,) = missed.as_json()["journal"]["schedules"]
+    assert said["trouble"] == "missed"

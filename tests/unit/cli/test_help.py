@@ -17,7 +17,7 @@ from tests.unit.cli.conftest import Call
 from tests.unit.test_house import HEAVY
 
 PAGE = Path(__file__).parents[3] / "docs/commands.md"
-LATER = ("schedule", "staging", "drill")
+LATER = ("staging", "drill")
 
 #: What DESIGN.md promises and is there by now.
 PROMISED = {
@@ -28,12 +28,14 @@ PROMISED = {
     "deploy": "--rev --limit --yes --prepare-only --fix-forward --overwrite-drift --accept-deletions"
     " --recover --lock-wait --break-glass",
     "rollback": "--to --list --limit --yes --no-quarantine --break-glass",
+    "notify test": "--to",
     "quarantine list": "",
     "quarantine release": "--yes",
     "recover": "--limit --yes",
     "status": "--limit",
     "watch": "--once --listen --interval --textfile --limit",
     "unlock": "--yes",
+    "schedule": "--on-calendar --install --print --cron --list --remove",
     "history": "--host --revision --outcome --since --until --around --minutes",
     "show": "--format --measure",
     "lab up": "",
@@ -41,8 +43,22 @@ PROMISED = {
     "lab status": "",
 }
 QUARANTINE = ("quarantine list", "quarantine release")
-ON_INVENTORY = ("adopt", "plan", "deploy", "rollback", "recover", "status", "watch", "unlock", *QUARANTINE)
-COMMON = "--project --playbook --ssh-config --state --json --verbose --quiet"
+ON_INVENTORY = (
+    *(
+        "adopt",
+        "plan",
+        "deploy",
+        "rollback",
+        "recover",
+        "status",
+        "watch",
+        "unlock",
+        "schedule",
+        "notify test",
+    ),
+    *QUARANTINE,
+)
+COMMON = "--project --playbook --ssh-config --state --json --log --verbose --quiet"
 
 
 @pytest.mark.parametrize("name", sorted(commands()))

@@ -79,7 +79,7 @@ def test_without_a_terminal_yes_is_needed(project: Project, call: Call, command:
     [
         ("playbooks/nginx.yml", "source:\n  repo: x\nrollout:\n  wave: [1]\n", "nginx.yml:4"),
         ("playbooks/nginx.yml", "source: [\n", "nginx.yml:"),
-        ("playbooks/nginx.yml", "source:\n  repo: x\nnotify: []\n", "notify"),
+        ("playbooks/nginx.yml", "source:\n  repo: x\nalerts: []\n", "alerts"),
         ("inventories/lab.yml", "web:\n  hosts:\n    web1: {}\n  wars: {}\n", "lab.yml:4"),
         ("inventories/lab.yml", "", "lab.yml"),
     ],

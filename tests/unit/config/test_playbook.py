@@ -377,6 +377,7 @@ def test_the_documentation_says_every_key() -> None:
         "Rehearse",
         "Compare",
         "ExpectedChange",
+        "Recipient",
     ):
         for name in schema["$defs"][owner]["properties"]:
             assert f"`{name}`" in text, f"{owner}.{name}"

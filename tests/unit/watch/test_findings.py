@@ -11,6 +11,8 @@ import pytest
 from deployer.checks.certificate import Certificate
 from deployer.inspected import Counts, Inspection, Written
 from deployer.model import Guard, GuardState, Observation
+from deployer.schedule.due import verdicts
+from deployer.scheduled import Scheduled
 from deployer.watch.findings import Finding, Kind, Rules, judge_fleet, judge_look
 from deployer.watch.look import Dated, Health, Left, Look, Origin, Past, Wanted
 from tests.unit.seen import fresh, good, seen
@@ -212,6 +214,21 @@ def test_what_cannot_be_asked_is_told_and_what_was_known_stays() -> None:
     judgement = judge_fleet([], Origin(error="no route"), Past(error="no server"), inventory="lab")
     assert [f.kind for f in judgement.findings] == [Kind.JOURNAL, Kind.SOURCE]
     assert judgement.asked == {Kind.JOURNAL, Kind.SOURCE, Kind.SPLIT}
+
+
+def test_a_schedule_that_is_not_well_is_told_and_a_standing_refusal_is_no_alarm() -> None:
+    known = Scheduled("lab 0123", "", "lab", "/srv/p", "daily", "UTC", "ops1", since=NOW - 2 * 86_400.0)
+    missed = fleet(past=Past(schedules=verdicts([known], NOW)))
+    assert [(f.kind, f.loud) for f in missed] == [(Kind.SCHEDULE, True)]
+    later = fleet(past=Past(schedules=verdicts([known], NOW + 60.0)))
+    assert later[0].sentence != missed[0].sentence
+    assert later[0].subject == missed[0].subject  # so it is told once
+    held = replace(
+        known, since=NOW, started=NOW, finished=NOW, exit_code=3, problem="frozen", reason="frozen"
+    )
+    assert [f.loud for f in fleet(past=Past(schedules=verdicts([held], NOW)))] == [False]
+    assert Kind.SCHEDULE in judge_fleet([], None, Past(), inventory="lab").asked
+    assert Kind.SCHEDULE not in judge_fleet([], None, Past(error="no server"), inventory="lab").asked
 
 
 def test_a_split_fleet_is_told_when_nobody_is_at_work() -> None:

@@ -14,10 +14,12 @@ from deployer.config.playbook import load_playbook
 from deployer.context import Context
 from deployer.errors import ConfigError
 from deployer.host.ssh import SshOptions
+from deployer.journal import schedules
 from deployer.journal.process import this_process
 from deployer.journal.store import Store
 from deployer.leasing import lease_name
 from deployer.model import DeploymentRecord, Event, State
+from deployer.scheduled import Scheduled
 from deployer.watch.changes import Change, Turn
 from deployer.watch.findings import Kind
 from deployer.watch.kept import Shelf
@@ -108,6 +110,15 @@ def test_only_what_a_dead_controller_left_is_told(project: Project, dead: bool) 
     left = ask_journal(context(project)).left
     assert [each.id for each in left] == (["20240612-1"] if dead else [])
     assert all("deployer recover lab" in each.sentence for each in left)
+
+
+def test_a_schedule_that_was_missed_is_told_by_whoever_shares_the_journal(project: Project) -> None:
+    ours = Scheduled(lease_name(context(project)), "", "lab", "/srv/p", "daily", "UTC", "ops1", since=1.0)
+    with Store.open() as store:
+        store.wait(schedules.install(store, ours))
+        store.wait(schedules.install(store, replace(ours, lease="lab of another project")))
+    (found,) = ask_journal(context(project)).schedules
+    assert found.sentence.startswith("the unattended deployment of lab was missed: it was due 1970-01-02 ")
 
 
 def test_a_database_that_is_restarted_is_missed_only_meanwhile(project: Project, postgres: Server) -> None:

@@ -33,6 +33,7 @@ FEEDS = {
     "DeployerReverted": {f'deployer_host_condition{{{HOST},condition="reverted"}}': "1x40"},
     "DeployerNotPromoted": {f'deployer_host_condition{{{HOST},condition="not_promoted"}}': "1x200"},
     "DeployerUnfinished": {'deployer_fleet_condition{inventory="lab",condition="unfinished"}': "1x40"},
+    "DeployerSchedule": {'deployer_fleet_condition{inventory="lab",condition="schedule"}': "1x40"},
     "DeployerSplit": {'deployer_fleet_condition{inventory="lab",condition="split"}': "1x40"},
     "DeployerCannotDeploy": {'deployer_fleet_condition{inventory="lab",condition="journal"}': "1x200"},
     "DeployerUnreachable": {f"deployer_host_up{{{HOST}}}": "0x40"},

@@ -1,0 +1,1 @@
+"""Unattended deployments: when they are due, what runs them, and what of them is news."""
