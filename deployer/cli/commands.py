@@ -18,6 +18,7 @@ from deployer.cli.past import history, show
 from deployer.cli.quarantine import quarantine
 from deployer.cli.recover import recover
 from deployer.cli.schema import schema
+from deployer.cli.staging import staging
 from deployer.cli.streams import err, out, tell
 from deployer.cli.typed import Command
 from deployer.cli.unlock import unlock
@@ -52,6 +53,7 @@ def register(app: typer.Typer) -> None:
     for plain in (history, show, schema):
         app.command(cls=Command)(plain)
     app.add_typer(quarantine, name="quarantine")
+    app.add_typer(staging, name="staging")
     app.add_typer(lab, name="lab")
 
 

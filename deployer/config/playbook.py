@@ -23,6 +23,7 @@ from deployer.config.gates import Gates, Signers
 from deployer.config.lint import Lint
 from deployer.config.locate import find_playbook
 from deployer.config.rehearse import BY_DEFAULT, RehearseSection
+from deployer.config.staging import Staging
 from deployer.model import Amount, Target
 
 if TYPE_CHECKING:
@@ -296,6 +297,9 @@ class PlaybookFile:
     gates: Annotated[Gates, Field(description="What has to be true before any deployment.")] = _OPEN
     lint: Annotated[Lint, Field(description="Which findings of deployer check refuse.")] = field(
         default_factory=Lint
+    )
+    staging: Annotated[Staging, Field(description="What a staging fleet has in production's place.")] = field(
+        default_factory=Staging
     )
 
 
