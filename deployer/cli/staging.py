@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deployer.cli.common import Common, Inventory, with_common
+from deployer.cli.common import Common, Inventory, errors_told, with_common
 from deployer.cli.streams import err, tell
 from deployer.cli.typed import Command, Group
 
@@ -23,6 +23,7 @@ staging = typer.Typer(
 Which = Annotated[
     str, typer.Argument(metavar="NAME", help="Of the fleet, or of the inventory in whose image it is made.")
 ]
+Json = Annotated[bool, typer.Option("--json", envvar="DEPLOYER_JSON", help="One JSON document on stdout.")]
 
 
 def up(
@@ -75,15 +76,16 @@ def up(
     tell(f"To remove it:    deployer staging down {made.name}")
 
 
-def down(fleet: Which, *, common: Common) -> None:
+def down(fleet: Which, *, json: Json = False) -> None:
     """Remove a fleet: its hosts, its inventory, every process, mount and link of it."""
     from json import dumps
 
     from deployer.staging import fleet as case
 
-    found = case.find(fleet)
-    case.down(found)
-    tell(dumps({"removed": found.name}) if common.json else f"the staging fleet {found.name} is gone")
+    with errors_told(json):
+        found = case.find(fleet)
+        case.down(found)
+    tell(dumps({"removed": found.name}) if json else f"the staging fleet {found.name} is gone")
 
 
 def status(
@@ -92,16 +94,17 @@ def status(
         typer.Argument(metavar="[NAME]", help="One fleet; otherwise all of this machine that are yours."),
     ] = None,
     *,
-    common: Common,
+    json: Json = False,
 ) -> None:
-    """List the fleets that are up, their hosts, and how their answers are to production's."""
+    """List the fleets that are up, their hosts, and how their answers were to production's."""
     from json import dumps
 
     from deployer.staging import fleet as case
     from deployer.staging.records import fleets
 
-    found = fleets() if fleet is None else [case.find(fleet)]
-    if common.json:
+    with errors_told(json):
+        found = fleets() if fleet is None else [case.find(fleet)]
+    if json:
         tell(dumps({"fleets": [case.as_json(each) for each in found]}, indent=2, ensure_ascii=False))
         return
     for each in found:
@@ -148,5 +151,5 @@ def _match(match: object) -> str:
 
 
 staging.command("up", cls=Command)(with_common(up))
-staging.command("down", cls=Command)(with_common(down))
-staging.command("status", cls=Command)(with_common(status))
+staging.command("down", cls=Command)(down)
+staging.command("status", cls=Command)(status)

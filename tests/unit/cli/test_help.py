@@ -17,7 +17,7 @@ from tests.unit.cli.conftest import Call
 from tests.unit.test_house import HEAVY
 
 PAGE = Path(__file__).parents[3] / "docs/commands.md"
-LATER = ("schedule", "staging", "drill")
+LATER = ("schedule", "drill")
 
 #: What DESIGN.md promises and is there by now.
 PROMISED = {
@@ -36,12 +36,16 @@ PROMISED = {
     "unlock": "--yes",
     "history": "--host --revision --outcome --since --until --around --minutes",
     "show": "--format --measure",
+    "staging up": "--name --hosts-per-group --limit",
+    "staging down": "--json",
+    "staging status": "--json",
     "lab up": "",
     "lab down": "",
     "lab status": "",
 }
 QUARANTINE = ("quarantine list", "quarantine release")
 ON_INVENTORY = ("adopt", "plan", "deploy", "rollback", "recover", "status", "watch", "unlock", *QUARANTINE)
+ON_INVENTORY += ("staging up",)
 COMMON = "--project --playbook --ssh-config --state --json --verbose --quiet"
 
 
