@@ -150,9 +150,10 @@ def _made(context: Context, plan: _Plan, say: Say) -> Fleet:
             "deployer_ca": str(directory / "ca.pem"),
         }
         groups = groups_of(addresses, context.inventory.groups)
-        notes += inventories.write(where, context.inventory, addresses, groups, connection)
         say("comparing its answers with production's")
-        matches = _compared(lab, where, exports)
+        matches = _compared(lab, addresses, exports)
+        # Last: who is killed before this leaves no inventory of hosts that are not there.
+        notes += inventories.write(where, context.inventory, addresses, groups, connection)
         fleet = Fleet.of(
             name=plan.name, production=context.name, project=context.project.absolute(), inventory=where,
             directory=directory, machines=machines, addresses=addresses, groups=groups, matches=matches,
@@ -237,18 +238,18 @@ def _exports(context: Context, hosts: Sequence[Host]) -> list[Export]:
         return list(pool.map(one, hosts))
 
 
-def _compared(lab: Lab, where: Path, exports: Sequence[Export]) -> dict[str, Match]:
+def _compared(lab: Lab, addresses: Mapping[str, str], exports: Sequence[Export]) -> dict[str, Match]:
     """How the answers of each host of the fleet are to those of production, status by status."""
-    from deployer.config.inventory import load_inventory
     from deployer.host.ssh import Connection, SshOptions
+    from deployer.model import Host
     from deployer.staging.recording import again
 
-    staged = {host.name: host for host in load_inventory(where).hosts}
     found = {}
     for export in exports:
         if not export.recorded:
             continue
-        connection = Connection(staged[export.host.name], SshOptions(config_file=lab.ssh_config))
+        staged = Host(export.host.name, addresses[export.host.name], user="root")
+        connection = Connection(staged, SshOptions(config_file=lab.ssh_config))
         try:
             connection.open()
             answers = again(connection, export.recorded)

@@ -40,7 +40,7 @@ _SAID = (
     (Missing.ADDRESS, re.compile(r"bind\(\) to \[?([0-9a-f.:]+?)\]?:\d+ failed \(99:")),
 )
 _MODULE = re.compile(r'dlopen\(\) "([^"]+)" failed')
-_EMERG = re.compile(r"nginx: \[emerg\] (.+)")
+_EMERG = re.compile(r"\[emerg\] (?:\d+#\d+: )?(.+)")
 
 
 def remedy(said: str) -> Remedy | None:

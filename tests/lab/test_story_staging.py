@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -42,6 +43,7 @@ server { listen 8082; location / { return 200 "shop app $host\\n"; }
 	location /old { return 301 https://$host/new; } }
 """
 NAMES = {"web1": "shop.example.com", "web2": "shop.example.com", "web3": "api.example.com"}
+KEY = "/etc/ssl/shop/shop.secret"
 PATHS = ("/", "/old", "/local", "/php", "/static/", "/static/logo.txt", "/nowhere")
 
 
@@ -74,6 +76,11 @@ def test_a_fleet_in_productions_image_opens_the_gate_and_leaves_nothing(story: S
         assert statuses(address, NAMES[name]) == usual[name]
     # Nothing was written in production, and no key came from there.
     assert story.trees() == before
+    (fleet,) = fleets(story)
+    for staging in Lab(fleet).hosts[:2]:
+        real = story.lab.host(staging.name)
+        assert staging.read(KEY) not in {"", real.read(KEY)}
+        assert staging.read("/etc/nginx/conf.d/site.conf") == real.read("/etc/nginx/conf.d/site.conf")
     again = story.run("staging", "up", "lab")
     assert (again.code, "is up already" in again.err) == (2, True), again
 
@@ -87,7 +94,6 @@ def test_a_fleet_in_productions_image_opens_the_gate_and_leaves_nothing(story: S
     assert statuses(staged["web3"], NAMES["web3"], ("/new-page",)) == [204]
     assert story.deploy("--rev", good).outcome == "deployed"
 
-    (fleet,) = fleets(story)
     assert len(traces(story, fleet)) > 6
     down = story.run("staging", "down", "lab")
     assert (down.code, traces(story, fleet)) == (0, []), down
@@ -101,10 +107,60 @@ BOOK: dict[str, Any] = {
             "url": "http://127.0.0.1/",
             "headers": {"Host": "www.example.com"},
             "expect": {"body": "^shop app"},
-        }
+        },
+        {
+            "name": "over TLS",
+            "url": "https://127.0.0.1/",
+            "headers": {"Host": "www.example.com"},
+            "ca": "ca.pem",  # in staging another authority signs, and the fleet's inventory says which
+        },
     ],
     "rollout": {"waves": ["100%"]},
 }
+
+
+def test_what_goes_wrong_is_one_sentence_and_leaves_nothing(story: Story) -> None:
+    own = story.project / "inventories/staging.yml"
+    own.write_text("all: {hosts: {stage1: {}}}\n")
+    taken = story.run("staging", "up", "lab", "--limit", "web1")
+    assert (taken.code, taken.err.count("\n"), own.exists()) == (2, 1, True), taken
+    assert "is an inventory of your own" in taken.err
+    own.unlink()
+
+    story.lab.host("web2").cut()
+    cut = story.run("staging", "up", "lab", "--limit", "web2", "--quiet")
+    assert (cut.code, cut.err.count("\n")) == (3, 1), cut
+    assert "web2 does not give its configuration, and staging needs it" in cut.err
+    assert "--limit 'all:!web2'" in cut.err
+
+    story.lab.host("web3").write("/etc/nginx/conf.d/broken.conf", "include /srv/gone.conf;\n")
+    broken = story.run("staging", "up", "lab", "--limit", "web3", "--quiet")
+    assert (broken.code, broken.err.count("\n")) == (3, 1), broken
+    assert "the live configuration of web3 does not validate in staging: open() " in broken.err
+    assert fleets(story) == []
+
+    for last, signal_, code in (("starting 1 host", signal.SIGTERM, 130), ("comparing", signal.SIGKILL, -9)):
+        process = story.start("staging", "up", "lab", "--limit", "web1")
+        story.until_said(process, last)
+        process.send_signal(signal_)
+        assert story.end(process).code == code
+        assert not own.exists()
+    (killed,) = fleets(story)
+    assert killed.abandoned
+    story.playbook(staging={"upstreams": {"search.internal:9200": 503}, "record": False})
+    up = story.run("staging", "up", "lab", "--limit", "web1")
+    assert (up.code, "not compared with production" in up.out) == (0, True), up
+    story.commit({"conf.d/search.conf": SEARCH}, "Search")
+    assert story.run("deploy", "staging", "--yes").code == 0
+    (fleet,) = fleets(story)
+    assert statuses(Lab(fleet).host("web1").address, "search.example.com", ("/",)) == [503]
+    assert story.run("staging", "down", "staging").code == 0
+    assert [*traces(story, killed), *traces(story, fleet)] == []
+
+
+SEARCH = """\
+server { listen 80; server_name search.example.com; location / { proxy_pass http://search.internal:9200; } }
+"""
 
 
 def production(story: Story) -> None:
@@ -117,8 +173,9 @@ def production(story: Story) -> None:
     tree = {g: {"hosts": {h: hosts[h] for h in held}} for g, held in groups.items()}
     story.inventory(yaml.safe_dump({"all": {"vars": {"ansible_user": "root"}, "children": tree}}))
     authority = Authority("production")
+    (story.project / "ca.pem").write_bytes(authority.pem)
     for host in story.lab.hosts:
-        certificate, key = authority.pair(sorted(set(NAMES.values())))
+        certificate, key = authority.pair(["www.example.com", *sorted(set(NAMES.values()))])
         host.run(["mkdir", "-p", "/etc/ssl/shop", "/srv/shop/static", "/run/php"])
         host.write("/etc/ssl/shop/fullchain.pem", certificate.decode())
         host.write("/etc/ssl/shop/shop.secret", key.decode())
