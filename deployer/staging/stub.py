@@ -166,7 +166,7 @@ def dns_answer(query: bytes, names: Mapping[str, str]) -> bytes | None:
         labels.append(query[at + 1 : at + 1 + query[at]].decode("latin-1"))
         at += 1 + query[at]
     question = query[12 : at + 5]
-    if len(question) < 5:
+    if at + 5 > len(query):
         return None
     address = names.get(".".join(labels).lower())
     wanted = address is not None and question[-4:-2] == b"\0\x01"
