@@ -195,6 +195,12 @@ class _Reader:
                 self._notes.append(f"{self._host}: {place} could not be read: {error}")
                 continue
             self._contents |= {posixpath.join(place, name): content for name, content in given.items()}
+            if lacking := [name for name in names if name not in given]:
+                more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+                self._notes.append(
+                    f"{self._host}: not copied, for it is no plain file or there is too much of it: "
+                    f"{', '.join(posixpath.join(place, name) for name in lacking[:3])}{more}"
+                )
         return bool(by_place)
 
     def _drop_keys(self) -> None:

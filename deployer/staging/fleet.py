@@ -64,6 +64,11 @@ def up(context: Context, wishes: Wishes, say: Say) -> Fleet:
     :raises UsageError: the name is taken, or this machine cannot have such a fleet.
     :raises Refused: a host of production does not give its configuration, or it does not validate here.
     """
+    with interrupted_once():
+        return _up(context, wishes, say)
+
+
+def _up(context: Context, wishes: Wishes, say: Say) -> Fleet:
     name = name_for(context, wishes.name)
     chosen = choose([h.name for h in context.hosts], context.inventory.groups, wishes.per_group)
     _check(context, name, len(chosen))
@@ -72,16 +77,22 @@ def up(context: Context, wishes: Wishes, say: Say) -> Fleet:
     exports = _exports(context, hosts)
     where = inventories.place(context.project, context.inventory.path, name)
     plan = _Plan(name, directory_of(name), where, exports, design(exports, context.playbook.staging))
-    with interrupted_once():
-        try:
-            return _made(context, plan, say)
-        except BaseException:
-            inventories.remove(where)
-            raise
+    try:
+        return _made(context, plan, say)
+    except BaseException:
+        inventories.remove(where)
+        raise
 
 
 def down(fleet: Fleet) -> None:
-    """Remove a fleet, its inventory, and every process, mount and link of it."""
+    """Remove a fleet, its inventory, and every process, mount and link of it.
+
+    :raises UsageError: whoever asks is not root.
+    """
+    if os.geteuid() != 0:
+        raise UsageError(
+            "a staging fleet is made of namespaces and mounts: take it down as root, or with sudo"
+        )
     for lab in _labs(fleet.directory):
         lab.down()
     states.remove_directory(fleet.directory)
@@ -266,11 +277,6 @@ def _compared(lab: Lab, addresses: Mapping[str, str], exports: Sequence[Export])
 
 def _labs(directory: Path) -> list[Lab]:
     return [Lab(state) for _, state in states.known() if state is not None and state.directory == directory]
-
-
-def may_make() -> bool:
-    """Whether whoever asks is root, as a lab needs."""
-    return os.geteuid() == 0
 
 
 def as_json(fleet: Fleet) -> dict[str, Any]:

@@ -86,6 +86,8 @@ class Machines:
             _put(upper, path, random.token_bytes(80), 0o600)
         for path in kept.phrases - image.files.keys():
             _put(upper, path, b"\n", 0o600)
+        for path in kept.trusted - image.files.keys():
+            _put(upper, path, self._authority.pem, 0o644)
 
     def _network(self, upper: Path, host: LabHost, image: Image) -> None:
         lab = host.lab
@@ -98,7 +100,7 @@ class Machines:
         hosts += [f"{host.address} {name}" for name in image.names if name not in self._names]
         hosts += [f"{lab.host(machine).address} {name}" for name, machine in self._names.items()]
         hosts += [f"{address} {name}" for name, address in self._design.names.items()]
-        root.write(upper / "etc/hosts", "\n".join(hosts) + "\n")
+        root.write(upper / "etc/hosts", "\n".join(dict.fromkeys(hosts)) + "\n")
 
 
 _LINKS = {

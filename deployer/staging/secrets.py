@@ -13,13 +13,16 @@ from deployer.nginx.tree import Directive
 
 PUBLIC = frozenset(
     (
-        "ssl_dhparam", "ssl_trusted_certificate", "ssl_client_certificate", "ssl_crl",
-        "proxy_ssl_trusted_certificate", "proxy_ssl_crl", "uwsgi_ssl_trusted_certificate",
-        "grpc_ssl_trusted_certificate", "geoip_country", "geoip_city", "geoip_org", "geoip2", "js_import",
-        "js_include", "perl_require", "lua_package_path", "modsecurity_rules_file", "ssl_stapling_file",
+        "ssl_dhparam", "ssl_crl", "proxy_ssl_crl", "geoip_country", "geoip_city", "geoip_org", "geoip2",
+        "js_import", "js_include", "perl_require", "modsecurity_rules_file", "ssl_stapling_file",
     )
 )  # fmt: skip
 """Directives whose first argument names a file that nginx reads and that holds nothing secret."""
+TRUSTED = (
+    "ssl_trusted_certificate", "ssl_client_certificate", "proxy_ssl_trusted_certificate",
+    "uwsgi_ssl_trusted_certificate", "grpc_ssl_trusted_certificate",
+)  # fmt: skip
+"""Those that name authorities: in staging the fleet's own, which signed what its stand-ins show."""
 PAIRS = {
     "ssl_certificate": "ssl_certificate_key",
     "proxy_ssl_certificate": "proxy_ssl_certificate_key",
@@ -56,12 +59,13 @@ class Secrets:
     passwords: frozenset[str] = frozenset()
     tickets: frozenset[str] = frozenset()
     phrases: frozenset[str] = frozenset()
+    trusted: frozenset[str] = frozenset()
 
     @property
     def paths(self) -> frozenset[str]:
         """All of them."""
         both = frozenset(path for pair in self.pairs for path in (pair.certificate, pair.key))
-        return both | self.passwords | self.tickets | self.phrases
+        return both | self.passwords | self.tickets | self.phrases | self.trusted
 
 
 def of(config: Config, servers: tuple[Server, ...]) -> Secrets:
@@ -72,7 +76,8 @@ def of(config: Config, servers: tuple[Server, ...]) -> Secrets:
         return frozenset(config.absolute(d.args[0]) for d, _ in found if d.args and _is_file(d.args[0]))
 
     passwords = frozenset(path for path in told(PASSWORDS) if not path.endswith("/off"))
-    return Secrets(tuple(_pairs(config, servers)), passwords, told(TICKETS), told(*_PHRASES))
+    pairs = tuple(_pairs(config, servers))
+    return Secrets(pairs, passwords, told(TICKETS), told(*_PHRASES), told(*TRUSTED))
 
 
 def looks_secret(path: str) -> bool:

@@ -9,7 +9,7 @@ from deployer.staging import secrets
 from .sites import sites
 
 CONFIG = """
-    ssl_session_ticket_key tickets/current;
+    ssl_session_ticket_key tickets/current; proxy_ssl_trusted_certificate /etc/ssl/certs/ca.crt;
     server {
         listen 443 ssl; server_name shop.example.com .shop.example.net ~^x "";
         ssl_certificate ssl/shop; ssl_certificate_key /etc/keys/shop;
@@ -38,6 +38,7 @@ def test_keys_are_known_by_the_directives_that_use_them() -> None:
     assert kept.passwords == {"/etc/nginx/users"}
     assert kept.tickets == {"/etc/nginx/tickets/current"}
     assert kept.phrases == {"/etc/nginx/phrases"}
+    assert kept.trusted == {"/etc/ssl/certs/ca.crt"}
     assert secrets.public_files(found.config) == {"/etc/ssl/dhparam.pem"}
 
 
