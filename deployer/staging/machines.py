@@ -49,6 +49,7 @@ class Machines:
     def seed(self, host: LabHost) -> None:
         """Fill one host's disk, before it is switched on."""
         upper = host.disk / "upper"
+        host.disk.parent.chmod(0o700)  # a configuration is not for every user of this machine
         _remove(upper / "etc/nginx")
         if (image := self._images.get(host.name)) is None:
             root.mkdir(upper / "etc/nginx", opaque=True)
@@ -63,8 +64,10 @@ class Machines:
         self._network(upper, host, image)
 
     def _files(self, upper: Path, image: Image) -> None:
+        private = {pair.key for pair in image.secrets.pairs} | image.secrets.tickets | image.secrets.phrases
         for path, content in image.files.items():
-            _put(upper, path, content, 0o755 if path in image.executable else 0o644)
+            mode = 0o600 if path in private else 0o755 if path in image.executable else 0o644
+            _put(upper, path, content, mode)
         for path, to in image.links.items():
             where = _below(upper, path)
             _made(where.parent)
@@ -110,7 +113,8 @@ _LINKS = {
     "/sbin": "/usr/sbin",
     "/lib64": "/usr/lib64",
 }
-_WORLD = "route add local 0.0.0.0/0 dev lo\nroute add local ::/0 dev lo\n"
+# In the main table, or they would outrank the way back to the hosts.
+_WORLD = "route add local 0.0.0.0/0 dev lo table main\nroute add local ::/0 dev lo table main\n"
 
 
 def start_stubs(lab: Lab, design: Design, names: Mapping[str, str], authority: Authority) -> list[str]:

@@ -147,19 +147,25 @@ def test_what_goes_wrong_is_one_sentence_and_leaves_nothing(story: Story) -> Non
         assert not own.exists()
     (killed,) = fleets(story)
     assert killed.abandoned
-    story.playbook(staging={"upstreams": {"search.internal:9200": 503}, "record": False})
+    stand_ins = {"search.internal:9200": 503, "[2001:db8::9]:8099": 204}
+    story.playbook(staging={"upstreams": stand_ins, "record": False})
     up = story.run("staging", "up", "lab", "--limit", "web1")
     assert (up.code, "not compared with production" in up.out) == (0, True), up
     story.commit({"conf.d/search.conf": SEARCH}, "Search")
     assert story.run("deploy", "staging", "--yes").code == 0
     (fleet,) = fleets(story)
-    assert statuses(Lab(fleet).host("web1").address, "search.example.com", ("/",)) == [503]
+    address = Lab(fleet).host("web1").address
+    assert statuses(address, "search.example.com", ("/", "/six")) == [503, 204]
     assert story.run("staging", "down", "staging").code == 0
     assert [*traces(story, killed), *traces(story, fleet)] == []
 
 
 SEARCH = """\
-server { listen 80; server_name search.example.com; location / { proxy_pass http://search.internal:9200; } }
+server {
+	listen 80; server_name search.example.com;
+	location / { proxy_pass http://search.internal:9200; }
+	location /six { proxy_pass http://[2001:db8::9]:8099; }
+}
 """
 
 
