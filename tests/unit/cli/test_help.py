@@ -44,8 +44,18 @@ PROMISED = {
     "lab status": "",
 }
 QUARANTINE = ("quarantine list", "quarantine release")
-ON_INVENTORY = ("adopt", "plan", "deploy", "rollback", "recover", "status", "watch", "unlock", *QUARANTINE)
-ON_INVENTORY += ("staging up",)
+ON_INVENTORY = (
+    "adopt",
+    "plan",
+    "deploy",
+    "rollback",
+    "recover",
+    "status",
+    "watch",
+    "unlock",
+    "staging up",
+    *QUARANTINE,
+)
 COMMON = "--project --playbook --ssh-config --state --json --verbose --quiet"
 
 
