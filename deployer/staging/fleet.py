@@ -151,7 +151,7 @@ def _made(context: Context, plan: _Plan, say: Say) -> Fleet:
     try:
         notes = [*_unlike(context), *made.notes, *start_stubs(lab, made, machines, authority)]
         for host, machine in machines.items():
-            notes += bring_up(lab.host(machine), host)
+            notes += bring_up(lab.host(machine), host, hide=context.veil.hide)
         (directory / "ca.pem").write_bytes(authority.pem)
         addresses = {host: lab.host(machine).address for host, machine in machines.items()}
         connection = {

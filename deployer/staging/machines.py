@@ -10,7 +10,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,9 +165,10 @@ def start_stubs(lab: Lab, design: Design, names: Mapping[str, str], authority: A
     return [f"no stand-in for {text}" for text in failed]
 
 
-def bring_up(host: LabHost, title: str) -> list[str]:
+def bring_up(host: LabHost, title: str, *, hide: Callable[[str], str] = str) -> list[str]:
     """Have nginx run on its image; what the machine around it lacks is made on the way.
 
+    :param hide: takes secrets out of what nginx quotes.
     :returns: sentences: what was made.
     :raises Refused: the configuration does not validate, and nothing here can help it.
     """
@@ -181,7 +182,7 @@ def bring_up(host: LabHost, title: str) -> list[str]:
         told = f"{title}: made for nginx: {found.missing} {found.what}" if found else ""
         if found is None or told in done:
             raise Refused(
-                f"the live configuration of {title} does not validate in staging: {complaint(said)}; "
+                f"the live configuration of {title} does not validate in staging: {hide(complaint(said))}; "
                 "nothing was left behind"
             )
         _make(host, found.missing, found.what)
@@ -191,7 +192,7 @@ def bring_up(host: LabHost, title: str) -> list[str]:
         if started.returncode:
             raise Refused(
                 f"nginx does not start on the live configuration of {title} in staging: "
-                f"{complaint(started.stderr)}; nothing was left behind"
+                f"{hide(complaint(started.stderr))}; nothing was left behind"
             )
     return done
 
