@@ -35,6 +35,8 @@ class Host:
     key_file: str | None = None
     become: bool | None = None  #: ``ansible_become``; ``None``: ``target.become`` of the playbook decides
     groups: tuple[str, ...] = ()  #: without ``all``, in Ansible's order of precedence
+    ssh_config: str | None = None  #: ``deployer_ssh_config``: instead of the operator's
+    ca: str | None = None  #: ``deployer_ca``: PEM file of authorities that are believed besides the others
     vars: Mapping[str, Any] = field(default_factory=lambda: NO_VARS, hash=False, compare=False)
 
 

@@ -20,6 +20,7 @@ class Trust:
     """Whom to believe in a handshake.
 
     :ivar ca: a PEM file on the controller that replaces the system's authorities.
+    :ivar also: a PEM file of authorities that are believed besides those.
     :ivar server_name: for SNI and verification, instead of the URL's host.
     """
 
@@ -27,11 +28,12 @@ class Trust:
     ca: str | None = None
     server_name: str | None = None
     newest: bool = True  #: ``False``: no newer version of TLS than 1.2, which many a client knows no better
+    also: str | None = None
 
     def context(self) -> ssl.SSLContext:
         """A client's context. Raises ``OSError`` (``ssl.SSLError`` is one) when ``ca`` cannot be read."""
         with _MAKING:  # many threads want the same one at the same moment
-            return _context(self.verify, self.ca, newest=self.newest)
+            return _context(self.verify, self.ca, self.also, newest=self.newest)
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,12 @@ def read_certificate(der: bytes, *, verified: bool) -> Certificate | None:
 
 
 @lru_cache(maxsize=32)
-def _context(verify: bool, ca: str | None, *, newest: bool = True) -> ssl.SSLContext:
+def _context(verify: bool, ca: str | None, also: str | None, *, newest: bool = True) -> ssl.SSLContext:
     """Reading the system's authorities takes 20 ms, so one context serves all probes that trust alike."""
     if verify:
         context = ssl.create_default_context(cafile=ca)
+        if also is not None:
+            context.load_verify_locations(cafile=also)
     else:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False

@@ -78,8 +78,8 @@ def _ask(check: Check, transport: Transport, address: str, until: float) -> Answ
     headers = dict(check.headers)
     # Who sends `Host: shop.example.com` to an address means that site, also to the TLS side of it.
     host = next((urlsplit(f"//{v}").hostname for n, v in headers.items() if n.lower() == "host"), None)
-    ca = str(check.ca.path) if check.ca else None
-    trust = Trust(check.verify, ca, check.server_name or host)
+    ca, also = str(check.ca.path) if check.ca else None, getattr(transport, "ca", None)
+    trust = Trust(check.verify, ca, check.server_name or host, also=also)
     from_host = check.from_ == "host"
     stream = through(transport, url.host, url.port, until) if from_host else direct(url.host, url.port, until)
     try:
@@ -90,7 +90,7 @@ def _ask(check: Check, transport: Transport, address: str, until: float) -> Answ
             raise BrokenProbe(f"the SSH connection is lost ({error})") from error
         raise
     except OSError as error:
-        raise BrokenProbe(f"the authorities in {ca} cannot be read: {error.strerror}") from error
+        raise BrokenProbe(f"the authorities in {ca or also} cannot be read: {error.strerror}") from error
 
 
 def _command(check: Check, transport: Transport, until: float) -> str | None:

@@ -20,6 +20,7 @@ from deployer.cli.quarantine import quarantine
 from deployer.cli.recover import recover
 from deployer.cli.schedule import schedule
 from deployer.cli.schema import schema
+from deployer.cli.staging import staging
 from deployer.cli.streams import err, out, tell
 from deployer.cli.telling import telling
 from deployer.cli.typed import Command
@@ -58,6 +59,7 @@ def register(app: typer.Typer) -> None:
         app.command(cls=Command)(plain)
     app.add_typer(quarantine, name="quarantine")
     app.add_typer(notify, name="notify")
+    app.add_typer(staging, name="staging")
     app.add_typer(lab, name="lab")
 
 

@@ -17,6 +17,7 @@ PORT = ("ansible_port", "ansible_ssh_port")
 USER = ("ansible_user", "ansible_ssh_user")
 KEY_FILE = ("ansible_private_key_file", "ansible_ssh_private_key_file")
 BECOME = ("ansible_become",)
+SSH_CONFIG, CA = ("deployer_ssh_config",), ("deployer_ca",)
 
 _SSH_CONFIG = "put it into the ssh config"
 _SSH = "it is always ssh"
@@ -68,9 +69,11 @@ def make_host(name: str, groups: tuple[str, ...], said: Vars, values: Mapping[st
         address=connection.text(ADDRESS) or name.strip("[]"),
         port=connection.port(),
         user=connection.text(USER),
-        key_file=connection.key_file(),
+        key_file=connection.file(KEY_FILE),
         become=connection.become(),
         groups=groups,
+        ssh_config=connection.file(SSH_CONFIG),
+        ca=connection.file(CA),
         vars=values,
     )
 
@@ -111,8 +114,8 @@ class _Connection:
             raise said.error(f"{value!r} is not a port for {self._host}: 1 to 65535 is expected")
         return int(text)
 
-    def key_file(self) -> str | None:
-        found = self._find(KEY_FILE)
+    def file(self, spellings: tuple[str, ...]) -> str | None:
+        found = self._find(spellings)
         if found is None:
             return None
         value, said = found

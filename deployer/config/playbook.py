@@ -24,6 +24,7 @@ from deployer.config.lint import Lint
 from deployer.config.locate import find_playbook
 from deployer.config.notify import Recipient
 from deployer.config.rehearse import BY_DEFAULT, RehearseSection
+from deployer.config.staging import Staging
 from deployer.model import Amount, Target
 
 if TYPE_CHECKING:
@@ -299,6 +300,9 @@ class PlaybookFile:
         default_factory=Lint
     )
     notify: Annotated[tuple[Recipient, ...], Field(description="Who is told of what happens.")] = ()
+    staging: Annotated[Staging, Field(description="What a staging fleet has in production's place.")] = field(
+        default_factory=Staging
+    )
 
 
 @dataclass(frozen=True, slots=True)

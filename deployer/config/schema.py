@@ -86,6 +86,11 @@ def _connection() -> dict[str, Any]:
         "ansible_port": {**port, "description": "SSH port; otherwise the ssh config's, or 22."},
         "ansible_user": {**text, "description": "SSH user; otherwise the ssh config's, or the local user."},
         "ansible_ssh_private_key_file": {**text, "description": "Private key on the controller."},
+        "deployer_ssh_config": {**text, "description": "OpenSSH client configuration for this host alone."},
+        "deployer_ca": {
+            **text,
+            "description": "PEM file of authorities to believe for this host, too.",
+        },
         "ansible_become": {
             "type": ["boolean", "string", "integer"],
             "description": "Whether sudo -n is used on the host; outranks target.become of the playbook.",

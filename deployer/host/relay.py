@@ -104,6 +104,11 @@ class Relay:
         """Whether the connection to the host is believed to be alive."""
         return self._connection.is_open
 
+    @property
+    def ca(self) -> str | None:
+        """A PEM file of authorities that are believed for this host besides the others."""
+        return self._connection.ca
+
     def open(self) -> None:
         """A rehearsal that is gone cannot be had again: does nothing."""
 

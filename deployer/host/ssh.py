@@ -71,8 +71,14 @@ class Connection:
     def route(self) -> Route:
         """How the host is reached. Raises :class:`ConfigError`."""
         if self._route is None:
-            self._route = resolve(self.host, self.options.config_file)
+            own = self.host.ssh_config
+            self._route = resolve(self.host, Path(own) if own else self.options.config_file)
         return self._route
+
+    @property
+    def ca(self) -> str | None:
+        """A PEM file of authorities that are believed for this host besides the others."""
+        return self.host.ca
 
     @property
     def user(self) -> str:

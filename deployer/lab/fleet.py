@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,12 +61,16 @@ class Lab:
         init: Init = "light",
         name: str | None = None,
         detached: bool = False,
+        names: Sequence[str] | None = None,
+        seed: Callable[[LabHost], None] | None = None,
     ) -> Self:
         """Make a lab of ``hosts`` hosts, web1 … webN, and return when all of them serve ssh and http.
 
         :param directory: becomes the lab's: project, ssh config, keys, repository; absent or empty before,
             and removed by ``down``.
         :param detached: it outlives this process, until somebody takes it down.
+        :param names: of the hosts, instead of web1 … webN: letters that files and ssh take.
+        :param seed: called for each host with its disk made and nothing running, several at a time.
         :raises UsageError: not root, packages missing, directory in use, kernel without what it takes.
         """
         directory = directory.absolute()
@@ -78,10 +83,9 @@ class Lab:
                 state = states.allocate(name=name or directory.name, directory=directory, init=init, owner=me)
             lab = cls(state)
             try:
-                lab._make(hosts)
+                lab._make(names or [f"web{number}" for number in range(1, hosts + 1)], seed)
                 if detached:
-                    state.owner = None
-                    state.save()
+                    lab.detach()
             except BaseException:
                 lab.down()
                 raise
@@ -95,6 +99,11 @@ class Lab:
             if state is not None and state.directory == directory:
                 return cls(state)
         raise UsageError(f"there is no lab in {directory}; make one with: deployer lab up")
+
+    def detach(self) -> None:
+        """Let it outlive this process."""
+        self.state.owner = None
+        self.save()
 
     def down(self) -> None:
         """Remove the lab, and abandoned ones: processes, links, mounts, directories. Twice is once."""
@@ -170,11 +179,11 @@ class Lab:
 
     # --- making it
 
-    def _make(self, count: int) -> None:
+    def _make(self, names: Sequence[str], seed: Callable[[LabHost], None] | None) -> None:
         runtime = self.runtime
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.directory / MARK).write_text(f"{runtime}\n")
-        self.state.hosts = [HostState(f"web{number}", number) for number in range(1, count + 1)]
+        self.state.hosts = [HostState(name, number) for number, name in enumerate(names, 1)]
         self.hosts = [LabHost(self, host) for host in self.state.hosts]
         states.mount_tmpfs(runtime / "fs", "256m")
         (runtime / "fs/keys").mkdir(mode=0o700)
@@ -188,7 +197,7 @@ class Lab:
         root.nginx_tree(runtime / "fs/layered/etc/nginx", self.repo)
         self.network.make()
         with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1)) as pool:
-            futures = [pool.submit(self._make_host, host) for host in self.hosts]
+            futures = [pool.submit(self._make_host, host, seed) for host in self.hosts]
             try:
                 for future in futures:
                     future.result()
@@ -198,9 +207,11 @@ class Lab:
                 raise
         self._write_project()
 
-    def _make_host(self, host: LabHost) -> None:
+    def _make_host(self, host: LabHost, seed: Callable[[LabHost], None] | None) -> None:
         _keygen(self.runtime / "fs/keys" / host.name, host.name)
         host.make_disk()
+        if seed is not None:
+            seed(host)
         host.start()
 
     def boot(self, host: HostState, *, disk: Path) -> Process:

@@ -57,6 +57,11 @@ class LabHost:
         return process.pid if self._lab.init == "light" else boot.init_below(process.pid)
 
     @property
+    def lab(self) -> Lab:
+        """The lab that it belongs to."""
+        return self._lab
+
+    @property
     def running(self) -> bool:
         return self._pid() is not None
 

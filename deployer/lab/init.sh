@@ -5,6 +5,8 @@ mount -t proc -o nosuid,nodev,noexec proc /proc
 umount -l /mnt
 mkdir -m 755 /run/sshd /run/lock
 rm -rf /tmp/* /tmp/.[!.]*
+# More addresses and routes than the lab gives: lines for "ip -batch".
+[ ! -f /etc/lab-network ] || ip -force -batch /etc/lab-network
 nginx || echo "lab-init: nginx did not start"
 # "wait" reaps every child, also those it does not know; sshd in the foreground is the one it waits for.
 while :; do

@@ -85,7 +85,7 @@ class Source:
 
 
 def ask_journal(context: Context) -> Past:
-    """What is in quarantine; deployments that were left, each with the command that ends it; schedules not well.
+    """What is in quarantine; what was left, each with the command that ends it; schedules not well.
 
     Opened and closed each time, so a server that is restarted is only missed while it is away.
     """

@@ -219,6 +219,11 @@ BAD = [
     ("source: {repo: x, signed_by: []}", "source.signed_by", "a file, or a list of files"),
     ("source: {repo: x, signed_by: [1]}", "source.signed_by", "expected text"),
     ("gate: {after: x}", "gate", 'did you mean "gates"'),
+    ("staging: {upstreams: [app]}", "staging.upstreams", "upstreams by their address"),
+    ("staging: {upstreams: {app.internal: 99}}", "staging.upstreams", "a status (200 to 599) or an address"),
+    ("staging: {upstreams: {app.internal: staging.internal}}", "staging.upstreams", "an address with a port"),
+    ("staging: {certificates: real}", "staging.certificates", "self-signed or copy, not real"),
+    ("staging: {keys: copy}", "staging.keys", "upstreams, record, certificates"),
     ("reloaded: auto", "reloaded", 'did you mean "reload"'),
     ("on: x", "True", "quote it"),
 ]  # fmt: skip
@@ -378,6 +383,7 @@ def test_the_documentation_says_every_key() -> None:
         "Compare",
         "ExpectedChange",
         "Recipient",
+        "Staging",
     ):
         for name in schema["$defs"][owner]["properties"]:
             assert f"`{name}`" in text, f"{owner}.{name}"

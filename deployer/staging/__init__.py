@@ -1,0 +1,1 @@
+"""A throw-away staging fleet on this machine, in the image of an inventory."""
