@@ -12,6 +12,7 @@ import typer
 from deployer.cli.accepting import AcceptChange, Reason, accepted
 from deployer.cli.check import check
 from deployer.cli.common import HERE, Common, Inventory, Yes, with_common
+from deployer.cli.drill import drill
 from deployer.cli.glass import BreakGlass, NoQuarantine
 from deployer.cli.lab import lab
 from deployer.cli.past import history, show
@@ -53,6 +54,7 @@ def register(app: typer.Typer) -> None:
         app.command(cls=Command)(plain)
     app.add_typer(quarantine, name="quarantine")
     app.add_typer(lab, name="lab")
+    app.add_typer(drill, name="drill")
 
 
 def init(
