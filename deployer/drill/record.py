@@ -1,4 +1,4 @@
-"""What happened in a drill, in files that outlive every process: one line of JSON each, only ever appended."""
+"""What happened in a drill, in files that outlive every process: a line of JSON each, only ever added to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Entry:
     """One thing that happened.
 
     :ivar at: Unix time in seconds.
-    :ivar what: ``breaking``, ``broken``, ``command``, ``hint``, ``found``, ``proof``, ``later``, ``unwatched``.
+    :ivar what: ``breaking``, ``broken``, ``command``, ``hint``, ``found``, ``proof``, ``later`` or
+        ``unwatched``.
     """
 
     at: float

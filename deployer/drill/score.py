@@ -99,8 +99,8 @@ def zero_of(entries: Iterable[Entry], users: Iterable[Users]) -> float:
 def recovered_at(entries: Sequence[Entry], users: Iterable[Users]) -> float | None:
     """Since when the fleet is repaired; ``None`` unless the last look found it so.
 
-    The first look that found it so, dated back to the end of the last command before it that can have repaired
-    it; never before a look that found it broken, nor before the last failed request.
+    The first look that found it so, dated back to the end of the last command before it that can have
+    repaired it; never before a look that found it broken, nor before the last failed request.
     """
     proofs = [entry for entry in entries if entry.what == "proof"]
     if not proofs or not proofs[-1].detail["repaired"]:

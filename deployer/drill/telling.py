@@ -105,9 +105,11 @@ def page() -> str:
 _HEAD = f"""\
 # The scenarios
 
-For the trainer: with every answer. Made from `deployer/drill/scenarios/` by `python -m deployer.drill.telling`; do not edit it here.
-All have been won with the answers below, typed as they stand here, on real hosts (`python -m tests.drills`). A hint costs {HINT} points, a
-wrong cause {WRONG}. *GOOD* and the like in capitals stand for a commit or release that the trainee reads from `history` or `rollback --list`.
+For the trainer: with every answer. Made from `deployer/drill/scenarios/` by
+`python -m deployer.drill.telling`; do not edit it here. Each is won with the answer below, typed as it stands
+here, on real hosts, and neither by doing nothing nor by the tempting mistake (`python -m tests.drills`). A
+hint costs {HINT} points, a wrong cause {WRONG}. GOOD and RELEASE stand for a commit and a release that the
+trainee reads from `history` or `rollback --list`.
 """
 
 
@@ -121,7 +123,7 @@ def _told(each: Scenario) -> str:
             "",
             f"*Cause:* `{each.cause}`: {CAUSES[each.cause]}.",
             "",
-            f"*Repaired when:* {each.repaired_told}; `deployer status lab` ends with 0; users get `{each.page}`.",
+            f"*Repaired when:* {each.repaired_told}; `status` ends with 0; users get `{each.page}`.",
             "",
             "*Hints:*",
             *(f"{number}. {text}" for number, text in enumerate(each.hints, 1)),

@@ -1,6 +1,7 @@
 """Every scenario on real hosts: won by its model answer, and neither by nothing nor by the tempting mistake.
 
-``python -m tests.drills [--scenario NAME] [--only answer|tempting]`` as root. Exits with 1 when one is not so.
+``python -m tests.drills [--scenario NAME] [--only answer|tempting]`` as root. Exits with 1 when one
+is not so.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def main() -> int:
             "\n".join(
                 [
                     "",
-                    "| scenario | still missing after the tempting mistake |",
+                    "| scenario | still missing after it |",
                     "|---|---|",
                     *rows["tempting"],
                 ]
