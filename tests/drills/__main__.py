@@ -88,10 +88,8 @@ def main() -> int:
                 ]
             )
         )
-    print(
     total = sum(map(len, rows.values()))
     print(f"\n{total} played in {time.monotonic() - began:.0f} s, {broken} not as they should be.")
-    )
     return 1 if broken else 0
 
 
