@@ -27,19 +27,18 @@ def _by_hand(scene: Scene) -> None:
     scene.commit("next", "Shop 3", shop("shop 3"))
 
 
+def _port_of_sshd(scene: Scene) -> None:
+    text = "server {\n\tlisten 22;\n\tserver_name files.example.com;\n}\n"
+    scene.host("web2").write("/etc/nginx/conf.d/files.conf", text)
+
+
 def _port_clash(scene: Scene) -> None:
-    host = scene.host("web2")
-    host.write(
-        "/etc/nginx/conf.d/files.conf", "server {\n\tlisten 22;\n\tserver_name files.example.com;\n}\n"
-    )
-    host.stop_nginx()
+    _port_of_sshd(scene)
+    scene.host("web2").stop_nginx()
 
 
 def _silent_reload(scene: Scene) -> None:
-    host, path = scene.host("web2"), "/etc/nginx/conf.d/limits.conf"
-    host.write(
-        path, host.read(path).replace("limit_req_zone $binary_remote_addr", "limit_req_zone $server_name")
-    )
+    _port_of_sshd(scene)
     refused_reload(scene, "web2")
 
 
@@ -160,8 +159,9 @@ SCENARIOS = (
         name="silent-reload",
         title="Everything is green, until somebody restarts",
         story=(
-            "Customers are served, every check passes. But a colleague changed a limit on web2 this "
-            "morning, reloaded, saw no error and went home. Is the fleet what it seems to be? Make it so."
+            "Customers are served, every check passes. But a colleague put a new site on web2 this "
+            "morning, by hand, reloaded, saw no error and went home. Is the fleet what it seems to be? "
+            "Make it so."
         ),
         page="shop",
         ground=two_good,
@@ -170,7 +170,7 @@ SCENARIOS = (
         repaired=Repaired(("good",), own=True),
         repaired_told="disk, memory and git agree on every host",
         hints=(
-            "deployer status lab compares disk and memory on every host.",
+            "deployer status lab: something on the disk of web2 is not what was deployed. Is it served?",
             (
                 "nginx says it only in its own log: ssh -F $DEPLOYER_SSH_CONFIG web2 tail "
                 "/var/log/nginx/error.log"
@@ -183,7 +183,7 @@ SCENARIOS = (
                 "ssh -F $DEPLOYER_SSH_CONFIG web2 grep emerg /var/log/nginx/error.log",
                 "what did nginx say of it?",
             ),
-            Step("deployer drill found reload-refused", "a zone cannot change its key on a reload"),
+            Step("deployer drill found reload-refused", "the port of the new site is sshd's"),
             Step("deployer deploy lab --overwrite-drift --yes", "disk and memory agree again"),
             _STILL_GREEN,
         ),
@@ -196,7 +196,7 @@ SCENARIOS = (
         ),
         notes=(
             "Users lose nothing here; the points for users are a gift. Ask what happens at the next "
-            "restart, and who would be awake then."
+            "restart, and who would be awake then: port-clash is the same file, a day later."
         ),
         docs="architecture.md#three-kinds-of-truth",
         minutes=10,
