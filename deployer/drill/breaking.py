@@ -13,7 +13,7 @@ from pathlib import Path
 
 from deployer.drill.scene import Scene
 from deployer.errors import DeployerError
-from deployer.lab import outage, sample
+from deployer.lab import outage
 from deployer.lab.proc import Process
 
 SHOP = "sites-available/shop.example.com"
@@ -111,12 +111,18 @@ def at_the_question(scene: Scene) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    if (process := Process.of(child.pid)) is not None:
-        scene.to_end(process)
+    _to_end(scene, child.pid)
     assert child.stdout is not None  # noqa: S101 - asked for with PIPE
     ready, _, _ = select.select([child.stdout], [], [], WITHIN_S)
-    if not ready or os.read(child.stdout.fileno(), 64) != b"asked\n":
+    said = os.read(child.stdout.fileno(), 64).strip() if ready else b""
+    if not said.isdigit():
         raise DeployerError("the drill cannot be set up: the colleague's deployment was not asked about")
+    _to_end(scene, int(said))
+
+
+def _to_end(scene: Scene, pid: int) -> None:
+    if (process := Process.of(pid)) is not None:
+        scene.to_end(process)
 
 
 def _until(done: Callable[[], bool], what: str) -> None:
@@ -125,8 +131,3 @@ def _until(done: Callable[[], bool], what: str) -> None:
         if time.monotonic() > deadline:
             raise DeployerError(f"the drill cannot be set up: waited {WITHIN_S:.0f} s for: {what}")
         time.sleep(0.02)
-
-
-def head(repo: Path) -> str:
-    """The commit that is checked out."""
-    return sample.git(repo, "rev-parse", "HEAD")

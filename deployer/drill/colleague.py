@@ -1,7 +1,8 @@
-"""A colleague who began a deployment at a terminal, was asked, and went to lunch.
+"""A colleague who began a deployment at a laptop's terminal, was asked, and went to lunch.
 
 ``python -m deployer.drill.colleague DIRECTORY`` keeps the terminal open; when it is killed the terminal
-closes and the deployment ends. Prints ``asked`` once the question stands there.
+closes and the deployment ends. Prints the pid of the laptop once the question
+stands there.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from deployer.drill.keeper import LIMIT_S
 from deployer.drill.scene import Scene
 
 ASKED_WITHIN_S = 120.0
+LAPTOP = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--uts")
+"""Processes and a name of its own: whether something lives there cannot be seen from here."""
 
 
 def main() -> None:
     """Deploy ``main`` with the colleague's playbook, up to the question."""
     scene = Scene.load(Path(sys.argv[1]))
     env = {**scene.environment(), "DEPLOYER_PROJECT": str(scene.project_of_others), "TERM": "dumb"}
-    argv = scene.program("deploy", "lab")
+    named = ["sh", "-c", 'hostname anns-laptop && exec "$@"', "sh"]
+    argv = [*LAPTOP, *named, *scene.program("deploy", "lab")]
     pid, terminal = pty.fork()
     if pid == 0:
         os.execvpe(argv[0], argv, env)  # noqa: S606 - argv only, and this is the child
@@ -33,7 +37,7 @@ def main() -> None:
         if not (read := _read(terminal, deadline)):
             sys.exit(said.decode(errors="replace"))
         said += read
-    sys.stdout.write("asked\n")
+    sys.stdout.write(f"{pid}\n")
     sys.stdout.flush()
     deadline = time.monotonic() + LIMIT_S
     while _read(terminal, deadline):

@@ -61,13 +61,14 @@ class Ground:
         return document
 
     def left(self) -> list[str]:
-        """What there still is of it: the directory, its lab, processes that name it."""
+        """What there still is of it: the directory, its lab, processes of it."""
         found = [str(path) for path in (self.directory,) if path.exists()]
         found += [lab.name for lab in labs() if lab.directory == self.directory]
         for pid in all_pids():
             with suppress(OSError):
-                if str(self.directory).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    found.append(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode())
+                told = Path(f"/proc/{pid}/cmdline").read_bytes()
+                if str(self.directory).encode() in told + Path(f"/proc/{pid}/environ").read_bytes():
+                    found.append(told.replace(b"\0", b" ").decode())
         return found
 
 

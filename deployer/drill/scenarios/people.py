@@ -63,7 +63,8 @@ SCENARIOS = (
         title="The lock is stuck, and its owner is at lunch",
         story=(
             "The summer sale (shop 3, on main) was announced for noon. It is five past, customers see "
-            "yesterday's shop, and deploying is refused. Get it live."
+            "yesterday's shop, and deploying is refused. Ann, who may know more, is at lunch; her laptop "
+            "is not. Get it live."
         ),
         page="shop 3",
         ground=two_good,
@@ -74,10 +75,10 @@ SCENARIOS = (
         hints=(
             "Read the refusal to its end: whose is it, since when, and what does it say to do?",
             (
-                "deployer unlock lab shows whose lease it is and whether that process lives. In the drill"
-                " you have asked them already: nobody answers."
+                "deployer unlock lab --yes frees the lease; it says before whose it is. You have asked Ann "
+                "already: she does not answer."
             ),
-            "deployer unlock lab --yes, then deployer deploy lab --yes",
+            "Then deployer deploy lab --yes",
         ),
         answer=(
             Step("deployer deploy lab --yes", "refused: somebody is at work", (3,)),
@@ -95,7 +96,8 @@ SCENARIOS = (
         ),
         notes=(
             "Ask who would call the owner first, and what would happen had that deployment been half-way "
-            "through (the hosts belong to it; rollback takes them over at once)."
+            "through (the hosts belong to it; rollback takes them over at once). Had it been started on this "
+            "very machine, unlock would not do: deploy then names the process that lives, and it is stopped."
         ),
         docs="runbook.md#the-lock-is-stuck",
         minutes=8,
