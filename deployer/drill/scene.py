@@ -125,8 +125,9 @@ class Scene:
         """
         done = self.run(["deploy", "lab", "--yes", "--json", *options], careless=careless, codes=codes)
         hosts = json.loads(done.stdout)["hosts"].values()
-        self.known.releases[label] = next(host["release"] for host in hosts if host["release"])
-        self.save()
+        if release := next((host["release"] for host in hosts if host["release"]), None):
+            self.known.releases[label] = release
+            self.save()
 
     def run(
         self, argv: list[str], *, careless: bool = False, codes: tuple[int, ...] = (0,)

@@ -115,11 +115,8 @@ def test_a_trainee_goes_astray_and_comes_back(ground: Ground) -> None:
         wrong = ground.judged("drill", "check")
         assert (wrong["exit_code"], wrong["won"]) == (6, False)
 
-        astray = ground.run(inside="deployer quarantine list lab --json")
-        kept = json.loads(astray.stdout)
-        release = next(each["release"] for each in kept["quarantined"])
-        assert ground.run(inside=f"deployer quarantine release lab {release} --yes").returncode == 0
-        assert ground.run(inside="deployer deploy lab --yes").returncode == 0
+        back = ground.run(inside="deployer deploy lab --yes --break-glass 'the sale was good'")
+        assert back.returncode == 0, back
         assert ground.run("drill", "found", "host-left-behind").returncode == 0
         checked = ground.run("drill", "check")
         assert checked.returncode == 0, checked
