@@ -71,6 +71,10 @@ def start(
         scene = play.start(wanted.name, directory_of(directory), lambda line: err(f"{line}\n"))
         if auto:
             return _auto(scene, json=json)
+    if json:
+        return _document(
+            {"scenario": wanted.name, "story": wanted.story, "shell": f"{scene.directory}/shell"}
+        )
     tell(briefing(wanted))
     if sys.stdin.isatty() and sys.stdout.isatty():
         return _shell(scene)
@@ -134,7 +138,7 @@ def check(directory: Directory = None, *, json: Json = False) -> None:
         proof = play.check(scene)
         score = play.so_far(scene)
     if json:
-        _document(score, 0 if proof.repaired else NOT_REPAIRED)
+        _document(score.as_json() | {"exit_code": 0 if proof.repaired else NOT_REPAIRED})
     else:
         for number, text in enumerate(play.hints_given(scene), 1):
             tell(f"Hint {number}: {text}")
@@ -169,12 +173,14 @@ def _scene(directory: Path | None) -> Scene:
 
 def _auto(scene: Scene, *, json: bool) -> None:
     from deployer.drill import play
+    from deployer.lab.signals import interrupted_once
 
-    try:
-        play.auto(scene, lambda line: err(f"{line}\n"))
-    except BaseException:
-        play.end(scene, look=False)
-        raise
+    with interrupted_once():
+        try:
+            play.auto(scene, lambda line: err(f"{line}\n"))
+        except BaseException:
+            play.end(scene, look=False)
+            raise
     _show(play.end(scene, look=False), json=json)
 
 
@@ -183,16 +189,16 @@ def _show(score: Score, *, json: bool) -> None:
 
     code = 0 if score.won else NOT_REPAIRED
     if json:
-        _document(score, code)
+        _document(score.as_json() | {"exit_code": code})
     else:
         tell(score_sheet(score))
     raise typer.Exit(code)
 
 
-def _document(score: Score, code: int) -> None:
+def _document(document: dict[str, object]) -> None:
     from json import dumps
 
-    tell(dumps(score.as_json() | {"exit_code": code}, indent=2, ensure_ascii=False))
+    tell(dumps(document, indent=2, ensure_ascii=False))
 
 
 def _shell(scene: Scene) -> None:

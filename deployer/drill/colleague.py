@@ -40,8 +40,13 @@ def main() -> None:
     sys.stdout.write(f"{pid}\n")
     sys.stdout.flush()
     deadline = time.monotonic() + LIMIT_S
-    while _read(terminal, deadline):
-        pass
+    while time.monotonic() < deadline and scene.directory.is_dir():
+        if _readable(terminal) and not _read(terminal, deadline):
+            return
+
+
+def _readable(terminal: int) -> bool:
+    return bool(select.select([terminal], [], [], 1.0)[0])
 
 
 def _read(terminal: int, deadline: float) -> bytes:

@@ -75,7 +75,11 @@ def _begin_to_count(scene: Scene) -> None:
 
 
 def check(scene: Scene) -> Proof:
-    """Look whether the fleet is repaired."""
+    """Look whether the fleet is repaired.
+
+    :raises UsageError: nothing is broken yet.
+    """
+    _need_broken(scene)
     return prove(scene, scenario(scene.known.scenario))
 
 
@@ -114,15 +118,26 @@ def end(scene: Scene, *, look: bool = True) -> Score:
     """Look a last time, remove everything, and judge.
 
     :param look: ``False``: it was looked at just now.
+    :raises UsageError: it never came to the break; it is removed all the same.
     """
     try:
-        if look and any(entry.what == "broken" for entry in scene.record.entries()):
-            check(scene)
-        judged = so_far(scene)
+        _need_broken(scene)
+        if look:
+            try:
+                check(scene)
+            except DeployerError as error:  # judged by the looks before it
+                scene.record.add("proof", repaired=False, missing=[str(error)])
+        return so_far(scene)
     finally:
         with deaf():
             scene.end()
-    return judged
+
+
+def _need_broken(scene: Scene) -> None:
+    if not any(entry.what == "broken" for entry in scene.record.entries()):
+        raise UsageError(
+            "this drill is still being set up, or that was left half-way; to remove it: deployer drill end"
+        )
 
 
 def so_far(scene: Scene) -> Score:

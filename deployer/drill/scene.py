@@ -37,6 +37,10 @@ typed=$(printf '%s ' "$@" | tr '\\n\\t' '  ')
 printf '%s\\t%s\\t%s\\t%s\\t%s\\n' "$began" "$(date +%s.%N)" "$code" "${{1:-none}}" "$typed" >>{commands}
 exit "$code"
 """
+_FORGET = """\
+# What is set for another fleet is not meant here.
+for name in $(env | sed -n 's/^\\(DEPLOYER_[A-Z_]*\\)=.*/\\1/p'); do unset "$name"; done
+"""
 
 
 @dataclass(slots=True)
@@ -73,7 +77,10 @@ class Scene:
         shim.chmod(0o755)
         with lab.ssh_config.open("a") as config:
             config.write("\nHost *\n  ConnectTimeout 3\n")
-        lines = [f"export {name}={shlex.quote(value)}" for name, value in scene.variables().items()]
+        lines = [
+            _FORGET,
+            *(f"export {name}={shlex.quote(value)}" for name, value in scene.variables().items()),
+        ]
         lines.append(f"PS1='drill {scenario} \\$ '")
         (scene.directory / "shell").write_text("\n".join([*lines, ""]))
         careless = scene.project_of_others / "playbooks"
@@ -139,14 +146,20 @@ class Scene:
         env = self.environment()
         if careless:
             env["DEPLOYER_PROJECT"] = str(self.project_of_others)
-        done = subprocess.run(
-            self.program(*argv), env=env, cwd=self.directory, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, timeout=COMMAND_S, check=False, start_new_session=True,
-        )  # fmt: skip
+        try:
+            done = subprocess.run(
+                self.program(*argv), env=env, cwd=self.directory, stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, timeout=COMMAND_S, check=False, start_new_session=True,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise DeployerError(
+                f"the drill: deployer {argv[0]} did not end within {COMMAND_S:.0f} s: too much for this machine?"
+            ) from None
         if done.returncode not in codes:
             said = (done.stderr.strip() or done.stdout.strip())[-600:]
-            raise DeployerError(f"the drill cannot be set up: deployer {' '.join(argv)} ended with "
-                                f"{done.returncode}: {said}")  # fmt: skip
+            raise DeployerError(
+                f"the drill: deployer {' '.join(argv)} ended with {done.returncode}, not {codes}: {said}"
+            )
         return done
 
     # --- the ways in
