@@ -77,10 +77,9 @@ class Scene:
         shim.chmod(0o755)
         with lab.ssh_config.open("a") as config:
             config.write("\nHost *\n  ConnectTimeout 3\n")
-        lines = [
-            _FORGET,
-            *(f"export {name}={shlex.quote(value)}" for name, value in scene.variables().items()),
-        ]
+        values = {name: shlex.quote(value) for name, value in scene.variables().items()}
+        values["PATH"] = f"{shlex.quote(str(scene.directory / 'bin'))}:$PATH"
+        lines = [_FORGET, *(f"export {name}={value}" for name, value in values.items())]
         lines.append(f"PS1='drill {scenario} \\$ '")
         (scene.directory / "shell").write_text("\n".join([*lines, ""]))
         careless = scene.project_of_others / "playbooks"
@@ -153,7 +152,7 @@ class Scene:
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise DeployerError(
-                f"the drill: deployer {argv[0]} did not end within {COMMAND_S:.0f} s: too much for this machine?"
+                f"the drill: deployer {argv[0]} did not end within {COMMAND_S:.0f} s: is it overloaded?"
             ) from None
         if done.returncode not in codes:
             said = (done.stderr.strip() or done.stdout.strip())[-600:]
