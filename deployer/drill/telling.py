@@ -53,8 +53,8 @@ def score_sheet(score: Score) -> str:
         ("seconds with failures", str(score.users.bad_seconds), str(round(STORY_END_S)), ""),
         ("failed in the worst second", str(score.users.worst_second), "all of them", ""),
         ("slowest answer", f"{score.users.slowest_ms:.0f} ms", "", ""),
-        (f"{score.hints} hints", "", "", str(worth["hints"])),
-        (f"{score.wrong_causes} wrong causes", "", "", str(worth["wrong causes"])),
+        ("hints taken", str(score.hints), "", str(worth["hints"])),
+        ("wrong causes", str(score.wrong_causes), "", str(worth["wrong causes"])),
     ]  # fmt: skip
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [
