@@ -6,6 +6,7 @@ with SIGTERM, when the drill's directory is gone, and in any case after :data:`L
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -66,7 +67,11 @@ class Keeper:
             self._looked_at = max(command.at for command in commands)
             argv = self._scene.program("drill", "check", "--dir", str(self._scene.lab.directory))
             self._look = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # so that it can be ended with what it started
             )
         if not self._later_done and (later := self._scenario.later) and due(later, entries, time.time()):
             self._later_done = True
@@ -74,8 +79,8 @@ class Keeper:
             self._record.add("later")
 
     def _end_look(self) -> None:
-        if self._look is not None:
-            self._look.kill()
+        if self._look is not None and self._look.poll() is None:
+            os.killpg(self._look.pid, signal.SIGKILL)
             self._look.wait()
 
 

@@ -53,7 +53,7 @@ class Scenario:
 
     :ivar page: what users come for: a text in the answer of the shop.
     :ivar ground: lays what was before: good deployments.
-    :ivar strike: breaks it.
+    :ivar strike: breaks it before the users' eyes; ``None``: it was broken already when they came.
     :ivar cause: key of :data:`CAUSES`: what ``drill found`` is to be told.
     :ivar tempting: the mistake that many make; it does not repair anything.
     :ivar lesson: what is learnt, for the end.
@@ -66,7 +66,7 @@ class Scenario:
     story: str
     page: str
     ground: Callable[[Scene], None]
-    strike: Callable[[Scene], None]
+    strike: Callable[[Scene], None] | None
     cause: str
     repaired: Repaired
     repaired_told: str

@@ -46,7 +46,8 @@ def start(name: str, directory: Path, say: Say) -> Scene:
             say(f"users ask {RATE:.0f} times a second; something is about to break …")
             _begin_to_count(scene)
             scene.record.add("breaking")
-            wanted.strike(scene)
+            if wanted.strike is not None:
+                wanted.strike(scene)
             scene.record.add("broken")
             lab.state.owner = None  # from here on it outlives this process
             lab.save()
@@ -64,8 +65,8 @@ def _begin_to_count(scene: Scene) -> None:
             [sys.executable, "-P", "-m", "deployer.drill.keeper", str(scene.lab.directory)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=scene.environment(),
         )  # fmt: skip
-    if (process := Process.of(child.pid)) is not None:
-        scene.to_end(process)
+    scene.known.keeper = Process.of(child.pid)
+    scene.save()
     deadline = time.monotonic() + KEEPER_WITHIN_S
     while not any(users.total for users in scene.record.users()):
         if child.poll() is not None or time.monotonic() > deadline:

@@ -74,10 +74,10 @@ def users_lack(met: Users | None, page: str) -> list[str]:
 
 def _users_since(scene: Scene, since: float) -> Users | None:
     """The first sample that began after ``since``; ``None`` when none comes."""
-    keeper = scene.known.processes[0]
+    keeper = scene.known.keeper
     deadline = time.monotonic() + USERS_WITHIN_S
     while time.monotonic() < deadline:
-        alive = keeper.alive
+        alive = keeper is not None and keeper.alive
         for users in scene.record.users():
             if users.began >= since and users.total:
                 return users

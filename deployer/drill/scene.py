@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +26,7 @@ from deployer.lab.host import LabHost
 from deployer.lab.proc import Process
 
 COMMAND_S = 300.0
+KEEPER_ENDS_S = 10.0
 _NOT_OURS = ("DEPLOYER_", "XDG_CACHE_HOME", "PYTHONSTARTUP")
 _SHIM = """\
 #!/bin/sh
@@ -49,12 +52,14 @@ class Known:
 
     :ivar commits: label → full hash.
     :ivar releases: label → id of its release on the hosts.
-    :ivar processes: what runs for the drill outside the lab's hosts.
+    :ivar keeper: the process that counts users.
+    :ivar processes: what else runs for the drill outside the lab's hosts.
     """
 
     scenario: str
     commits: dict[str, str] = field(default_factory=dict)
     releases: dict[str, str] = field(default_factory=dict)
+    keeper: Process | None = None
     processes: list[Process] = field(default_factory=list)
 
 
@@ -99,8 +104,9 @@ class Scene:
             raise UsageError(
                 f"no drill runs in {directory}; begin one with: deployer drill start june"
             ) from None
+        keeper = Process(**raw["keeper"]) if raw["keeper"] else None
         processes = [Process(**each) for each in raw["processes"]]
-        return cls(lab, Known(**{**raw, "processes": processes}))
+        return cls(lab, Known(**{**raw, "keeper": keeper, "processes": processes}))
 
     def save(self) -> None:
         """Write what is known, at once or not at all."""
@@ -148,7 +154,7 @@ class Scene:
         try:
             done = subprocess.run(
                 self.program(*argv), env=env, cwd=self.directory, stdin=subprocess.DEVNULL,
-                capture_output=True, text=True, timeout=COMMAND_S, check=False, start_new_session=True,
+                capture_output=True, text=True, timeout=COMMAND_S, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise DeployerError(
@@ -205,6 +211,12 @@ class Scene:
 
     def end(self) -> None:
         """Remove everything: processes, hosts, links, mounts, directories."""
+        if (keeper := self.known.keeper) is not None:
+            keeper.signal(signal.SIGTERM)  # it has processes of its own to end
+            deadline = time.monotonic() + KEEPER_ENDS_S
+            while keeper.alive and time.monotonic() < deadline:
+                time.sleep(0.02)
+            keeper.kill()
         for process in self.known.processes:
             process.kill()
         self.lab.down()

@@ -21,6 +21,7 @@ _SITE = f"/etc/nginx/{SHOP}"
 
 
 def _by_hand(scene: Scene) -> None:
+    two_good(scene)
     for host in scene.lab.hosts:
         host.write(_SITE, host.read(_SITE).replace("shop 2", "shop 2, prices of July"))
         reload(scene, host.name)
@@ -48,6 +49,7 @@ def _half_reachable(scene: Scene) -> None:
 
 
 def _left_behind(scene: Scene) -> None:
+    two_good(scene)
     host = scene.host("web3")
     host.cut()
     scene.commit("next", "Shop 3: the summer sale", shop("shop 3"))
@@ -66,8 +68,8 @@ SCENARIOS = (
             "repository is in $DRILL_REPO."
         ),
         page="prices of July",
-        ground=two_good,
-        strike=_by_hand,
+        ground=_by_hand,
+        strike=None,
         cause="edited-by-hand",
         repaired=Repaired((), own=True),
         repaired_told=(
@@ -306,8 +308,8 @@ SCENARIOS = (
             "about 6 and was closed. Some customers see the sale, others do not."
         ),
         page="shop 3",
-        ground=two_good,
-        strike=_left_behind,
+        ground=_left_behind,
+        strike=None,
         cause="host-left-behind",
         repaired=Repaired(("next",), own=True),
         repaired_told="every host serves the sale",

@@ -15,6 +15,7 @@ def _killed(scene: Scene) -> None:
 
 
 def _lunch(scene: Scene) -> None:
+    two_good(scene)
     scene.commit("next", "Shop 3: the summer sale", shop("shop 3"))
     at_the_question(scene)
 
@@ -67,8 +68,8 @@ SCENARIOS = (
             "is not. Get it live."
         ),
         page="shop 3",
-        ground=two_good,
-        strike=_lunch,
+        ground=_lunch,
+        strike=None,
         cause="lock-held",
         repaired=Repaired(("next",), own=True),
         repaired_told="the sale is live on every host",
