@@ -27,7 +27,7 @@ from tests.lab.story import PROGRAM, wait_for
 
 pytestmark = pytest.mark.lab
 
-WITHIN_S = 240.0
+WITHIN_S = 120.0
 
 
 @dataclass
@@ -96,8 +96,8 @@ def test_the_night_of_12_june_is_won_by_its_model_answer(ground: Ground) -> None
 def test_a_trainee_goes_astray_and_comes_back(ground: Ground) -> None:
     with Terminal(ground, "drill", "start", "left-behind") as terminal:
         terminal.until("drill left-behind #")
-        terminal.type("sleep 600")
-        terminal.until("sleep 600")
+        terminal.type("sh -c 'echo be\"\"gun; exec sleep 600'")
+        terminal.until("begun")  # what was typed is echoed with quotes: this was said by the job itself
         terminal.write(b"\x03")  # Ctrl-C is for what runs in the shell
         terminal.until("drill left-behind #")
         again = ground.run("drill", "start", "june")
