@@ -54,18 +54,14 @@ def ground(scene: Scene) -> None:
     """
     for lives_s in LIVES_S:
         expires = _files(scene, lives_s)
+        live = True
         for label, text in (("first", "shop 1 over TLS"), ("good", "shop 2 over TLS")):
             scene.commit(label, text, lambda repo, text=text: _write(scene, repo, text))  # type: ignore[misc]
             # The one before may have expired while it was deployed: then the site is ill already.
-            scene.deploy(label, "--fix-forward", codes=(0, 3, 4))
-        if time.time() < expires and _is_live(scene):
+            live &= scene.deploy(label, "--fix-forward", codes=(0, 3, 4)) == 0
+        if live and time.time() < expires:
             return
     raise DeployerError(f"the drill cannot be set up: two deployments take longer than {LIVES_S[-1]} s here")
-
-
-def _is_live(scene: Scene) -> bool:
-    done = scene.run(["status", "lab"], codes=(0, 6))
-    return done.returncode == 0
 
 
 def until_expired(scene: Scene) -> None:

@@ -128,10 +128,8 @@ class Scene:
         self.save()
         return commit
 
-    def deploy(
-        self, label: str, *options: str, careless: bool = False, codes: tuple[int, ...] = (0,)
-    ) -> None:
-        """Deploy ``main`` as its owners do, or as a careless colleague.
+    def deploy(self, label: str, *options: str, careless: bool = False, codes: tuple[int, ...] = (0,)) -> int:
+        """Deploy ``main`` as its owners do, or as a careless colleague; the exit code.
 
         :raises DeployerError: it did not end with one of ``codes``: the ground of the drill is not as meant.
         """
@@ -140,6 +138,7 @@ class Scene:
         if release := next((host["release"] for host in hosts if host["release"]), None):
             self.known.releases[label] = release
             self.save()
+        return done.returncode
 
     def run(
         self, argv: list[str], *, careless: bool = False, codes: tuple[int, ...] = (0,)

@@ -220,7 +220,7 @@ SCENARIOS = (
         repaired_told="a commit of yours with the renewed certificate is live on every host",
         hints=(
             (
-                "502 is nginx's own word: it does not get through to the application. Its log says why: "
+                "deployer status lab has two troubles for each host. And nginx's log says why it is 502: "
                 "ssh -F $DEPLOYER_SSH_CONFIG web1 tail /var/log/nginx/error.log"
             ),
             "ssl/app.pem has expired. Copy the renewed one to $DRILL_REPO/ssl/app.pem and commit.",
@@ -245,10 +245,11 @@ SCENARIOS = (
             "release has; it says so at its end, in the checks that still fail."
         ),
         notes=(
-            "The scene takes half a minute to set, for the certificate really expires. Ask who would have"
-            " known a fortnight earlier: a check over TLS warns 14 days before."
+            "The scene takes half a minute to set, for the certificate really expires. Whoever reads status "
+            "to its end has the cause at once; the others find it in nginx's log. Ask who would have known "
+            "a fortnight earlier: watch tells 14 days before."
         ),
-        docs="checks.md",
+        docs="monitoring/README.md",
         minutes=12,
     ),
     Scenario(
