@@ -12,6 +12,7 @@ import typer
 from deployer.cli.accepting import AcceptChange, Reason, accepted
 from deployer.cli.check import check
 from deployer.cli.common import HERE, Common, Inventory, Yes, with_common
+from deployer.cli.drill import drill
 from deployer.cli.glass import BreakGlass, NoQuarantine
 from deployer.cli.lab import lab
 from deployer.cli.notify import notify
@@ -61,6 +62,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(notify, name="notify")
     app.add_typer(staging, name="staging")
     app.add_typer(lab, name="lab")
+    app.add_typer(drill, name="drill")
 
 
 def init(

@@ -1,0 +1,1 @@
+"""Every drill played: the model answer wins, nothing and the tempting mistake do not."""
