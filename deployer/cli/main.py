@@ -45,7 +45,7 @@ def _code(done: SystemExit) -> int:
 
 
 def _said(error: DeployerError) -> int:
-    err(f"deployer: {error}\n")
+    err(f"deployer: {error}\n" + (f"Help: {error.runbook}\n" if error.runbook else ""))
     return error.exit_code
 
 
