@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-BEGIN = "<!-- Written by deployer.cli.reference: edit the program, not this page. -->\n"
+MARK = "\n<!-- Written by deployer.cli.reference: edit the program, not this page. -->\n"
 
 
 def options() -> str:
@@ -313,7 +313,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
 
 def written(name: str) -> str:
     """A page as it has to be."""
-    return BEGIN + PAGES[name]()
+    return PAGES[name]() + MARK  # behind: the first line is the title
 
 
 if __name__ == "__main__":
