@@ -45,7 +45,9 @@ def _code(done: SystemExit) -> int:
 
 
 def _said(error: DeployerError) -> int:
-    err(f"deployer: {error}\n" + (f"Help: {error.runbook}\n" if error.runbook else ""))
+    err(f"deployer: {error}\n")
+    if error.runbook:
+        err(f"Help: {error.runbook}\n")
     return error.exit_code
 
 

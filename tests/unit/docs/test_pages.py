@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.lab.test_docs_run import PAGES, fits
 from tests.pages import DOCS, ROOT, anchors, blocks, calls, inline_calls, links, name, pages
 from tests.unit.cli.commands import commands
 
@@ -133,8 +134,6 @@ def functions(file: Path) -> set[str]:
 
 
 def test_the_list_of_pages_that_are_run_is_whole() -> None:
-    from tests.lab.test_docs_run import PAGES
-
     run = [
         page for page in pages() if page.parent.name in ("howto", "runbooks") or page.name == "tutorial.md"
     ]
@@ -142,3 +141,16 @@ def test_the_list_of_pages_that_are_run_is_whole() -> None:
         str(page.relative_to(DOCS)) for page in run if any(b.language == "console" for b in blocks(page))
     }
     assert set(PAGES) == with_commands
+
+
+def test_output_that_is_not_as_shown_would_be_noticed() -> None:
+    came = "taking the hosts\nDeployed: all 3 hosts serve 26b2c1e97245-108b1a891e90. (4.2 s)\nNext: nothing\n"
+    for shown in (
+        "Deployed: all 3 hosts serve aaaaaaaaaaaa-bbbbbbbbbbbb. (11 s)\nNext: nothing",
+        "…\nNext: nothing",
+        "Deployed: …\nNext: nothing",
+        "",
+    ):
+        assert fits(shown, came), shown
+    for shown in ("Deployed: all 4 hosts…", "Deployed:", "taking the hosts\nNext: nothing", "Refused"):
+        assert not fits(shown, came), shown
