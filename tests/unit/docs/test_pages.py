@@ -154,3 +154,18 @@ def test_output_that_is_not_as_shown_would_be_noticed() -> None:
         assert fits(shown, came), shown
     for shown in ("Deployed: all 4 hosts…", "Deployed:", "taking the hosts\nNext: nothing", "Refused"):
         assert not fits(shown, came), shown
+
+
+def test_what_a_runbook_quotes_is_what_the_program_says() -> None:
+    said = spoken()
+    table = (DOCS / "runbooks/refused.md").read_text()
+    quoted = [q for row in re.findall(r"^\| ([^|-]+?) \|", table, re.MULTILINE)[1:] for q in row.split(", ")]
+    assert len(quoted) > 15
+    assert [each for each in quoted if each.lower() not in said] == []
+
+
+def spoken() -> str:
+    """All text of the program and the agent; a sentence that is written in pieces is one."""
+    house = ROOT / "deployer"
+    text = "\n".join(f.read_text() for kind in ("*.py", "*.sh") for f in sorted(house.rglob(kind)))
+    return re.sub(r"\s+", " ", re.sub(r'"\s*\n\s*f?"', "", text)).lower()
