@@ -56,12 +56,12 @@ class DeployerError(Exception):
     """Base of all errors this program raises on purpose."""
 
     exit_code: ClassVar[int] = 1
-    page: ClassVar[str | None] = None  #: where another page than that of the exit code says more
+    page: ClassVar[str | None] = None  #: another page than that of the exit code; empty: none is needed
 
     @property
     def runbook(self) -> str | None:
         """The page that says what to do, by its path in the repository; ``None``: the sentence does."""
-        return self.page or RUNBOOKS.get(self.exit_code)
+        return RUNBOOKS.get(self.exit_code) if self.page is None else self.page or None
 
 
 class UsageError(DeployerError):
@@ -92,8 +92,6 @@ class UnknownRevision(UsageError):
 
 class StoreUnusable(UsageError):
     """The journal is not one that this installation can use: a newer schema, a driver that is missing."""
-
-    page = "docs/runbook.md#the-database-is-gone"
 
 
 class Refused(DeployerError):
@@ -232,4 +230,5 @@ class Unhealthy(DeployerError):
 class Interrupted(DeployerError):
     """Stopped by a signal; hosts are restored or said not to be."""
 
+    page = ""  # as an error it comes before anything was changed; results say more
     exit_code = 130

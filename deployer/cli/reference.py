@@ -201,7 +201,7 @@ def errors() -> str:
     rows = []
     for each in classes:
         above = f"`{each.__bases__[0].__name__}`" if each is not tree.DeployerError else ""
-        page = _page(each.page or tree.RUNBOOKS.get(each.exit_code))
+        page = _page(tree.RUNBOOKS.get(each.exit_code) if each.page is None else each.page)
         said = _cell(_first(each.__doc__))
         rows.append(f"| `{each.__name__}` | {above} | {each.exit_code} | {said} | {page} |")
     return ERRORS.format(codes="\n".join(codes), rows="\n".join(rows))
@@ -238,7 +238,7 @@ def _outcomes() -> dict[int, list[str]]:
 
 
 def _page(page: str | None) -> str:
-    if page is None:
+    if not page:
         return ""
     path = page.removeprefix("docs/")
     return f"[{path.partition('#')[2] or Path(path).stem}](../{path})"
