@@ -293,6 +293,41 @@ def _methods() -> dict[str, str]:
     return {node.name: re.sub(r":\w+:`(\w+)`", r"\1", _first(ast.get_docstring(node))) for node in methods}
 
 
+def metrics() -> str:
+    """What a watch exposes, asked of a fleet without hosts."""
+    from deployer.watch.findings import FLEET_KINDS, HOST_KINDS
+    from deployer.watch.metrics import Exposition
+    from deployer.watch.now import Now
+
+    rows = []
+    for family in Exposition(lambda: Now("", {}, {}, 0.0, 0.0)).collect():
+        name = family.name + ("_total" if family.type == "counter" else "")
+        labels = ", ".join(f"`{label}`" for label in vars(family)["_labelnames"])
+        rows.append(f"| `{name}` | {family.type} | {labels} | {_cell(family.documentation)} |")
+    kinds = {"host": HOST_KINDS, "fleet": FLEET_KINDS}
+    conditions = [f"| `{kind.value}` | {of} |" for of, each in kinds.items() for kind in each]
+    return METRICS.format(rows="\n".join(sorted(rows)), conditions="\n".join(conditions))
+
+
+METRICS = """\
+# Metrics
+
+What `deployer watch` serves with `--listen`, and writes with `--textfile`. What they are for, alert rules and a
+dashboard: [monitoring](../monitoring/README.md).
+
+| name | type | labels | |
+|---|---|---|---|
+{rows}
+
+## Conditions
+Values of the label `condition` ([what each means](../monitoring/README.md#conditions)).
+
+| condition | of a |
+|---|---|
+{conditions}
+"""
+
+
 def _first(text: str | None) -> str:
     """The first paragraph of a docstring, on one line."""
     return " ".join((text or "").strip().partition("\n\n")[0].split())
@@ -308,6 +343,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "inventory.md": inventory,
     "errors.md": errors,
     "agent.md": agent,
+    "metrics.md": metrics,
 }
 
 
