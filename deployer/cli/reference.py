@@ -312,8 +312,8 @@ def metrics() -> str:
 METRICS = """\
 # Metrics
 
-What `deployer watch` serves with `--listen`, and writes with `--textfile`. What they are for, alert rules and a
-dashboard: [monitoring](../monitoring/README.md).
+What `deployer watch` serves with `--listen`, and writes with `--textfile`. What they are for, alert rules and
+a dashboard: [monitoring](../monitoring/README.md).
 
 | name | type | labels | |
 |---|---|---|---|

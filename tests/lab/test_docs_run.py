@@ -118,6 +118,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         made.close()
 
 
+@pytest.mark.timeout(900)  # half a minute on a machine that does nothing else
 def test_every_page_does_what_it_says(reader: Reader) -> None:
     last: list[Step] = []
     known: set[str] = set()
