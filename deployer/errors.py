@@ -29,19 +29,39 @@
     ├── Unhealthy                  6   drift, ill health or a split fleet
     └── Interrupted              130   stopped by a signal
 
-A message is one sentence for a tired person: what, where, what to do next.
+A message is one sentence for a tired person: what, where, what to do next. Where a page of the documentation
+helps with it, the error knows which (:attr:`DeployerError.runbook`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import ClassVar
+
+RUNBOOKS: Mapping[int, str] = MappingProxyType(
+    {
+        3: "docs/runbooks/refused.md",
+        4: "docs/runbooks/rolled-back.md",
+        5: "docs/runbooks/rollback-failed.md",
+        6: "docs/runbooks/split.md",
+        130: "docs/runbooks/controller-lost.md",
+    }
+)
+"""What to read after an exit code, by its path in the project's repository."""
 
 
 class DeployerError(Exception):
     """Base of all errors this program raises on purpose."""
 
     exit_code: ClassVar[int] = 1
+    page: ClassVar[str | None] = None  #: another page than that of the exit code; empty: none is needed
+
+    @property
+    def runbook(self) -> str | None:
+        """The page that says what to do, by its path in the repository; ``None``: the sentence does."""
+        return RUNBOOKS.get(self.exit_code) if self.page is None else self.page or None
 
 
 class UsageError(DeployerError):
@@ -87,9 +107,13 @@ class SourceUnavailable(Refused):
 class StoreUnavailable(Refused):
     """The journal could not be opened or written; nothing is done that is not journalled first."""
 
+    page = "docs/runbook.md#the-database-is-gone"
+
 
 class LeaseHeld(Refused):
     """Somebody else is at work on this inventory, as the store knows it."""
+
+    page = "docs/runbook.md#the-lock-is-stuck"
 
 
 class HostError(DeployerError):
@@ -152,13 +176,19 @@ class AgentError(HostError):
 class Busy(AgentError):
     """Another deployment owns the host."""
 
+    page = "docs/runbook.md#the-lock-is-stuck"
+
 
 class Fenced(AgentError):
     """The host has a newer owner: this controller must stop."""
 
+    page = "docs/runbooks/controller-lost.md"
+
 
 class Reverted(AgentError):
     """The guard took the release back, for nobody had confirmed it in time: the host is on its ``from``."""
+
+    page = "docs/runbooks/guard-fired.md"
 
 
 class ConfigRefused(AgentError):
@@ -200,4 +230,5 @@ class Unhealthy(DeployerError):
 class Interrupted(DeployerError):
     """Stopped by a signal; hosts are restored or said not to be."""
 
+    page = ""  # as an error it comes before anything was changed; results say more
     exit_code = 130

@@ -109,14 +109,17 @@ def errors_told(json: bool) -> Iterator[None]:
     except DeployerError as error:
         if json:
             interrupted = isinstance(error, Interrupted)
-            tell_early_end(str(error), error.exit_code, interrupted=interrupted)
+            tell_early_end(str(error), error.exit_code, interrupted=interrupted, runbook=error.runbook)
         raise
 
 
-def tell_early_end(reason: str, exit_code: int, *, interrupted: bool = False) -> None:
+def tell_early_end(
+    reason: str, exit_code: int, *, interrupted: bool = False, runbook: str | None = None
+) -> None:
     """The JSON document of a command that did not come to its result."""
     from json import dumps
 
     outcome = Outcome.INTERRUPTED if interrupted else Outcome.REFUSED
     said = {"outcome": outcome.value, "exit_code": exit_code, "revision": None, "reason": reason}
-    tell(dumps({"id": None, **said, "hosts": {}, "waves": [], "seconds": 0.0}, indent=2))
+    helped = {"help": runbook} if runbook else {}
+    tell(dumps({"id": None, **said, "hosts": {}, "waves": [], "seconds": 0.0, **helped}, indent=2))

@@ -53,7 +53,7 @@ def _code(done: SystemExit) -> int:
 
 
 def _said(error: DeployerError) -> int:
-    complain(str(error))
+    complain(str(error), error.runbook)
     return error.exit_code
 
 

@@ -36,22 +36,27 @@ def err(text: str) -> None:
         _silence(sys.stderr)
 
 
-def complain(sentence: str) -> None:
-    """Say on stderr why a command ended, or where :func:`complain_to` has it said."""
-    _complain(sentence)
+def complain(sentence: str, page: str | None = None) -> None:
+    """Say on stderr why a command ended, or where :func:`complain_to` has it said.
+
+    :param page: of the documentation, that says what to do.
+    """
+    _complain(sentence, page)
 
 
-def complain_to(where: Callable[[str], None] | None) -> None:
+def complain_to(where: Callable[[str, str | None], None] | None) -> None:
     """Have complaints said there instead of (``None``: again) as lines on stderr."""
     global _complain  # noqa: PLW0603 (one process, one stderr)
     _complain = where or _to_stderr
 
 
-def _to_stderr(sentence: str) -> None:
+def _to_stderr(sentence: str, page: str | None) -> None:
     err(f"deployer: {sentence}\n")
+    if page:
+        err(f"Help: {page}\n")
 
 
-_complain: Callable[[str], None] = _to_stderr
+_complain: Callable[[str, str | None], None] = _to_stderr
 
 
 def _silence(stream: TextIO) -> None:

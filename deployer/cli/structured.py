@@ -97,9 +97,9 @@ class Log:
         detail = {"told": list(report.told), "not_told": dict(report.failed)}
         self.says(level, str(report.line), event="notify", detail=detail)
 
-    def complains(self, message: str) -> None:
-        """Why a command ended."""
-        self.says("error", message, event="error")
+    def complains(self, message: str, page: str | None = None) -> None:
+        """Why a command ended, and which page helps."""
+        self.says("error", message, event="error", **({"help": page} if page else {}))
 
 
 class Fields(Lines):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deployer.barriers import hash_of
+from deployer.cli.runbooks import of_status
 from deployer.model import GuardState
 from deployer.report.words import clean, minute, names
 
@@ -35,6 +36,8 @@ def status_table(found: FleetStatus) -> str:
         lines.append(
             f"{bad} of {total} hosts need attention." if bad else f"All {total} hosts are as they should be."
         )
+    if page := of_status(found):
+        lines.append(f"Help: {page}")
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from deployer.errors import RUNBOOKS
 from deployer.model import HostOutcome, Outcome, Result
 from deployer.report.ending import ending_so, headline, unproved
 from deployer.report.words import clean, duration, names
@@ -58,12 +59,13 @@ NEXT: Mapping[str, Mapping[Outcome, str]] = {
 
 
 def result_json(result: Result) -> dict[str, Any]:
-    """The document of ``--json``: exactly the keys that are promised."""
-    return result.as_json()
+    """The document of ``--json``: the keys that are promised, and the page that helps where one does."""
+    page = RUNBOOKS.get(result.exit_code)
+    return result.as_json() | ({"help": page} if page else {})
 
 
 def result_summary(result: Result, *, kind: str = "deploy", inventory: str = "INVENTORY") -> str:
-    """What happened and whether the fleet is safe; why; what to do next. Two or three lines.
+    """What happened and whether the fleet is safe; why; what to do next, and the page that helps.
 
     :param kind: "deploy", "rollback", "recover" or "adopt".
     :param inventory: as it was typed, for the commands that are proposed.
@@ -75,6 +77,8 @@ def result_summary(result: Result, *, kind: str = "deploy", inventory: str = "IN
         which = ", ".join(map(clean, result.quarantined))
         lines.append(f"Kept: {which} is quarantined: nobody deploys it until it is released")
     lines.append(f"Next: {_next(result, kind, inventory)}")
+    if page := RUNBOOKS.get(result.exit_code):
+        lines.append(f"Help: {page}")
     return "\n".join(lines)
 
 

@@ -27,7 +27,7 @@ from deployer.model import EXIT_CODE, HostOutcome, Outcome
 
 WITHIN_S = 90.0
 RESULT_KEYS = {"id", "outcome", "exit_code", "revision", "reason", "hosts", "waves", "seconds"}
-SOMETIMES = {"gates", "quarantined", "compared"}  #: there only where there is something to say
+SOMETIMES = {"gates", "quarantined", "compared", "help"}  #: there only where there is something to say
 HOST_KEYS = {"outcome", "release", "previous", "reason", "seconds"}
 PROGRAM = (sys.executable, "-m", "deployer")
 SHOP = "sites-available/shop.example.com"

@@ -142,7 +142,7 @@ def test_a_fleet_of_which_a_part_was_taken_back_is_split_though_each_host_is_wel
         "take it back there, too (deployer rollback lab --limit 'all:!web3'), or deploy again"
     )
     assert fleet.as_json()["split"] == fleet.split
-    assert status_table(fleet).splitlines()[-1] == f"! {fleet.split}"
+    assert status_table(fleet).splitlines()[-2:] == [f"! {fleet.split}", "Help: docs/runbooks/split.md"]
     whole = FleetStatus("lab", {h.host: judged(h) for h in there})
     assert (whole.exit_code, whole.split) == (0, None)
 

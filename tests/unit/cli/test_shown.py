@@ -335,6 +335,7 @@ def test_a_table_of_trouble() -> None:
         "! web4: cannot be asked: no route to host",
         "! web5: shop: 503",
         "4 of 5 hosts need attention.",
+        "Help: docs/runbooks/site-down.md",
     ]
 
 
@@ -348,6 +349,7 @@ def test_a_table_of_guards() -> None:
     lines = status_table(found).splitlines()
     assert ["armed, 93 s" in lines[1], "EXPIRED" in lines[2], "fired" in lines[3]] == [True] * 3
     assert f"  web1: {NEW} goes back to {OLD} by itself in 93 s, unless confirmed" in lines
+    assert lines[-1] == "Help: docs/runbooks/guard-fired.md"
 
 
 def test_the_releases_of_a_fleet() -> None:

@@ -68,7 +68,8 @@ def test_somebody_at_work_is_named_and_nothing_is_done(
     take(ANN)
     ran = call(command[0], "lab", *command[1:], *SSH)
     assert ran.code == 3
-    said = ran.err.splitlines()[-1]
+    said, page = ran.err.splitlines()[-2:]
+    assert page == "Help: docs/runbook.md#the-lock-is-stuck"
     assert says_whose(said), said
     assert "--lock-wait 10m" in said
     assert "deployer unlock lab" in said
@@ -89,7 +90,7 @@ def test_waiting_says_for_whom_and_ends_in_time(project: Project, call: Call, ta
     take(ANN)
     ran = call("deploy", "lab", "--yes", "--lock-wait", "0.5s", *SSH)
     assert ran.code == 3
-    waiting, *_, refused = ran.err.splitlines()
+    waiting, *_, refused, _ = ran.err.splitlines()
     assert "waiting up to 0.5 s for ann@ops1" in waiting
     assert "still taken after 0.5 s by ann@ops1" in refused
 

@@ -271,7 +271,8 @@ def test_every_error_has_its_exit_code(
 ) -> None:
     raising(error, monkeypatch)
     ran = call()
-    assert (ran.code, ran.out, ran.err) == (code, "", f"deployer: {error}\n")
+    page = f"Help: {error.runbook}\n" if error.runbook else ""
+    assert (ran.code, ran.out, ran.err) == (code, "", f"deployer: {error}\n{page}")
 
 
 def test_no_error_was_forgotten() -> None:
