@@ -57,6 +57,8 @@ class Ground:
 
 @pytest.fixture
 def ground(tmp_path: Path) -> Ground:
+    global NOW  # noqa: PLW0603 - each test's own: the whole suite takes minutes
+    NOW = int(time.time())
     return Ground(tmp_path)
 
 

@@ -30,6 +30,14 @@ from deployer.source.git import Mirror
 print(Mirror(sys.argv[1], Path(sys.argv[2]), timeout_s=float(sys.argv[3])).resolve("main").sha)
 """
 
+HALF = """
+import os
+left = 1_300_000
+while left > 0 and (data := os.read(0, 65536)):
+    os.write(1, data)
+    left -= len(data)
+"""
+
 
 def start_resolve(url: str, cache: Path, timeout_s: float = 60) -> subprocess.Popen[str]:
     return subprocess.Popen(
@@ -148,9 +156,11 @@ def test_killed_in_the_middle_of_a_fetch(
         fake_ssh('eval "exec $last"')
         Mirror(url, cache).resolve("main")
     sha = repo.commit({f"big{n}": os.urandom(30_000) for n in range(150)})
-    # Half of the pack arrives, then the line is dead.
+    # Half of the pack arrives, then the line is dead. (A dd counts reads, which may bring next to nothing.)
+    half = tmp_path / "half.py"
+    half.write_text(HALF)
     said = f'echo $$ >"{tmp_path}/pid"; mv "{tmp_path}/pid" "{tmp_path}/stalled"'
-    fake_ssh(f'eval "$last" | {{ dd bs=65536 count=20 status=none; {said}; exec sleep 300; }}')
+    fake_ssh(f'eval "$last" | {{ {sys.executable} {half}; {said}; exec sleep 300; }}')
     victim = start_resolve(url, cache, timeout_s=6)  # so long a slow machine finds it in the middle
     wait_for((tmp_path / "stalled").exists)
     wait_for(lambda: bool(list(cache.glob("*/objects/pack/tmp_*"))))
