@@ -14,6 +14,7 @@ import pytest
 from deployer.errors import AgentError, Busy, ConfigRefused, Drifted, Fate, Fenced, TransportError
 from deployer.host import program
 from deployer.host.agent import Agent
+from deployer.host.dial import STALL_S
 from deployer.host.ssh import Connection, SshOptions
 from deployer.lab.fleet import Lab
 from deployer.lab.host import LabHost
@@ -27,9 +28,15 @@ PRESERVED = Target(preserve=("modules-enabled/**", "modules-available/**"))
 
 @contextmanager
 def agent_of(
-    lab: Lab, host: LabHost, *, user: str = "root", target: Target = PRESERVED, any_version: bool = False
+    lab: Lab,
+    host: LabHost,
+    *,
+    user: str = "root",
+    target: Target = PRESERVED,
+    any_version: bool = False,
+    stall_s: float = STALL_S,
 ) -> Iterator[Agent]:
-    ssh = SshOptions(config_file=lab.ssh_config, connect_timeout_s=20)
+    ssh = SshOptions(config_file=lab.ssh_config, connect_timeout_s=20, stall_s=stall_s)
     connection = Connection(Host(host.name, host.address, user=user), ssh)
     connection.open()
     try:
@@ -304,12 +311,9 @@ class TestFaults:
             monkeypatch.undo()
             assert agent.observe(hash_disk=False).running
 
-    def test_a_cut_network_is_noticed_before_a_long_deadline(
-        self, lab: Lab, hosts: list[LabHost], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("deployer.host.dial.STALL_S", 2.0)
+    def test_a_cut_network_is_noticed_before_a_long_deadline(self, lab: Lab, hosts: list[LabHost]) -> None:
         host = hosts[0]
-        with agent_of(lab, host) as agent:
+        with agent_of(lab, host, stall_s=2.0) as agent:
             host.cut()
             begun_at = time.monotonic()
             with pytest.raises(TransportError) as caught:

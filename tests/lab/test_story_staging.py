@@ -129,13 +129,14 @@ def test_what_goes_wrong_is_one_sentence_and_leaves_nothing(story: Story) -> Non
 
     story.lab.host("web2").cut()
     cut = story.run("staging", "up", "lab", "--limit", "web2", "--quiet")
-    assert (cut.code, cut.err.count("\n")) == (3, 1), cut
+    assert (cut.code, cut.err.count("\n")) == (3, 2), cut
     assert "web2 does not give its configuration, and staging needs it" in cut.err
     assert "--limit 'all:!web2'" in cut.err
+    assert cut.err.splitlines()[-1] == "Help: docs/runbooks/refused.md"
 
     story.lab.host("web3").write("/etc/nginx/conf.d/broken.conf", "include /srv/gone.conf;\n")
     broken = story.run("staging", "up", "lab", "--limit", "web3", "--quiet")
-    assert (broken.code, broken.err.count("\n")) == (3, 1), broken
+    assert (broken.code, broken.err.count("\n")) == (3, 2), broken
     assert "the live configuration of web3 does not validate in staging: open() " in broken.err
     assert fleets(story) == []
 

@@ -110,15 +110,13 @@ def test_json_is_said_also_when_it_goes_wrong_early(story: Story) -> None:
         assert ran.document["reason"] in ran.err
 
 
-def test_help_lists_what_is_there_and_nothing_else(story: Story) -> None:
+def test_help_lists_what_is_there(story: Story) -> None:
     ran = story.run("--help")
     assert ran.code == 0
     there = "init check adopt plan deploy rollback status recover unlock history show schema lab quarantine"
-    for command in [*there.split(), "watch", "notify"]:
+    for command in [*there.split(), "watch", "notify", "schedule", "staging", "drill"]:
         assert f"\n  {command} " in ran.out, command
         assert story.run(command, "--help").code == 0
-    for later in ("schedule", "staging", "drill"):
-        assert f"\n  {later} " not in ran.out
 
 
 def test_options_have_variables(story: Story) -> None:
