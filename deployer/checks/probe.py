@@ -78,7 +78,7 @@ def _ask(check: Check, transport: Transport, address: str, until: float) -> Answ
     headers = dict(check.headers)
     # Who sends `Host: shop.example.com` to an address means that site, also to the TLS side of it.
     host = next((urlsplit(f"//{v}").hostname for n, v in headers.items() if n.lower() == "host"), None)
-    ca, also = str(check.ca.path) if check.ca else None, getattr(transport, "ca", None)
+    ca, also = str(check.ca.path) if check.ca else None, transport.ca
     trust = Trust(check.verify, ca, check.server_name or host, also=also)
     from_host = check.from_ == "host"
     stream = through(transport, url.host, url.port, until) if from_host else direct(url.host, url.port, until)

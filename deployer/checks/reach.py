@@ -42,6 +42,10 @@ class Transport(Protocol):
     @property
     def is_open(self) -> bool: ...
 
+    @property
+    def ca(self) -> str | None:
+        """A PEM file of authorities that are believed for this host besides the others."""
+
     def open(self) -> None:
         """Connect again when the connection is lost."""
 

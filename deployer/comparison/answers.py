@@ -231,7 +231,7 @@ def _get(
         preface = f"PROXY {family} {host} {host} 65535 {port}\r\n".encode()
     stream = through(transport, host, port, deadline)
     manner = manner or Manner()
-    trust = Trust(verify, newest=manner.newest, also=getattr(transport, "ca", None))
+    trust = Trust(verify, newest=manner.newest, also=transport.ca)
     return get(
         stream,
         asked,

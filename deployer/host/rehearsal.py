@@ -123,7 +123,7 @@ class Rehearser(Caller):
             talk.close()
             return rehearsed
         if said.yes("switchboard"):
-            board = Switchboard(talk.channel, token, self.host)
+            board = Switchboard(talk.channel, token, self.host, ca=self.connection.ca)
             rehearsed.transport, rehearsed.ended = board, board.close
             return rehearsed
         to = [*header, ("keeper", said.one("keeper"))]

@@ -119,11 +119,13 @@ class SwitchedStream:
 class Switchboard:
     """What a probe needs of a connection (``checks.reach.Transport``), leading into a rehearsal."""
 
-    def __init__(self, channel: Channel, token: str, host: str) -> None:
+    def __init__(self, channel: Channel, token: str, host: str, *, ca: str | None = None) -> None:
         """Take the channel over, and listen.
 
         :param token: what the host's last word on it names.
+        :param ca: a PEM file of authorities that are believed for this host besides the others.
         """
+        self.ca = ca
         self._channel, self._token, self._host = channel, token, host
         self._slots = threading.Semaphore(AT_ONCE)
         self._writing, self._lock = threading.Lock(), threading.Lock()

@@ -209,15 +209,16 @@ def undecided(fleet: Fleet) -> tuple[str, ...]:
 
 
 def waiting(fleet: Fleet) -> tuple[str, ...]:
-    """The hosts that are ours and have no guard to renew: before their wave, and after it.
+    """The hosts that are ours and have no guard: before their wave, and once they are confirmed.
 
-    A host that hears nothing of its owner for ten minutes may be taken by somebody else.
+    A host that hears nothing of its owner for ten minutes may be taken by somebody else. One whose wave is
+    decided and that is not confirmed yet is not named: its guard's deadline is real and must not be moved.
     """
     if ending(fleet) is not None:
         return ()
-    guarded, alive = undecided(fleet), fleet.alive.items()
-    ours = [name for name, m in alive if m.log.done(Step.BEGIN) and not m.log.done(Step.PROMOTE)]
-    return tuple(name for name in ours if name not in guarded)
+    alive = fleet.alive.items()
+    ours = [(name, m) for name, m in alive if m.log.done(Step.BEGIN) and not m.log.done(Step.PROMOTE)]
+    return tuple(name for name, m in ours if not m.log.guarded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,7 @@ class Loopback:
     dead: bool = False
     prohibited: bool = False
     opened: int = 0
+    ca: str | None = None
 
     @property
     def is_open(self) -> bool:

@@ -182,8 +182,8 @@ run_rewritten() {
   # Nobody but root writes here, and a path of the target holds no line break; what a link points at may.
   find "$copy" -type l -lname "$target/*" ! -name "*$nl*" -printf '%p\n' | while IFS= read -r link; do
     word=$(readlink "$link")
-    ln -sfn "$copy${word#"$target"}" "$link"
-  done
+    ln -sfn "$copy${word#"$target"}" "$link" || exit 1
+  done || { output="links cannot be rewritten in the copy"; return 67; }
   pointed=no words=''
   old_ifs=$IFS
   IFS=$nl

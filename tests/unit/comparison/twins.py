@@ -50,6 +50,7 @@ class Twin:
     main: str = ""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     fd: int = -1
+    ca: str | None = None
 
     def start(self) -> Twin:
         self.directory.mkdir(parents=True, exist_ok=True)
