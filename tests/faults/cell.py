@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import subprocess
 import time
 from collections.abc import Mapping
@@ -89,7 +90,8 @@ class Ground:
         return self.number
 
     def make_ready(self) -> None:
-        """From hosts made anew: a good release, agents that can be held, and which verbs belong to a step."""
+        """From hosts and a journal made anew: a good release, agents that can be held, a step's verbs."""
+        shutil.rmtree(self.database.parent, ignore_errors=True)
         for host in self.hosts:
             host.reset()
         self.write_playbook(within_s=120)
