@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
+from deployer.comparison import browsers
 from deployer.comparison.asked import AnswerClass, Page, Question, Rank
 
 GUARDING = {
@@ -237,4 +238,8 @@ def _doubtful(case: _Case) -> str | None:
     return case.insight.suspicion(case.question, new)
 
 
-_RULES = (_rank, _certificate, _redirect, _access, _behind, _headers, _content, _doubtful)
+def _browser(case: _Case) -> str | None:
+    return None if case.insight is None else browsers.unhappy(case.question, case.old, case.new)
+
+
+_RULES = (_rank, _certificate, _redirect, _access, _behind, _headers, _content, _browser, _doubtful)

@@ -14,6 +14,7 @@ from deployer.comparison import caching, patience, strictness, telling
 from deployer.comparison.asked import Question
 from deployer.comparison.foresight import Foresight, Standing
 from deployer.comparison.pace import counts_browsers, crowds, limiters
+from deployer.comparison.reached import unreached
 from deployer.nginx import arguments, methods
 from deployer.nginx.access import Access, access, needs_referer
 from deployer.nginx.paths import read_path
@@ -48,6 +49,7 @@ Rule = Callable[["Foresight", Question, Standing, Standing], str | None]
 def predictions(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple[Question, str]]:
     """A question, and why it will be answered worse to users; each fault of a location once."""
     yield from _ports(insight, questions)
+    yield from unreached(insight, questions)
     told: set[tuple[Directive, str]] = set()
     for question in questions:
         was = insight.standing(insight.live, question)
@@ -149,6 +151,36 @@ def _methods(insight: Foresight, __: Question, was: Standing, now: Standing) -> 
     return None
 
 
+def _bodies(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    """What forms send, which no GET has."""
+    directive = passing(now.location)
+    if directive is None or now.location is None or passing(was.location) is None:
+        return None
+    if now.location.directive.first("internal") is not None:
+        return None  # a subrequest of auth_request has no need of it
+    for part in ("body", "headers"):
+        name = f"{directive.name.removesuffix('_pass')}_pass_request_{part}"
+        off = [[d.args for d in effective(s.scope, name)][-1:] == [("off",)] for s in (was, now)]
+        if off == [False, True]:
+            return f"the application no longer gets the {part} of requests ({name} off)"
+    return None
+
+
+def _cookies(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    """Cookies that live's application sets there, and that the candidate keeps from users."""
+    answer = insight.before.get(question)
+    if answer is None or answer.page is None or answer.page.header("set-cookie") is None:
+        return None
+    directive = passing(now.location)
+    kind = directive.name.removesuffix("_pass") if directive is not None else "proxy"
+    hidden = [
+        {a.lower() for d in effective(s.scope, f"{kind}_hide_header") for a in d.args} for s in (was, now)
+    ]
+    if "set-cookie" not in hidden[1] - hidden[0] or effective(now.scope, f"{kind}_cache"):
+        return None  # what is cached for all is rid of them on purpose
+    return f"the cookies that are set there do not come through ({kind}_hide_header Set-Cookie)"
+
+
 def _untold(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
     """What an inner block hides from the application, though an outer one still says it."""
     if was.location is None or now.location is None or passing(was.location) is None:
@@ -218,6 +250,8 @@ RULES: tuple[Rule, ...] = (
     _limits,
     _rate,
     _methods,
+    _bodies,
+    _cookies,
     _untold,
     _unheard,
     _sockets,

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from deployer.comparison.compare import Question, concrete
 from deployer.nginx.samples import samples
-from deployer.nginx.sites import ANY4, ANY6, Listen, Location, Server, Sites, effective
+from deployer.nginx.sites import ANY4, ANY6, Listen, Location, Server, Sites
 from deployer.nginx.tree import Directive
 
 CAP = 400
@@ -35,7 +35,6 @@ _MAPS_OF_PATHS = frozenset({"$uri", "$request_uri", "$document_uri"})
 _MAPS_OF_NAMES = frozenset({"$host", "$http_host", "$server_name"})
 _MOST_KEYS = 20
 _MOST_CROSSED = 8
-_MOST_WRITERS = 4  # servers that share a log: what is in it is asked of so many
 _SAFE = "/%:@!$&'()*+,;=~-._"
 
 
@@ -122,37 +121,6 @@ def derive(
     return Questions(chosen, len(kept) - len(chosen), tuple(dict.fromkeys(unasked)))
 
 
-def seen_by(paths: Iterable[tuple[str, str, str]], live: Sites, most: int) -> tuple[tuple[str, str], ...]:
-    """Name and path of what users asked for; a log without names is that of the servers that write it.
-
-    :param paths: log, name (may be empty), path, the most frequent first.
-    """
-    writers: dict[str, dict[str, list[Server]]] = {}
-    for server in live.servers:
-        name = next((x for n in server.names for y in _from_regex(n) for x in concrete(y)), None)
-        for directive in effective(server.scope, "access_log"):
-            held = writers.setdefault(directive.args[0] if directive.args else "", {})
-            if name is not None:
-                held.setdefault(name, []).append(server)
-    found: list[tuple[int, str, str]] = []
-    for log, name, path in paths:
-        names = [name] if name else _likely(writers.get(log, {}), path)
-        found += [(rank, n, path) for rank, n in enumerate(names) if _quoted(path) is not None]
-    # Every path of the likeliest name, before any is asked of another.
-    found.sort(key=lambda item: item[0])
-    return tuple(dict.fromkeys((n, path) for _, n, path in found))[:most]
-
-
-def _likely(writers: Mapping[str, Sequence[Server]], path: str) -> list[str]:
-    """Whom a path of a log without names may have been asked of: before all those who have a place for it."""
-
-    def strangeness(name: str) -> int:
-        taken = [one for server in writers[name] if (one := server.locate(path)) is not None]
-        return 0 if any(one.pattern != "/" for one in taken) else 1 if taken else 2
-
-    return sorted(writers, key=strangeness)[:_MOST_WRITERS]
-
-
 def route_text(question: Question) -> str:
     """``HOST/PATH``, with ``:PORT`` unless that is 80 or 443; ``_`` for the default server."""
     host = "_" if question.name in ("", STRANGER) else question.name
@@ -196,14 +164,14 @@ class _Asking:
         for name, path in asked:
             for place in places:
                 choice = self._sites.choose(place, name)
-                if choice is not None and choice.listed:
+                if choice is not None and choice.listed and not self._repeats(place, name, places):
                     yield self._route(place, name, path, Origin.SEEN)
 
     def of(self, server: Server, *, whole: bool) -> Iterator[Route]:
         """What can be asked of one server: all of it, or its names."""
         names = self._names(server)
-        for listen in server.listens:
-            place = self._reached(listen)
+        places = [self._reached(listen) for listen in server.listens]
+        for listen, place in zip(server.listens, places, strict=True):
             if place not in self._strangers:
                 self._strangers.add(place)
                 yield self._route(place, "", "/", Origin.STRANGER)
@@ -215,7 +183,7 @@ class _Asking:
             # A server without a name of its own is only asked for what it does with strangers.
             default, _ = self._sites.default_at(place)
             first = names[0] if names else ("" if default is server else None)
-            if first is None or not whole:
+            if first is None or not whole or self._repeats(place, first, places):
                 continue
             for path, origin in self._paths(server):
                 yield self._route(place, first, path, origin)
@@ -227,6 +195,16 @@ class _Asking:
         taken = {x.address for s in (self._live, self._candidate) for x in s.listens if x.port == listen.port}
         free = (f"127.0.0.{n}" for n in range(1, 10))
         return next((a for a in free if a not in taken), "127.0.0.1"), listen.port
+
+    def _repeats(self, place: tuple[str, int], name: str, places: Sequence[tuple[str, int]]) -> bool:
+        """Whether the very same server answers at an earlier place of the port (the other address family).
+
+        "/" of each name is asked at both; what is below it can only be the same.
+        """
+        earlier = [p for p in places[: places.index(place)] if p[1] == place[1]]
+        return any(
+            all(_same_there(s, one, place, name) for s in (self._live, self._candidate)) for one in earlier
+        )
 
     def _special(self, listen: Listen) -> list[tuple[str, int]]:
         """Addresses of the port that one configuration listens on by name: they hide what listens on all."""
@@ -245,7 +223,7 @@ class _Asking:
     def _names(self, server: Server) -> list[str]:
         found: list[str] = []
         for name in server.names:
-            examples = [x for n in _from_regex(name) for x in concrete(n)]
+            examples = [x for n in spelt(name) for x in concrete(n)]
             if not examples and name.startswith("~"):
                 self.unasked.append(name)
             found += examples
@@ -278,13 +256,24 @@ class _Asking:
             yield secret, Origin.SECRET
 
 
+def _same_there(sites: Sites, one: tuple[str, int], two: tuple[str, int], name: str) -> bool:
+    """Whether a name has the same server at two places, which are spoken to alike."""
+    choices = [sites.choose(place, name) for place in (one, two)]
+    listens = [sites.listen_at(place) for place in (one, two)]
+    if None in choices or None in listens:
+        return choices == [None, None]
+    servers = [choice.server for choice in choices if choice is not None]
+    spoken = [(listen.tls, listen.proxy) for listen in listens if listen is not None]
+    return servers[0] is servers[1] and spoken[0] == spoken[1]
+
+
 def _of_location(one: Location) -> Iterator[tuple[str, Origin]]:
     if one.kind == "@" or one.directive.first("internal") is not None:
         return
     if one.regex:
         yield from _sampled(one.pattern, "/", ignore_case=one.kind == "~*")
         return
-    path = _quoted(one.pattern)
+    path = quoted(one.pattern)
     if path is None:
         return
     yield path, Origin.WRITTEN
@@ -302,7 +291,7 @@ def _of_location(one: Location) -> Iterator[tuple[str, Origin]]:
 
 def _sampled(pattern: str, begin: str, *, ignore_case: bool, limit: int = 2) -> Iterator[tuple[str, Origin]]:
     for text in samples(pattern, ignore_case=ignore_case, begin=begin, limit=limit):
-        if (path := _quoted(text)) is not None:
+        if (path := quoted(text)) is not None:
             yield path, Origin.PATTERN
 
 
@@ -314,7 +303,7 @@ def _rewritten(block: Directive) -> Iterator[tuple[str, Origin]]:
             yield from _sampled(args[0], "/", ignore_case=False)
         elif len(args) == 3 and args[0] in _MAPS_OF_PATHS and args[1] in ("~", "~*"):
             yield from _sampled(args[2], "/", ignore_case=args[1] == "~*")
-        elif len(args) == 3 and args[0] in _MAPS_OF_PATHS and (path := _quoted(args[2])) is not None:
+        elif len(args) == 3 and args[0] in _MAPS_OF_PATHS and (path := quoted(args[2])) is not None:
             yield path, Origin.WRITTEN
         if directive.name == "if":
             yield from _rewritten(directive)
@@ -324,7 +313,7 @@ def _mapped(key: str) -> Iterator[tuple[str, Origin]]:
     if key.startswith("~"):
         pattern = key[1:].removeprefix("*")
         yield from _sampled(pattern, "/", ignore_case=key.startswith("~*"), limit=1)
-    elif key.startswith("/") and (path := _quoted(key)) is not None:
+    elif key.startswith("/") and (path := quoted(key)) is not None:
         yield path, Origin.WRITTEN
 
 
@@ -338,11 +327,12 @@ def _maps(sites: Sites) -> Mapping[str, tuple[str, ...]]:
     return {key: tuple(keys) for key, keys in found.items()}
 
 
-def _from_regex(name: str) -> tuple[str, ...]:
+def spelt(name: str) -> tuple[str, ...]:
+    """A server name, or names that fit when it is an expression."""
     return samples(name[1:], ignore_case=True, limit=2) if name.startswith("~") else (name,)
 
 
-def _quoted(path: str) -> str | None:
+def quoted(path: str) -> str | None:
     """A path as it goes over the wire; ``None`` for what is none."""
     if not path.startswith("/") or any(ord(c) < 32 for c in path):
         return None

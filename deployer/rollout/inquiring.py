@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from deployer.comparison.inquiry import Inquirer, Inquiry, Scope
-from deployer.comparison.routes import seen_by
+from deployer.comparison.seen import seen_by
 from deployer.errors import AgentError, AnswersWorse, Stopped
 from deployer.nginx.configuration import files_of_dump, parse
 from deployer.nginx.sites import Sites, read

@@ -14,7 +14,8 @@ from deployer.checks.reach import BrokenProbe, through
 from deployer.comparison.answers import Dialect, ask
 from deployer.comparison.asked import AnswerClass, Question
 from deployer.comparison.pace import limiters, spacing
-from deployer.comparison.routes import derive, seen_by
+from deployer.comparison.routes import derive
+from deployer.comparison.seen import seen_by
 
 if TYPE_CHECKING:
     from deployer.comparison.pace import Limits

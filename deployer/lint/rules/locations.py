@@ -294,6 +294,27 @@ def takes_files(subject: Subject) -> Iterator[Hit]:
 
 
 @theme.rule(
+    "expressions-shut-out",
+    ERROR,
+    "No regular expression of the site is looked at any more",
+    why="'^~ /' takes every path that no other prefix takes, and stops the search there: scripts are handed "
+    "out as text, and what the expressions closed is open.",
+    fix="Write 'location /', without '^~'.",
+    bad="root /srv/www;\nlocation ^~ / {\n}\nlocation ~ /\\. {\n    deny all;\n}",
+    good="root /srv/www;\nlocation ^~ /static/ {\n}\nlocation ~ /\\. {\n    deny all;\n}",
+    context="server",
+)
+def expressions_shut_out(subject: Subject) -> Iterator[Hit]:
+    """``^~ /`` beside expressions of the same server."""
+    for server in subject.servers:
+        every = server.locations.all
+        stops = next((x for x in every if x.modifier == "^~" and x.pattern == "/"), None)
+        dead = next((x for x in every if x.regex), None)
+        if stops is not None and dead is not None:
+            yield Hit(stops.at, f"line {dead.at.line} is not looked at")
+
+
+@theme.rule(
     "location-internal",
     ERROR,
     "The root of a site is internal",

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployer.comparison.asked import Question
-from deployer.comparison.routes import STRANGER, Origin, Questions, covers, derive, route_text, seen_by
+from deployer.comparison.routes import STRANGER, Origin, Questions, covers, derive, route_text
+from deployer.comparison.seen import seen_by
 
 from .configured import SHOP, sites
 
@@ -136,6 +137,13 @@ def test_a_path_without_a_name_is_that_of_who_has_a_place_for_it() -> None:
         ("b.example", "/x"),
         ("b.example", "/press/kit"),
         ("c.example", "/x"),
+        ("c.example", "/press/kit"),
+        ("d.example", "/x"),
+        ("d.example", "/press/kit"),
+        ("e.example", "/x"),
+    )
+    assert seen_by([("/l", "x.example", f"/{n}") for n in range(9)], live, 4) == tuple(
+        ("x.example", f"/{n}") for n in range(4)
     )
     assert "a.example" not in {name for name, _ in seen_by([("/l", "", "/x")], live, 10)}
 

@@ -14,6 +14,8 @@ from tests.benchmarks.catch_rate.cases import (
     good_sites,
     later_bad,
     later_good,
+    unseen_bad,
+    unseen_good,
 )
 
 BAD: tuple[Bad, ...] = (
@@ -24,5 +26,6 @@ BAD: tuple[Bad, ...] = (
     *bad_content.CASES,
     *bad_silent.CASES,
     *later_bad.CASES,
+    *unseen_bad.CASES,
 )
-GOOD: tuple[Good, ...] = (*good_sites.CASES, *good_changes.CASES, *later_good.CASES)
+GOOD: tuple[Good, ...] = (*good_sites.CASES, *good_changes.CASES, *later_good.CASES, *unseen_good.CASES)

@@ -1,0 +1,120 @@
+"""What a browser makes of the headers of a page that comes as well as before. Pure.
+
+Each of these leaves status and body as they are, and the page in pieces: the cookie never comes back, the
+style sheet is not loaded, letters are garbled, tomorrow's page is last year's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from urllib.parse import unquote
+
+from deployer.comparison.asked import AnswerClass, Page, Question
+
+DAY_S = 86_400
+LONG_S = 30 * DAY_S
+"""A page that browsers keep so long cannot be mended for those who have it."""
+
+_LOADS = ("default-src", "script-src", "style-src", "img-src")
+_SAME = {"utf8": "utf-8", "": "utf-8"}  # what browsers take for granted of a page that says nothing, mostly
+
+Rule = Callable[[Question, Page, Page], str | None]
+
+
+def unhappy(question: Question, old: AnswerClass, new: AnswerClass) -> str | None:
+    """Why a browser shows less than before, as the end of a sentence; ``None``: it does not."""
+    if old.page is None or new.page is None or not (old.shown and new.shown):
+        return None
+    was, now = old.page, new.page
+    return next((reason for rule in _RULES if (reason := rule(question, was, now))), None)
+
+
+def _cookies(question: Question, was: Page, now: Page) -> str | None:
+    """A cookie that is set for places that this page is none of.
+
+    That one is not set at all says nothing by itself: applications set them when they like.
+    """
+    before, after = _set(was), _set(now)
+    for name, old in before.items():
+        if name not in after:
+            continue
+        for what, comes in (("path", _path_comes), ("domain", _domain_comes)):
+            here = {"path": question.path.partition("?")[0], "domain": question.name}[what]
+            said = after[name].get(what, "")
+            if comes(old.get(what, ""), here) and not comes(said, here):
+                return f"the cookie {name} is for {said} now, so this page never gets it back"
+    return None
+
+
+def _set(page: Page) -> Mapping[str, Mapping[str, str]]:
+    found = {}
+    for key, value in page.headers:
+        if key == "set-cookie":
+            name, *rest = value.split(";")
+            pairs = (part.partition("=") for part in rest)
+            found[name.partition("=")[0].strip()] = {k.strip().lower(): v.strip() for k, _, v in pairs}
+    return found
+
+
+def _path_comes(said: str, here: str) -> bool:
+    """Whether a cookie for a path comes back to another (RFC 6265, 5.1.4)."""
+    if not said.startswith("/"):
+        return True
+    said, here = unquote(said), unquote(here)
+    return here == said or here.startswith(said if said.endswith("/") else said + "/")
+
+
+def _domain_comes(said: str, here: str) -> bool:
+    """Whether a cookie for a domain is accepted from a name (RFC 6265, 5.1.3)."""
+    said = said.lower().lstrip(".")
+    return not said or here == said or here.endswith("." + said)
+
+
+def _kept(_: Question, was: Page, now: Page) -> str | None:
+    """A page, not a picture, that browsers are told to keep."""
+    if now.kind != "text/html" or _age_s(was) >= LONG_S or _age_s(now) < LONG_S:
+        return None
+    return f"browsers keep the page for {_age_s(now) // DAY_S} days now, whatever becomes of it"
+
+
+def _age_s(page: Page) -> int:
+    said = (page.header("cache-control") or "").lower()
+    found = re.search(r"\bmax-age\s*=\s*\"?(\d{1,12})", said)
+    if found is None or re.search(r"\bno-(cache|store)\b", said):
+        return 0
+    return int(found[1])
+
+
+def _policy(_: Question, was: Page, now: Page) -> str | None:
+    """A policy under which a page can load nothing at all."""
+    if now.kind != "text/html" or _nothing(was) or not _nothing(now):
+        return None
+    return "its Content-Security-Policy lets browsers load none of its styles, scripts and pictures"
+
+
+def _nothing(page: Page) -> bool:
+    parts = (part.split() for part in (page.header("content-security-policy") or "").lower().split(";"))
+    said = {words[0]: words[1:] for words in parts if words}
+    allowed = [said[name] for name in _LOADS if name in said]
+    return "default-src" in said and all(sources in ([], ["'none'"]) for sources in allowed)
+
+
+def _letters(_: Question, was: Page, now: Page) -> str | None:
+    """The same bytes, said to be another alphabet."""
+    same = was.digest and was.digest == now.digest
+    if was.kind != now.kind or not was.kind.startswith("text/") or not same:
+        return None
+    before, after = _charset(was), _charset(now)
+    if before != "utf-8" or after == "utf-8":
+        return None
+    return f"the same bytes are said to be {after} now"
+
+
+def _charset(page: Page) -> str:
+    found = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", (page.header("content-type") or "").lower())
+    said = found[1] if found else ""
+    return _SAME.get(said, said)
+
+
+_RULES: tuple[Rule, ...] = (_cookies, _kept, _policy, _letters)

@@ -1,0 +1,75 @@
+"""Pages whose status and body are as before, and of which a browser shows less."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployer.comparison.asked import AnswerClass
+from deployer.comparison.judge import worse
+
+from .configured import SHOP, at, foresight, page
+
+PLAIN = "server { listen 80; server_name shop.example.com; location / { proxy_pass http://10.0.0.1; } }"
+SESSION = "basket=7; Path=/account/"
+STRICT = "default-src 'none'"
+
+
+def verdict(old: AnswerClass, new: AnswerClass, path: str = "/account/") -> str | None:
+    return worse(at(path), old, new, foresight(PLAIN, PLAIN))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (page(set_cookie=SESSION), page(set_cookie="basket=8; path=/konto/"), "is for /konto/ now"),
+        (
+            page(set_cookie="a=1"),
+            page(set_cookie="a=1; Domain=admin.example.com"),
+            "for admin.example.com now",
+        ),
+        (page(), page(cache_control="max-age=315360000"), "keep the page for 3650 days"),
+        (page(cache_control="max-age=60"), page(cache_control="public, max-age=31536000"), "for 365 days"),
+        (page(), page(content_security_policy=STRICT), "none of its styles"),
+        (
+            page(content_security_policy="default-src 'self'"),
+            page(content_security_policy=f"{STRICT}; img-src"),
+            "none of its styles",
+        ),
+        (page(), page(content_type="text/html; charset=utf-16"), "said to be utf-16 now"),
+        (
+            page(content_type='text/html; charset="UTF-8"'),
+            page(content_type="text/html; charset=windows-1251"),
+            "windows-1251 now",
+        ),
+    ],
+)
+def test_what_a_browser_misses(old: AnswerClass, new: AnswerClass, said: str) -> None:
+    found = verdict(old, new)
+    assert found is not None
+    assert said in found
+    assert verdict(new, new) is None
+    assert worse(SHOP, old, new) is None, "nothing is known of what is meant"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (page(set_cookie=SESSION), page(set_cookie="basket=9; Path=/; Secure; HttpOnly")),
+        (page(set_cookie="a=1"), page(set_cookie="a=1; Domain=.example.com")),
+        (page(set_cookie=SESSION), page()),
+        (page(), page(cache_control="max-age=3600")),
+        (page(kind="image/png"), page(kind="image/png", cache_control="max-age=315360000, immutable")),
+        (page(), page(cache_control="no-cache, max-age=31536000")),
+        (page(), page(content_security_policy="default-src 'self'")),
+        (page(), page(content_security_policy=f"{STRICT}; style-src 'self'")),
+        (
+            page(kind="application/json"),
+            page(kind="application/json", content_security_policy=STRICT),
+        ),
+        (page(), page(content_type="text/html; charset=utf-8")),
+        (page("old"), page("new", content_type="text/html; charset=iso-8859-1")),
+        (page(content_type="text/html; charset=koi8-r"), page(content_type="text/html; charset=koi8-u")),
+    ],
+)
+def test_what_a_browser_does_not_mind(old: AnswerClass, new: AnswerClass) -> None:
+    assert verdict(old, new) is None
