@@ -175,7 +175,9 @@ class Deployment:
         contact = survey.contacts[name]
         release = prepared.releases[name]
         base = prepared.live[str(contact.seen.disk_hash)] if contact.seen is not None else release.manifest
-        physician = Physician(contact, self._context.playbook, self._stop, release, self._inquiries.why)
+        playbook, inquiries = self._context.playbook, self._inquiries
+        witness = inquiries.witness(contact, playbook.health)
+        physician = Physician(contact, playbook, self._stop, release, inquiries.why, witness)
         return HostRun(contact, prepared.proposal.plan.hosts[name], release, base, physician)
 
     def _precheck(self, survey: Survey, runs: Mapping[str, HostRun]) -> Mapping[str, HostError]:

@@ -290,6 +290,16 @@ class Foresight:
             return f"it is passed on to port {own[1]} of nginx itself, which only the candidate has"
         return None
 
+    def behind(self, question: Question) -> tuple[frozenset[str], bool]:
+        """Whom the candidate passes it on to; and whether live did so, and they are not nginx itself."""
+        was, now = self.standing(self.live, question), self.standing(self.candidate, question)
+        after = passed(self.candidate, now.location, question.path) if now is not None else None
+        if after is None:
+            return frozenset(), False
+        before = passed(self.live, was.location, question.path) if was is not None else None
+        shared = before is not None and after.members <= before.members
+        return after.members, shared and own_listener(self.candidate, after.members) is None
+
     def _only_its_own(self, question: Question) -> str | None:
         """A listener on loopback that only nginx itself asked, and asks no more."""
         listen = self.live.listen_at(question.place)

@@ -20,6 +20,7 @@ from deployer.comparison.follow import follow, trouble
 from deployer.comparison.foresight import Foresight
 from deployer.comparison.pace import Limiter, Limits, limiters, spacing
 from deployer.comparison.predictions import CALM, predictions
+from deployer.comparison.promise import Promise, promise
 from deployer.comparison.routes import CAP, STRANGER, Questions, covers, derive
 from deployer.comparison.strayed import strayed
 from deployer.comparison.touch import streams
@@ -63,11 +64,13 @@ class Inquiry:
     """What came of it.
 
     :ivar notes: sentences: what was not asked, and why.
+    :ivar promise: what live is expected to answer once it is the candidate; ``None``: the candidate is worse.
     """
 
     comparison: Comparison
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    promise: Promise | None = None
 
 
 class Inquirer:
@@ -120,7 +123,9 @@ class Inquirer:
         extra += [*self._unborn(after), *self._foretold()]
         found = self._with(found, extra)
         found = replace(found, asked=len(before), stopped=self._stop.is_set())
-        return Inquiry(found, self._notes(before, after, found), round(time.monotonic() - started, 3))
+        promised = None if found.worse or found.stopped else self._promised(before, after)
+        notes = self._notes(before, after, found)
+        return Inquiry(found, notes, round(time.monotonic() - started, 3), promised)
 
     # --- asking
 
@@ -316,6 +321,13 @@ class Inquirer:
 
     def _foretold(self) -> list[Difference]:
         return [Difference(q, reason) for q, reason in predictions(self._insight, list(self._origins))]
+
+    def _promised(
+        self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]
+    ) -> Promise:
+        self._insight.before, self._insight.after = before, after
+        limits = self._paced(self._candidate, gentle=True)
+        return promise((before, after), self._insight, self._dialects, limits, self._scope.why)
 
     def _notes(
         self,

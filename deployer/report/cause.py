@@ -102,6 +102,8 @@ def _of_a_step(forward: Sequence[Event], events: Sequence[Event]) -> Cause:
     lines = lines_of(first)
     loud = [line for line in lines if any(mark in line for mark in LOUD)]
     said = _error(first)
+    if fault is Fault.CONFIG and "promised" in first.detail:
+        template = "{hosts} served it"  # the rest is what it said
     evidence = tuple(dict.fromkeys([*loud, *([said] if said else []), *lines]))
     if fault is Fault.LOST:
         template = "{hosts} could not be reached any more"

@@ -91,7 +91,14 @@ def _config(case: Case) -> Iterator[Task]:
     if cause is None:
         return
     yield _mend(case)
-    if cause.step == "verify":
+    if cause.step == "verify" and _was_rehearsed(case):
+        yield Task(
+            "Find out what differs between the rehearsal and the host",
+            "its rehearsal answered well, and the live one did not: caches, sockets, full disks, "
+            "shared limits, and listeners that nginx itself asks are not rehearsed (docs/rehearsal.md). "
+            "Have it pass a staging fleet first (`gates.after`).",
+        )
+    elif cause.step == "verify":
         yield Task(
             "Have it found before a host serves it",
             "the validator accepted it on every host, so users of the first wave were the test: "
@@ -122,6 +129,11 @@ def _config(case: Case) -> Iterator[Task]:
             f"`deployer deploy {case.inventory} --prepare-only --yes` in the pipeline says the same and "
             "changes no host.",
         )
+
+
+def _was_rehearsed(case: Case) -> bool:
+    """Whether what failed was a promise of its own rehearsal."""
+    return any(e.step == "verify" and e.state is State.FAILED and "promised" in e.detail for e in case.events)
 
 
 def _mend(case: Case) -> Task:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from deployer.barriers import Quarantined, hash_of
 from deployer.errors import HostError, NotProved
@@ -32,7 +33,10 @@ class Unwell(HostError):
 
     :ivar details: a sentence per check that had trouble.
     :ivar failing: what passed before and fails now: digests of checks, or :data:`ANSWERS`.
+    :ivar kept: how it kept what its rehearsal promised, as the journal keeps it; empty: that was not it.
     """
+
+    kept: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self, message: str, *, host: str, details: tuple[str, ...] = (), failing: tuple[str, ...] = ()

@@ -220,7 +220,8 @@ class DeployEffects:
 
     def _verify(self, run: HostRun) -> Outcome:
         run.physician.after()
-        return {"warnings": list(run.physician.warnings)} if run.physician.warnings else {}
+        story: dict[str, Any] = {"promised": run.physician.kept} if run.physician.kept else {}
+        return {**story, **({"warnings": list(run.physician.warnings)} if run.physician.warnings else {})}
 
     def _confirm(self, run: HostRun, left_s: float) -> Outcome:
         patience_s = min(max(left_s, LEAST_S), CONFIRM_S)

@@ -263,4 +263,6 @@ def _story(error: DeployerError, began: float) -> dict[str, Any]:
         story["failing"] = list(failing)
     if details := getattr(error, "details", ()):
         story["details"] = list(details)
+    if kept := getattr(error, "kept", None):
+        story["promised"] = dict(kept)
     return story

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deployer.checks.health import bake, precheck, until_healthy
 from deployer.checks.verdict import CheckReport, Finding, as_before
@@ -18,13 +18,19 @@ from deployer.comparison.compare import survey
 from deployer.errors import Stopped
 from deployer.model import Kind, Release
 from deployer.rollout.blame import ANSWERS, Unwell
+from deployer.rollout.witness import beside
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Mapping, Sequence
 
     from deployer.comparison.asked import Question
+    from deployer.comparison.compare import Difference
     from deployer.config.playbook import Playbook
     from deployer.rollout.survey import Contact
+    from deployer.rollout.witness import Witness
+
+MOST_TOLD = 3  #: of the routes that answer unsteadily
 
 SETTLE_S = 3.0  #: what got worse and stays so for this long is worse; users are waiting
 _SERVER_NAME = re.compile(rb"^\s*server_name\s+([^;{}#]+);", re.MULTILINE)
@@ -35,6 +41,8 @@ class Physician:
     """Looks after one host through one deployment.
 
     :ivar meant: why a question may be answered worse, where somebody said so.
+    :ivar witness: holds the host to what its rehearsal promised.
+    :ivar kept: how that was kept, as the journal has it; empty: nothing was rehearsed there.
     :ivar warnings: what does not fail yet, each once (a certificate that expires soon).
     :ivar passed: digests of the checks that passed with the new release: what the host will remember.
     """
@@ -44,6 +52,8 @@ class Physician:
     stop: threading.Event
     release: Release
     meant: Callable[[Question], str | None] = lambda _: None
+    witness: Witness | None = None
+    kept: Mapping[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     passed: frozenset[str] = frozenset()
     _checks_before: CheckReport | None = None
@@ -79,39 +89,86 @@ class Physician:
     def after(self) -> None:
         """Look at what was activated: N times in a row, then the bake.
 
+        While it bakes it is asked what its rehearsal was asked, where one was.
+
         :raises Unwell: when it is not as it should be, or it was told to stop.
         """
-        checks, health, connection = self.playbook.checks, self.playbook.health, self.contact.connection
+        self._well()
+        if self.witness is not None and self.witness.waits:
+            beside(self._promised, self._bakes, self.stop)
+        else:
+            self._bakes(self.stop)
+        self._stop_if_told()
+        if self.playbook.checks:
+            self.passed = frozenset(check.digest for check in self.playbook.checks)
+
+    def _well(self) -> None:
+        checks, health = self.playbook.checks, self.playbook.health
         if not checks:
-            names = server_names(self.release)
-            self._compare(names)
-            if self._look_before is not None and health.bake_s > 0 and not self.stop.wait(health.bake_s):
-                self._compare(names)
+            self._compare(server_names(self.release))
             self._stop_if_told()
             return
-        before = self._checks_before.passed if self._checks_before is not None else frozenset()
+        connection, before = self.contact.connection, self._passed_before
         report = until_healthy(
             checks, connection, health, address=self._address, stop=self.stop, passed_before=before
         )
-        if report.healthy and health.bake_s > 0:
-            self._keep_warnings(report)
-            report = bake(checks, connection, health, address=self._address, stop=self.stop)
+        self._judge(report)
+
+    def _bakes(self, stop: threading.Event) -> None:
+        checks, health = self.playbook.checks, self.playbook.health
+        if health.bake_s <= 0:
+            return
+        if checks:
+            report = bake(checks, self.contact.connection, health, address=self._address, stop=stop)
+            if not (report.stopped and stop is not self.stop):  # else something else failed meanwhile
+                self._judge(report)
+        elif self._look_before is not None and not stop.wait(health.bake_s):
+            self._compare(server_names(self.release))
+
+    def _judge(self, report: CheckReport) -> None:
         self._keep_warnings(report)
         if report.stopped or not report.healthy:
             self._stop_if_told()
         if not report.healthy:
-            failing = _failing(report) & before
+            failing = _failing(report) & self._passed_before
             raise self._unwell("not healthy with the new release", report.reasons, failing)
-        self.passed = frozenset(check.digest for check in checks)
+
+    def _promised(self, stop: threading.Event) -> None:
+        """Ask what its rehearsal was asked; what is worse than promised is worse."""
+        kept = self.witness.look(stop) if self.witness is not None else None
+        if kept is None:
+            return
+        from deployer.rollout.shown import broken, kept_document
+
+        self.kept = kept_document(kept)
+        self.warnings += _unsteady(kept.unsteady)
+        if kept.worse:
+            first, more = kept.worse[0], len(kept.worse) - 1
+            said = f"it answers worse than its rehearsal promised: {first}"
+            said += f", and {more} more" if more else ""
+            error = Unwell(said, host=self.contact.host.name, details=broken(kept), failing=(ANSWERS,))
+            error.kept = self.kept
+            raise error
+        if kept.unproved and not stop.is_set():
+            raise self._unwell("its answers could not be asked again", map(str, kept.unproved))
 
     def as_before(self) -> None:
         """Look at what was put back: whatever passed before has to pass again.
 
         :raises Unwell: naming what passed before and does not now.
         """
-        if not self.playbook.checks:
+        if self.playbook.checks:
+            self._checks_as_before()
+        else:
             self._compare(None)
-            return
+        kept = self.witness.look_back() if self.witness is not None else None
+        if kept is not None and (still := (*kept.worse, *kept.unproved)):
+            blamed = {ANSWERS} if kept.worse else ()
+            raise self._unwell(
+                "not as healthy as before, though the old release is back", map(str, still), blamed
+            )
+
+    def _checks_as_before(self) -> None:
         before = self._checks_before
         if before is None:
             return
@@ -120,6 +177,10 @@ class Physician:
         if worse := as_before(before, report):
             still = _failing(report) & before.passed
             raise self._unwell("not as healthy as before, though the old release is back", worse, still)
+
+    @property
+    def _passed_before(self) -> frozenset[str]:
+        return self._checks_before.passed if self._checks_before is not None else frozenset()
 
     def _stop_if_told(self) -> None:
         if self.stop.is_set():
@@ -153,6 +214,12 @@ class Physician:
 
     def _keep_warnings(self, report: CheckReport) -> None:
         self.warnings += [w for w in report.warnings if w not in self.warnings]
+
+
+def _unsteady(found: Sequence[Difference]) -> list[str]:
+    told = [f"answers unsteadily: {difference}" for difference in found[:MOST_TOLD]]
+    more = len(found) - MOST_TOLD
+    return [*told, f"answers unsteadily: {more} more routes"] if more > 0 else told
 
 
 def _failing(report: CheckReport) -> frozenset[str]:

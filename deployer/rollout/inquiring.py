@@ -7,18 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from deployer.comparison.inquiry import Inquirer, Inquiry, Scope
-from deployer.comparison.seen import seen_by
 from deployer.errors import AgentError, AnswersWorse, Stopped
-from deployer.nginx.configuration import files_of_dump, parse
-from deployer.nginx.sites import Sites, read
-from deployer.rollout.shown import document, table
+from deployer.rollout.witness import Witness
 
 if TYPE_CHECKING:
     from deployer.comparison.asked import Question
+    from deployer.comparison.inquiry import Inquiry, Scope
+    from deployer.comparison.promise import Expected, Promise
+    from deployer.comparison.reality import Kept
     from deployer.config.compare import Compare
+    from deployer.config.playbook import Health
     from deployer.host.rehearsal import Rehearsed
+    from deployer.nginx.sites import Sites
     from deployer.rollout.effects import HostRun
+    from deployer.rollout.survey import Contact
 
 REFUSED = 65  #: the agent's code for a candidate that the validator or the rehearsal refuses
 
@@ -29,17 +31,23 @@ class Inquiries:
 
     :ivar accepted: pattern and reason of what was said to be meant, besides the playbook's.
     :ivar done: what came of it, by host.
+    :ivar kept: how each host kept, once it was live, what its rehearsal promised.
     """
 
     rules: Compare
     stop: threading.Event
     accepted: tuple[tuple[str, str], ...] = ()
     done: dict[str, Inquiry] = field(default_factory=dict)
+    kept: dict[str, Kept] = field(default_factory=dict)
+    _promises: dict[str, Promise] = field(default_factory=dict)
+    _same: dict[Expected, Expected] = field(default_factory=dict)
     _excused: dict[tuple[int, str, str], str] = field(default_factory=dict)
 
     @property
     def scope(self) -> Scope:
         """What may be asked and what may have changed."""
+        from deployer.comparison.inquiry import Scope
+
         meant = (*self.accepted, *((e.route, e.reason) for e in self.rules.expect_changes))
         return Scope(exclude=self.rules.exclude, accepted=meant, cap=self.rules.cap)
 
@@ -50,8 +58,22 @@ class Inquiries:
     @property
     def documents(self) -> Mapping[str, Mapping[str, Any]]:
         """By host, how many were asked and what differs, as the journal keeps it."""
-        found = sorted(self.done.items())
-        return {name: {**document(it.comparison), "seconds": it.seconds} for name, it in found}
+        if not self.done:
+            return {}
+        from deployer.rollout.shown import document, kept_document
+
+        found = {}
+        for name, one in sorted(self.done.items()):
+            after = {"after": kept_document(self.kept[name])} if name in self.kept else {}
+            found[name] = {**document(one.comparison), "seconds": one.seconds, **after}
+        return found
+
+    def witness(self, contact: Contact, health: Health) -> Witness:
+        """Who holds a host to what its rehearsal will promise."""
+        name = contact.host.name
+        return Witness(
+            contact, health, lambda: self._promises.get(name), lambda kept: self.kept.update({name: kept})
+        )
 
     def __call__(self, run: HostRun, rehearsed: Rehearsed) -> Mapping[str, Any]:
         """Ask and compare. Returns what the journal should keep.
@@ -59,13 +81,20 @@ class Inquiries:
         :raises AnswersWorse: the candidate answers worse.
         :raises Stopped: it was told to stop.
         """
+        from deployer.comparison.inquiry import Inquirer
+        from deployer.rollout.shown import table
+
         sides = _read(rehearsed.live_text), _read(rehearsed.candidate_text)
         if rehearsed.transport is None or sides[0] is None or sides[1] is None:
             return {"notes": ["no answers were compared: what nginx reads on the host is not known"]}
         ways = run.contact.connection, rehearsed.transport
         scope = replace(self.scope, seen=self._seen(run, sides[0]))
         found = Inquirer((sides[0], sides[1]), ways, scope, self.stop).run()
-        self.done[run.name] = found
+        self.done[run.name] = replace(found, promise=None)
+        if found.promise is not None:
+            # Hosts that are alike promise the same, and a promise is kept until the host's wave.
+            alike = tuple(self._same.setdefault(e, e) for e in found.promise.expected)
+            self._promises[run.name] = replace(found.promise, expected=alike)
         for changed in found.comparison.changed:
             if changed.why:
                 question = changed.question
@@ -83,10 +112,14 @@ class Inquiries:
             paths = run.contact.agent.paths(self.rules.sample)
         except AgentError:
             return ()
+        from deployer.comparison.seen import seen_by
+
         return seen_by(paths, live, self.rules.sample)
 
 
 def _story(found: Inquiry, shown: tuple[str, ...]) -> Mapping[str, Any]:
+    from deployer.rollout.shown import document
+
     story: dict[str, Any] = {"compared": {**document(found.comparison), "seconds": found.seconds}}
     if found.notes:
         story["notes"] = list(found.notes)
@@ -109,6 +142,9 @@ def _refusal(found: Inquiry) -> str:
 def _read(text: str) -> Sites | None:
     if not text:
         return None
+    from deployer.nginx.configuration import files_of_dump, parse
+    from deployer.nginx.sites import read
+
     try:
         main, files = files_of_dump(text)
     except ValueError:

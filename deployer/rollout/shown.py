@@ -10,6 +10,7 @@ from deployer.report.words import clean
 
 if TYPE_CHECKING:
     from deployer.comparison.compare import Comparison, Difference
+    from deployer.comparison.reality import Kept
 
 MOST_ROWS = 16
 MOST_KEPT = 50
@@ -22,12 +23,7 @@ def table(comparison: Comparison, *, most: int = MOST_ROWS) -> tuple[str, ...]:
     rows += [_row(d, "accepted" if d.why else "changed") for d in _telling(comparison.changed)]
     if not rows:
         return ()
-    shown = [("route", "live", "candidate", "verdict"), *rows[:most]]
-    widths = [min(limit, max(len(r[i]) for r in shown)) for i, limit in enumerate(_WIDTHS)]
-    lines = [_line(row, widths) for row in shown]
-    if len(rows) > most:
-        lines.append(f"… and {len(rows) - most} more")
-    return tuple(lines)
+    return _lines([("route", "live", "candidate", "verdict"), *rows[:most]], len(rows) - most)
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
@@ -37,6 +33,24 @@ def document(comparison: Comparison) -> dict[str, Any]:
         "worse": _kept(comparison.worse),
         "changed": _kept(comparison.changed),
         "unproved": len(comparison.unproved),
+    }
+
+
+def broken(kept: Kept, *, most: int = MOST_ROWS) -> tuple[str, ...]:
+    """Route, what was expected, what is answered now, verdict: what is worse than promised."""
+    rows = [_row(difference, "worse") for difference in kept.worse]
+    return _lines([("route", "expected", "now", "verdict"), *rows[:most]], len(rows) - most)
+
+
+def kept_document(kept: Kept) -> dict[str, Any]:
+    """For the journal: how many were asked once more, and what was not as promised."""
+    return {
+        "asked": kept.asked,
+        "worse": _kept(kept.worse, ("expected", "now")),
+        "unsteady": _kept(kept.unsteady, ("expected", "now")),
+        "unproved": len(kept.unproved),
+        "left_out": kept.left_out,
+        "seconds": kept.seconds,
     }
 
 
@@ -51,13 +65,15 @@ def _made_up(difference: Difference) -> bool:
     return path.endswith(BELOW) or path in SECRETS
 
 
-def _kept(differences: Sequence[Difference]) -> list[dict[str, Any]]:
+def _kept(
+    differences: Sequence[Difference], sides: tuple[str, str] = ("live", "candidate")
+) -> list[dict[str, Any]]:
     found = []
     for difference in differences[:MOST_KEPT]:
         row = {
             "route": _route(difference),
-            "live": clean(difference.old.brief) if difference.old else None,
-            "candidate": clean(difference.new.brief) if difference.new else None,
+            sides[0]: clean(difference.old.brief) if difference.old else None,
+            sides[1]: clean(difference.new.brief) if difference.new else None,
             "reason": clean(difference.reason),
         }
         if difference.why:
@@ -80,6 +96,12 @@ def _row(difference: Difference, verdict: str) -> tuple[str, str, str, str]:
         candidate = clean(difference.reason)
     why = f" ({clean(difference.why)})" if difference.why else ""
     return _route(difference), live, candidate, verdict + why
+
+
+def _lines(shown: Sequence[tuple[str, str, str, str]], more: int) -> tuple[str, ...]:
+    widths = [min(limit, max(len(r[i]) for r in shown)) for i, limit in enumerate(_WIDTHS)]
+    lines = [_line(row, widths) for row in shown]
+    return (*lines, f"… and {more} more") if more > 0 else tuple(lines)
 
 
 def _line(row: Iterable[str], widths: Sequence[int]) -> str:

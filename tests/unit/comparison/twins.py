@@ -48,6 +48,7 @@ class Twin:
     directory: Path
     servers: str
     main: str = ""
+    application: str = APPLICATION
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     fd: int = -1
     ca: str | None = None
@@ -62,7 +63,7 @@ class Twin:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"up\n"
         self.fd = os.open(f"/proc/{holder.pid}/ns/net", os.O_RDONLY)
-        self._nginx("application", APPLICATION)
+        self._nginx("application", self.application)
         self._nginx("nginx", self.servers, self.main)
         return self
 

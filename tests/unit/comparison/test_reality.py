@@ -1,0 +1,88 @@
+"""A real nginx is held to what its rehearsal promised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from deployer.comparison.inquiry import Inquirer, Scope
+from deployer.comparison.promise import Promise
+from deployer.comparison.reality import Kept, Reality
+from tests.unit.comparison.twins import POSSIBLE, Twin
+
+pytestmark = pytest.mark.skipif(not POSSIBLE, reason="needs root, nginx, ip, unshare and nsenter")
+
+SITE = """
+limit_req_zone all zone=slow:1m rate=20r/s;
+upstream app { server 127.0.0.1:9010; }
+server { listen 80; server_name shop.example.com;
+  location / { return 200 "shop\n"; }
+  location /app/ { proxy_pass http://app; }
+  location /other/ { proxy_pass http://app; }
+  location /alone/ { proxy_pass http://127.0.0.1:9011; }
+  location /slow/ { limit_req zone=slow; return 200 "slow\n"; }
+}
+"""
+GOOD = "server { listen 127.0.0.1:9010; listen 127.0.0.1:9011; location / { return 200 good; } }"
+FLAPS = """
+split_clients $request_id $luck { 35% 502; * ""; }
+server { listen 127.0.0.1:9010; listen 127.0.0.1:9011;
+  if ($luck) { return 502; }
+  location / { return 200 good; }
+}
+"""
+ILL = "server { listen 127.0.0.1:9010; location / { return 500; } }"
+
+
+Hold = Callable[[str], Kept]
+
+
+@pytest.fixture(scope="module")
+def promised(tmp_path_factory: pytest.TempPathFactory) -> Promise:
+    twin = Twin(tmp_path_factory.mktemp("rehearsed"), SITE, application=GOOD)
+    try:
+        twin.start()
+        sites = twin.sites
+        found = Inquirer((sites, sites), (twin, twin), Scope()).run()
+    finally:
+        twin.stop()
+    assert found.comparison.healthy, found
+    assert found.promise is not None
+    return found.promise
+
+
+@pytest.fixture
+def held(tmp_path: Path, promised: Promise) -> Iterator[Hold]:
+    started: list[Twin] = []
+
+    def hold(application: str) -> Kept:
+        twin = Twin(tmp_path / "live", SITE, application=application)
+        started.append(twin)
+        return Reality(promised, twin.start()).run()
+
+    yield hold
+    for twin in started:
+        twin.stop()
+
+
+def test_what_is_as_promised_is_asked_once_and_slowly_where_it_is_counted(held: Hold) -> None:
+    kept = held(GOOD)
+    assert (kept.worse, kept.unsteady, kept.unproved) == ((), (), ())
+    assert (kept.left_out, kept.asked > 10) == (0, True)
+
+
+def test_what_is_worse_is_named_and_a_dead_upstream_of_both_is_not(held: Hold) -> None:
+    kept = held(ILL)
+    assert {d.question.path.partition("?")[0].split("/")[1] for d in kept.worse} == {"app", "other"}
+    assert "shop.example.com/app/ at 127.0.0.1:80: 200 in its rehearsal, 500 now" in map(str, kept.worse)
+    assert {d.question.path.split("/")[1] for d in kept.unsteady} == {"alone"}
+    assert "127.0.0.1:9011 takes no connections" in str(kept.unsteady[0])
+    assert kept.seconds < 20
+
+
+def test_an_upstream_that_flaps_is_told_and_blames_nobody(held: Hold) -> None:
+    kept = held(FLAPS)
+    assert kept.worse == ()
+    assert kept.seconds < 25
