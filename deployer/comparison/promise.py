@@ -128,7 +128,7 @@ def broken_by(expected: Expected, answer: AnswerClass) -> str | None:
     if reason is None or _as_before(expected, answer):
         return None
     if answer.rank > old.rank:
-        then = "in its rehearsal" if expected.rehearsed else "before"
+        then = "in its rehearsal" if expected.rehearsed else "before (no rehearsal reaches it)"
         return f"{old.text} {then}, {answer.text} now"
     return reason
 

@@ -38,6 +38,7 @@ class Kept:
 
     :ivar worse: it was not, for as long as it was asked again.
     :ivar unsteady: now well and now not, or not by the release's doing: told, and no failure.
+    :ivar settled: worse at first, and as promised when they were asked again.
     :ivar unproved: what could not be asked any more.
     :ivar left_out: questions for which there was no time, or no turn.
     """
@@ -46,6 +47,7 @@ class Kept:
     worse: tuple[Difference, ...] = ()
     unsteady: tuple[Difference, ...] = ()
     unproved: tuple[Difference, ...] = ()
+    settled: int = 0
     left_out: int = 0
     seconds: float = 0.0
 
@@ -176,10 +178,12 @@ class Reality:
 
     def _told(self) -> Kept:
         worse = self._worse()
-        unsteady, unproved = [], []
+        unsteady, unproved, settled = [], [], 0
         for doubt in self._doubts:
-            state = doubt.state(self.consecutive, over=True)
-            if doubt in worse or state is State.GOOD:
+            if doubt.state(self.consecutive, over=True) is State.GOOD:
+                settled += 1
+                continue
+            if doubt in worse:
                 continue
             if not doubt.good:
                 expected = doubt.expected
@@ -193,7 +197,7 @@ class Reality:
             unsteady.append(replace(doubt.difference, why=why))
         left_out = len(self.promise.expected) - self._asked
         told = tuple(d.difference for d in worse)
-        return Kept(self._asked, told, tuple(unsteady), tuple(unproved), left_out)
+        return Kept(self._asked, told, tuple(unsteady), tuple(unproved), settled, left_out)
 
 
 def _batches(expected: Sequence[Expected]) -> Iterator[Sequence[Expected]]:

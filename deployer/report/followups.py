@@ -94,9 +94,9 @@ def _config(case: Case) -> Iterator[Task]:
     if cause.step == "verify" and _was_rehearsed(case):
         yield Task(
             "Find out what differs between the rehearsal and the host",
-            "its rehearsal answered well, and the live one did not: caches, sockets, full disks, "
-            "shared limits, and listeners that nginx itself asks are not rehearsed (docs/rehearsal.md). "
-            "Have it pass a staging fleet first (`gates.after`).",
+            "the rehearsal had nothing against these routes: caches, sockets, full disks, limits that "
+            "users share, and listeners that nginx itself asks are not rehearsed (docs/rehearsal.md). "
+            "A staging fleet would show them first (`gates.after`).",
         )
     elif cause.step == "verify":
         yield Task(

@@ -120,10 +120,22 @@ def _notes(event: Event) -> str:
     return "; ".join(clean(str(note)) for note in notes) if isinstance(notes, (list, tuple)) else ""
 
 
+def _as_rehearsed(event: Event) -> str:
+    """How many questions of its rehearsal the live host answered as well, once more."""
+    promised = event.detail.get("promised")
+    asked = promised.get("asked") if isinstance(promised, Mapping) else None
+    if not isinstance(promised, Mapping) or not isinstance(asked, int):
+        return ""
+    unsteady = promised.get("unsteady")
+    odd = len(unsteady) if isinstance(unsteady, list) else 0
+    text = f", and answered {count(asked - odd, 'question')} as rehearsed"
+    return text + (f" ({odd} now well, now not)" if odd else "")
+
+
 def _host_text(events: Sequence[Event]) -> str:
     step, state, undo = clean(events[-1].step), events[-1].state, _undo(events[-1])
     if state is State.SUCCEEDED:
-        phrase = _notes(events[-1]) or phrases.DONE.get(step, f"{step}: done")
+        phrase = _notes(events[-1]) or phrases.DONE.get(step, f"{step}: done") + _as_rehearsed(events[-1])
     elif state is State.UNDO_SUCCEEDED:
         phrase = phrases.UNDONE.get(undo, f"{step}: taken back")
     elif state in (State.UNDO_STARTED, State.UNDO_FAILED):

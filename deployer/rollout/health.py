@@ -144,7 +144,7 @@ class Physician:
         self.warnings += _unsteady(kept.unsteady)
         if kept.worse:
             first, more = kept.worse[0], len(kept.worse) - 1
-            said = f"it answers worse than its rehearsal promised: {first}"
+            said = f"once live it answers worse than expected: {first}"
             said += f", and {more} more" if more else ""
             error = Unwell(said, host=self.contact.host.name, details=broken(kept), failing=(ANSWERS,))
             error.kept = self.kept

@@ -41,6 +41,7 @@ class Inquiries:
     kept: dict[str, Kept] = field(default_factory=dict)
     _promises: dict[str, Promise] = field(default_factory=dict)
     _same: dict[Expected, Expected] = field(default_factory=dict)
+    _known: set[tuple[int, str]] = field(default_factory=set)  #: port and name, as they were asked
     _excused: dict[tuple[int, str, str], str] = field(default_factory=dict)
 
     @property
@@ -53,7 +54,10 @@ class Inquiries:
 
     def why(self, question: Question) -> str | None:
         """The reason for which an answer may be worse, also after the activation, also on a host like it."""
-        return self.scope.why(question) or self._excused.get((question.port, question.name, question.path))
+        port, name, path = question.port, question.name, question.path
+        why = self.scope.why(question) or self._excused.get((port, name, path))
+        # A name that no server lists at a port is answered there as everybody is.
+        return why if why or (port, name) in self._known else self._excused.get((port, "", path))
 
     @property
     def documents(self) -> Mapping[str, Mapping[str, Any]]:
@@ -89,7 +93,9 @@ class Inquiries:
             return {"notes": ["no answers were compared: what nginx reads on the host is not known"]}
         ways = run.contact.connection, rehearsed.transport
         scope = replace(self.scope, seen=self._seen(run, sides[0]))
-        found = Inquirer((sides[0], sides[1]), ways, scope, self.stop).run()
+        inquirer = Inquirer((sides[0], sides[1]), ways, scope, self.stop)
+        self._known |= {(r.question.port, r.question.name) for r in inquirer.questions.routes}
+        found = inquirer.run()
         self.done[run.name] = replace(found, promise=None)
         if found.promise is not None:
             # Hosts that are alike promise the same, and a promise is kept until the host's wave.

@@ -49,6 +49,7 @@ def kept_document(kept: Kept) -> dict[str, Any]:
         "worse": _kept(kept.worse, ("expected", "now")),
         "unsteady": _kept(kept.unsteady, ("expected", "now")),
         "unproved": len(kept.unproved),
+        "settled": kept.settled,
         "left_out": kept.left_out,
         "seconds": kept.seconds,
     }

@@ -74,7 +74,7 @@ def test_what_was_not_rehearsed_is_measured_by_what_was_live() -> None:
     insight.after = rehearsed
     kept = {e.question: e for e in promise((answers, rehearsed), insight, dialects, {}).expected}
     assert [kept[SHOP].rehearsed, kept[at("/a")].rehearsed, kept[inner].rehearsed] == [False, False, True]
-    assert broken_by(kept[SHOP], bad()) == "200 before, 502 now"
+    assert broken_by(kept[SHOP], bad()) == "200 before (no rehearsal reaches it), 502 now"
     assert not kept[SHOP].shared
 
 
