@@ -327,7 +327,9 @@ class Inquirer:
     ) -> Promise:
         self._insight.before, self._insight.after = before, after
         limits = self._paced(self._candidate, gentle=True)
-        return promise((before, after), self._insight, self._dialects, limits, self._scope.why)
+        streams = {Question(*x.place, "", ""): x for x in self._live.streams}
+        why, dialects = self._scope.why, self._dialects
+        return promise((before, after), self._insight, dialects, limits, why, streams=streams)
 
     def _notes(
         self,

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from deployer.comparison import judge
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from deployer.comparison.answers import Dialect
     from deployer.comparison.foresight import Foresight
     from deployer.comparison.pace import Limits
+    from deployer.nginx.sites import Listen
 
 ROW = 10
 """So many worse answers in a row are no chance: where every second request fails, one time in a thousand."""
@@ -54,10 +56,14 @@ class Expected:
 
 @dataclass(frozen=True)
 class Promise:
-    """What one host's live nginx has to keep, in the order it is asked."""
+    """What one host's live nginx has to keep, in the order it is asked.
+
+    :ivar streams: listeners of ``stream``, which are only touched (:mod:`deployer.comparison.touch`).
+    """
 
     expected: tuple[Expected, ...]
     dialects: Mapping[tuple[str, int], Dialect] = field(default_factory=dict)
+    streams: Mapping[Question, Listen] = field(default_factory=dict)
 
 
 def promise(
@@ -66,6 +72,8 @@ def promise(
     dialects: Mapping[tuple[str, int], Dialect],
     limits: Limits,
     accepted: Accepted = lambda _: None,
+    *,
+    streams: Mapping[Question, Listen] = MappingProxyType({}),
 ) -> Promise:
     """What the answers of a rehearsal, none of them worse, promise of the same questions once it is live.
 
@@ -78,8 +86,8 @@ def promise(
     found = []
     for question, was in answers[0].items():
         now = answers[1].get(question)
-        # A listener of `stream` has no dialect, and no path.
-        if was.broken or question.place not in dialects or not question.path or accepted(question):
+        known = question.place in dialects if question.path else question in streams
+        if was.broken or not known or accepted(question):
             continue
         unrehearsed = now is None or now.broken or insight.own_upstream(question, now) is not None
         reference = was if unrehearsed or now is None else now
@@ -89,7 +97,7 @@ def promise(
         zones = tuple(limits.get(question, ()))
         one = Expected(question, _slim(reference), _slim(was), not unrehearsed, zones, behind, shared)
         found.append(one)
-    return Promise(tuple(found), dict(dialects))
+    return Promise(tuple(found), dict(dialects), streams)
 
 
 class Only(judge.Insight):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from deployer.checks.http import NoAnswer
 from deployer.checks.reach import BrokenProbe, Transport, reopen, through
-from deployer.comparison.answers import ask
+from deployer.comparison.answers import WORKERS, ask
 from deployer.comparison.asked import AnswerClass, Question
 from deployer.comparison.compare import Difference
 from deployer.comparison.promise import Doubt, Expected, Promise, State, broken_by, dead, excused, places
+from deployer.comparison.touch import touch
 
 ASKED_S = 20.0
 """All of it ends by then."""
@@ -137,14 +139,25 @@ class Reality:
 
     def _ask(self, some: Sequence[Expected], left_s: float) -> dict[Question, AnswerClass]:
         limits = {e.question: e.zones for e in some if e.zones}
-        return ask(
-            [e.question for e in some],
+        deadline = time.monotonic() + left_s
+        said = ask(
+            [e.question for e in some if e.question not in self.promise.streams],
             self.promise.dialects,
             self.transport,
             deadline_s=max(0.0, left_s),
             stop=self.stop,
             limits=limits,
         )
+        return said | self._touch([e.question for e in some if e.question in self.promise.streams], deadline)
+
+    def _touch(self, some: Sequence[Question], deadline: float) -> dict[Question, AnswerClass]:
+        if not some or self.stop.is_set() or time.monotonic() > deadline:
+            return {}
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="touch") as pool:
+            streams = self.promise.streams
+            return dict(
+                zip(some, pool.map(lambda q: touch(streams[q], self.transport, deadline), some), strict=True)
+            )
 
     # --- what came of it
 

@@ -60,7 +60,7 @@ def moments(events: Sequence[Event]) -> list[Moment]:
                 took[id(event)] = seconds
             if "skipped" in event.detail:
                 continue
-            said = (text_of(event.detail, "error"), _notes(event))
+            said = (text_of(event.detail, "error"), _notes(event), _as_rehearsed(event))
             key = (chapter, event.step, event.state, said, _undo(event))
         else:
             began[event.host, event.step] = (position, event)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from deployer.comparison.asked import AnswerClass, Question
 from deployer.comparison.inquiry import Inquirer, Scope
-from deployer.comparison.promise import Promise
+from deployer.comparison.promise import Expected, Promise
 from deployer.comparison.reality import Kept, Reality
+from deployer.nginx.sites import Listen
 from tests.unit.comparison.twins import POSSIBLE, Twin
 
 pytestmark = pytest.mark.skipif(not POSSIBLE, reason="needs root, nginx, ip, unshare and nsenter")
@@ -36,7 +38,7 @@ server { listen 127.0.0.1:9010; listen 127.0.0.1:9011;
 ILL = "server { listen 127.0.0.1:9010; location / { return 500; } }"
 
 
-Hold = Callable[[str], Kept]
+Hold = Callable[..., Kept]
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +59,10 @@ def promised(tmp_path_factory: pytest.TempPathFactory) -> Promise:
 def held(tmp_path: Path, promised: Promise) -> Iterator[Hold]:
     started: list[Twin] = []
 
-    def hold(application: str) -> Kept:
+    def hold(application: str, promise: Promise = promised) -> Kept:
         twin = Twin(tmp_path / "live", SITE, application=application)
         started.append(twin)
-        return Reality(promised, twin.start()).run()
+        return Reality(promise, twin.start()).run()
 
     yield hold
     for twin in started:
@@ -86,3 +88,13 @@ def test_an_upstream_that_flaps_is_told_and_blames_nobody(held: Hold) -> None:
     kept = held(FLAPS)
     assert kept.worse == ()
     assert kept.seconds < 25
+
+
+def test_a_listener_of_stream_has_to_accept_connections_still(held: Hold) -> None:
+    open_, closed = (Listen("127.0.0.1", port) for port in (9010, 9090))
+    streams = {Question(*one.place, "", ""): one for one in (open_, closed)}
+    answer = AnswerClass("open", 200)
+    expected = tuple(Expected(question, answer, answer) for question in streams)
+    kept = held(GOOD, Promise(expected, streams=streams))
+    assert [d.question.port for d in kept.worse] == [9090]
+    assert "open in its rehearsal" in str(kept.worse[0])
