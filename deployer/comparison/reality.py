@@ -68,6 +68,7 @@ class Reality:
     doubt_s: float = DOUBT_S
     stop: threading.Event = field(default_factory=threading.Event)
     _asked: int = 0
+    _lost: bool = False  #: the way to the host, for as long as it was tried
     _doubts: list[Doubt] = field(default_factory=list)
     _excuses: dict[Question, str] = field(default_factory=dict)
     _knocked: dict[tuple[str, int], bool] = field(default_factory=dict)
@@ -84,12 +85,13 @@ class Reality:
             for at in range(0, len(doubts), MOST_AGAIN):
                 if self._is_enough(end):
                     break
-                self._settle(doubts[at : at + MOST_AGAIN], end - time.monotonic())
+                some = doubts[at : at + MOST_AGAIN]
+                self._settle(some, end - time.monotonic())
+                self._lost = any(not doubt.good for doubt in some)
         return replace(self._told(), seconds=round(time.monotonic() - started, 3))
 
     def _is_enough(self, end: float) -> bool:
-        lost = any(not d.good for d in self._doubts)
-        return lost or bool(self._worse()) or self.stop.is_set() or time.monotonic() >= end
+        return self._lost or bool(self._worse()) or self.stop.is_set() or time.monotonic() >= end
 
     # --- asking
 

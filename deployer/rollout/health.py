@@ -105,7 +105,7 @@ class Physician:
     def _well(self) -> None:
         checks, health = self.playbook.checks, self.playbook.health
         if not checks:
-            self._compare(server_names(self.release))
+            self._compare(new=True)
             self._stop_if_told()
             return
         connection, before = self.contact.connection, self._passed_before
@@ -123,7 +123,7 @@ class Physician:
             if not (report.stopped and stop is not self.stop):  # else something else failed meanwhile
                 self._judge(report)
         elif self._look_before is not None and not stop.wait(health.bake_s):
-            self._compare(server_names(self.release))
+            self._compare(new=True)
 
     def _judge(self, report: CheckReport) -> None:
         self._keep_warnings(report)
@@ -160,7 +160,7 @@ class Physician:
         if self.playbook.checks:
             self._checks_as_before()
         else:
-            self._compare(None)
+            self._compare(new=False)
         kept = self.witness.look_back() if self.witness is not None else None
         if kept is not None and (still := (*kept.worse, *kept.unproved)):
             blamed = {ANSWERS} if kept.worse else ()
@@ -190,9 +190,10 @@ class Physician:
     def _address(self) -> str:
         return self.contact.host.address
 
-    def _compare(self, names: frozenset[str] | None) -> None:
+    def _compare(self, *, new: bool) -> None:
         if self._look_before is None:
             return
+        names = server_names(self.release) if new else None
         deadline_s = min(self.playbook.health.deadline_s, SETTLE_S)
         found = settle(
             self._look_before,
