@@ -207,7 +207,7 @@ class Reality:
                 continue
             why = self._excuses.get(doubt.expected.question)
             why = why or (
-                "now well, now not" if doubt.flapped else "a limit of requests lets it be asked once"
+                "now well, now not" if doubt.flapped else "asked only once"
             )
             unsteady.append(replace(doubt.difference, why=why))
         left_out = len(self.promise.expected) - self._asked
