@@ -30,6 +30,10 @@ LEAST = 2
 """Where a limit of requests leaves no time for :data:`ROW`, so many, and never a good one."""
 
 _GATEWAY = (502, 503, 504)
+
+_THE_APPLICATIONS = (404, 410, 429)
+"""Content that is gone meanwhile, and an application that counts our questions: no configuration's doing."""
+
 _PLACE = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\s:/]+):(\d+)")
 
 
@@ -210,7 +214,11 @@ class Doubt:
 def excused(doubt: Doubt, others: Sequence[Doubt]) -> str | None:
     """Why what is worse is not the release's doing, by what else was answered; ``None``: it is."""
     answer, behind = doubt.answer, doubt.expected.behind
-    if answer is None or not behind or answer.rank < Rank.SERVER_ERROR:
+    if answer is None or not behind:
+        return None
+    if doubt.expected.shared and answer.status in _THE_APPLICATIONS:
+        return f"{_named(behind)} says so, and what was live before passes it on to the same"
+    if answer.rank < Rank.SERVER_ERROR:
         return None
     if any(other.flapped and other.expected.behind == behind for other in others):
         return f"{_named(behind)} answers now well, now not"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from deployer.comparison.answers import Dialect
@@ -127,7 +129,14 @@ def test_an_upstream_that_answers_others_now_well_now_not_is_to_blame() -> None:
     assert excused(worse, [worse, flaps, good]) == "its upstream 127.0.0.1:9000 answers now well, now not"
     assert excused(worse, [worse, good]) is None
     assert excused(worse, [doubted("/b", "xoox", behind=frozenset({"127.0.0.1:9001"}))]) is None
-    assert excused(doubted("/a", "x" * ROW, 404), [flaps]) is None
+    assert excused(doubted("/a", "x" * ROW, 403), [flaps]) is None
+
+
+@pytest.mark.parametrize(("status", "says"), [(404, True), (429, True), (403, False), (500, False)])
+def test_what_is_gone_meanwhile_and_who_is_asked_too_often(status: int, says: bool) -> None:
+    worse = doubted("/a", "x" * ROW, status)
+    assert ("says so" in (excused(worse, []) or "")) is says
+    assert excused(Doubt(replace(worse.expected, shared=False), worse.good, worse.answer), []) is None
 
 
 def test_only_a_gateways_answer_may_be_a_dead_upstreams() -> None:
