@@ -206,9 +206,7 @@ class Reality:
                 unproved.append(Difference(expected.question, said, expected.reference))
                 continue
             why = self._excuses.get(doubt.expected.question)
-            why = why or (
-                "now well, now not" if doubt.flapped else "asked only once"
-            )
+            why = why or ("now well, now not" if doubt.flapped else "asked only once")
             unsteady.append(replace(doubt.difference, why=why))
         left_out = len(self.promise.expected) - self._asked
         told = tuple(d.difference for d in worse)
