@@ -27,11 +27,18 @@ def unreached(insight: Foresight, questions: Sequence[Question]) -> Iterator[tup
         key = question.port, question.name, was.location.kind, was.location.pattern
         if not _answers_all(now) and now.location is not None and _same(now.location, was.location):
             alive.add(key)
-        elif any(_same(x, was.location) for x in now.server.every):
+        elif any(_same(x, was.location) for x in now.server.every) and not _taken_on_purpose(was, now):
             taken.setdefault(key, (question, was, now))
     for key, (question, was, now) in taken.items():
         if key not in alive and was.location is not None:
             yield question, f"{was.location.title} is still there, and never reached: {_by(now)}"
+
+
+def _taken_on_purpose(was: Standing, now: Standing) -> bool:
+    """Whether a location that live has nothing like takes it: a place of its own for a part of another."""
+    if _answers_all(now) or now.location is None:
+        return False
+    return all(x.pattern != now.location.pattern for x in was.server.every)
 
 
 def _by(now: Standing) -> str:
