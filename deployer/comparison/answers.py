@@ -28,6 +28,9 @@ DEADLINE_S = 30.0
 AGAIN_S = 0.5
 """Between two tries at what got worse: a probe that hurries trips ``limit_req`` and finds its own 503."""
 
+FAIR_S = 2.0
+"""No question is put with less time for its answer than this, though the deadline of all is nearer."""
+
 _BODY_LIMIT = 32_768
 _WRONG_PORT = b"plain HTTP request was sent to HTTPS port"
 
@@ -133,6 +136,8 @@ def settle(
 ) -> Comparison:
     """Ask the same questions after a change; what got worse is asked again until ``deadline_s`` has passed.
 
+    The last round may take :data:`FAIR_S` longer.
+
     :param names: the server names of the configuration that answers now (see :func:`compare`).
     :param accepted: likewise.
     """
@@ -146,7 +151,8 @@ def settle(
             break
         reopen(transport)
         doubtful = [d.question for d in (*found.worse, *found.unproved)]
-        after |= ask(doubtful, before.dialects, transport, deadline_s=left_s, stop=stop)
+        # Whoever is asked has time to answer, also in the last round: "late" is said of nginx, not of the clock.
+        after |= ask(doubtful, before.dialects, transport, deadline_s=max(left_s, FAIR_S), stop=stop)
     if found.healthy:
         return found
     return Comparison(found.worse, found.changed, found.unproved, found.asked, stopped=stop.is_set())
