@@ -151,7 +151,7 @@ def settle(
             break
         reopen(transport)
         doubtful = [d.question for d in (*found.worse, *found.unproved)]
-        # Whoever is asked has time to answer, also in the last round: "late" is said of nginx, not of the clock.
+        # Whoever is asked has time to answer, in the last round too: "late" is said of nginx, not of a clock.
         after |= ask(doubtful, before.dialects, transport, deadline_s=max(left_s, FAIR_S), stop=stop)
     if found.healthy:
         return found
