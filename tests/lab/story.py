@@ -24,6 +24,7 @@ from deployer.lab import sample
 from deployer.lab.fleet import Lab
 from deployer.lab.host import LabHost
 from deployer.model import EXIT_CODE, HostOutcome, Outcome
+from tests.lab.warm import Warm, fits
 
 WITHIN_S = 90.0
 RESULT_KEYS = {"id", "outcome", "exit_code", "revision", "reason", "hosts", "waves", "seconds"}
@@ -173,13 +174,15 @@ class Story:
 
     def start(self, *argv: str, home: str = "home", **env: str) -> subprocess.Popen[str]:
         """Start the program in a session of its own, without a terminal."""
-        return subprocess.Popen(
+        environment = {**self.environment(home), **env}
+        start = Warm if fits(environment) else subprocess.Popen[str]
+        return start(
             [*PROGRAM, *argv],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**self.environment(home), **env},
+            env=environment,
             cwd=self.directory,
             start_new_session=True,
         )
