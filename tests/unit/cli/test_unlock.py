@@ -7,7 +7,6 @@ import os
 import pty
 import re
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -95,15 +94,18 @@ def test_waiting_says_for_whom_and_ends_in_time(project: Project, call: Call, ta
     assert "still taken after 0.5 s by ann@ops1" in refused
 
 
-def test_waiting_ends_when_it_is_free(project: Project, call: Call, take: Take) -> None:
+def test_waiting_ends_when_it_is_free(project: Project, take: Take) -> None:
     lease = take(ANN)
-    timer = threading.Timer(1.0, lease.release)
-    timer.start()
-    ran = call("deploy", "lab", "--yes", "--lock-wait", "30", *SSH)
-    timer.join()
-    assert ran.code == 3, ran  # the project's hosts answer to nobody
-    assert "waiting up to 30 s for ann@ops1" in ran.err
-    assert "refused the connection" in ran.out, ran
+    argv = [*PROGRAM, "deploy", "lab", "--yes", "--lock-wait", "2m", *SSH]
+    process = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stderr
+    assert "waiting up to 2 min 0 s for ann@ops1" in process.stderr.readline()
+    lease.release()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 3, (out, err)  # the project's hosts answer to nobody
+    assert "refused the connection" in out
     assert now_of(project) is None, "and it gives back what it took"
 
 
