@@ -315,6 +315,7 @@ def unread(*argv: str, stream: str) -> Ran:
     return Ran(done.returncode, done.stdout or "", done.stderr or "")
 
 
+@pytest.mark.slow
 def test_the_exit_code_stays_true_when_nobody_reads(project: Project) -> None:
     ssh = ("--ssh-config", "ssh_config")
     for stream in ("stdout", "stderr"):

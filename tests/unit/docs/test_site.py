@@ -33,6 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.mark.slow
 def test_links_and_anchors_of_the_site_are_there(site: Path) -> None:
     html = {page: page.read_text() for page in site.rglob("*.html") if page.name != "404.html"}
     ids = {page: set(re.findall(r'\bid="?([^"\s>]+)', text)) for page, text in html.items()}
@@ -50,6 +51,7 @@ def test_links_and_anchors_of_the_site_are_there(site: Path) -> None:
     assert broken == []
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     for page in site.rglob("*.html"):
         assert (

@@ -44,6 +44,7 @@ def header(target: Path, **more: str) -> bytes:
     )
 
 
+@pytest.mark.slow
 def test_shellcheck_is_content() -> None:
     done = subprocess.run(["shellcheck", "-"], input=program.source(), capture_output=True, check=False)
     assert done.returncode == 0, done.stdout.decode()

@@ -25,6 +25,7 @@ KEYS = (
 )  # fmt: skip
 
 every_shell = pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+pytestmark = pytest.mark.slow  # hundreds of programs for each verb
 
 
 @pytest.fixture

@@ -15,7 +15,12 @@ BAD = "aaaaaaaaaaaa-0123456789ab"
 SAME_TREE, OTHER = "bbbbbbbbbbbb-0123456789ab", "aaaaaaaaaaaa-ffffffffffff"
 
 
-@pytest.fixture(params=SHELLS, ids=" ".join)
+@pytest.fixture(
+    params=[
+        pytest.param(shell, id=" ".join(shell), marks=[pytest.mark.slow] if n else [])
+        for n, shell in enumerate(SHELLS)
+    ]
+)
 def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
     yield from boxed(tmp_path, request.param)
 

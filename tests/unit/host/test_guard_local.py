@@ -12,12 +12,10 @@ from tests.unit.host.box import SHELLS, Box, boxed, until
 
 every_shell = pytest.mark.parametrize(
     "box",
-    [
-        pytest.param(shell, id=" ".join(shell), marks=[pytest.mark.slow] if n else [])
-        for n, shell in enumerate(SHELLS)
-    ],
+    [pytest.param(shell, id=" ".join(shell)) for shell in SHELLS],
     indirect=True,
 )
+pytestmark = pytest.mark.slow  # deadlines are waited for
 LONG_S = 60.0
 
 

@@ -75,6 +75,7 @@ def test_an_acknowledged_event_survives_a_kill(url: str) -> None:
     assert acknowledged <= kept
 
 
+@pytest.mark.slow
 def test_several_programs_make_and_write_one_new_journal_at_once(url: str) -> None:
     children = {f"d{n}": _child(url, f"d{n}", threads=2, count=50) for n in range(4)}
     for child in children.values():

@@ -112,6 +112,7 @@ def test_an_older_journal_is_brought_up_to_date_by_whoever_opens_it(
         assert len(store.events("20240612-141500-aaaa")) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begin_with", [0, len(OLD)], ids=["nothing", "an older journal"])
 def test_programs_that_migrate_at_once(url: str, engine: Engine, begin_with: int) -> None:
     if begin_with:

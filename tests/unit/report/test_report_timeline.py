@@ -169,6 +169,7 @@ EVENTS = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(EVENTS, max_size=12), st.sampled_from(["text", "markdown", "json"]), st.floats())
 def test_any_journal_can_be_told(events: list[Event], format: Format, started: float) -> None:  # noqa: A002

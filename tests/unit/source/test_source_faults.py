@@ -146,6 +146,7 @@ def test_who_holds_the_lock_is_said(repo: Repo, cache: Path) -> None:
     assert Mirror(str(repo.path), cache).resolve("main")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mirror_exists", [False, True])
 def test_killed_in_the_middle_of_a_fetch(
     repo: Repo, cache: Path, tmp_path: Path, fake_ssh: Callable[[str], Path], *, mirror_exists: bool
