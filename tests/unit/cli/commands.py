@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import typer
@@ -10,9 +12,10 @@ import typer
 from deployer.cli.main import app
 
 
-def commands() -> dict[str, Any]:
+@cache
+def commands() -> Mapping[str, Any]:
     """Every command by what is typed: ``lab up``."""
-    return dict(_below(typer.main.get_command(app), ""))
+    return MappingProxyType(dict(_below(typer.main.get_command(app), "")))
 
 
 def options(command: Any) -> list[Any]:
