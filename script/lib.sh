@@ -190,6 +190,7 @@ run_as_root() {
     trap 'say "interrupted: cleaning up"; if [ -z "$terminal" ]; then stop=yes; interrupt "$child"; fi' INT
     trap 'say "ended by a signal: cleaning up"; stop=yes; interrupt "$child"' TERM HUP
     "${start[@]}" env "PATH=$PATH" "TMPDIR=$RUN_DIR" "XDG_STATE_HOME=$RUN_DIR/state" "XDG_CACHE_HOME=$RUN_DIR/cache" \
+        ${DEPLOYER_COLD:+"DEPLOYER_COLD=$DEPLOYER_COLD"} ${DEPLOYER_SWEEP:+"DEPLOYER_SWEEP=$DEPLOYER_SWEEP"} \
         PYTHONDONTWRITEBYTECODE=1 "$@" <&0 &
     child=$!
     [ -z "$stop" ] || interrupt "$child" # the signal came before we knew whom to tell

@@ -78,7 +78,7 @@ class Warm(subprocess.Popen[str]):
         return self.pid, status
 
     def _word(self, flags: int = 0) -> str:
-        """What its keeper says next: its pid, then how it ended."""
+        """What is said of it next: its pid, then how it ended."""
         word = self._told.recv(BYTES, flags)
         assert word, "the process that keeps the program warm is gone"
         return word.decode()
@@ -148,24 +148,25 @@ def serve(asking: socket.socket) -> list[str]:
 
 
 def keep(pid: int, teller: int) -> None:
-    """Say who it is, wait, and say how it ended, while the next one is already asked for."""
+    """Wait, and say how it ended, while the next one is already asked for."""
     os.closerange(0, teller)
     os.closerange(teller + 1, BYTES)
     with socket.socket(fileno=teller) as telling:
-        telling.send(str(pid).encode())
         telling.send(str(os.waitpid(pid, 0)[1]).encode())
     os._exit(0)
 
 
 def begin(request: dict[str, Any], fds: list[int]) -> list[str]:
-    """Become the process that was asked for; what was typed."""
+    """Become the process that was asked for, then say who it is; what was typed."""
     os.setsid()
     for stream, fd in enumerate(fds[:FIRST_FREE]):
         os.dup2(fd, stream)
-    os.closerange(FIRST_FREE, BYTES)
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
+    with socket.socket(fileno=fds[-1]) as telling:
+        telling.send(str(os.getpid()).encode())
+    os.closerange(FIRST_FREE, BYTES)
     sys.path.insert(0, request["cwd"])
     argv: list[str] = request["argv"]
     return argv
