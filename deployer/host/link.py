@@ -96,7 +96,7 @@ def _attempt(route: Route, options: SshOptions, deadline: Deadline) -> Link:
     with ExitStack() as carriers:
         login = Login(route, deadline)
         sock = _carrier(route, options, deadline, carriers)
-        fabric_connection = wire.connect(route, sock, login, deadline)
+        fabric_connection = wire.connect(route, sock, login, deadline, pulse_s=options.pulse_s)
         return Link(fabric_connection.transport, carriers.pop_all(), login.round_trip_s)
     raise AssertionError("unreachable")
 

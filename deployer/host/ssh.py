@@ -43,12 +43,14 @@ class SshOptions:
     :ivar connect_timeout_s: until logged in, jump hosts included; a ``ConnectTimeout`` outranks it.
     :ivar command_timeout_s: for a command that names no time of its own.
     :ivar stall_s: a connection that nobody acknowledges for so long has ended.
+    :ivar pulse_s: so has one whose sshd answers nothing for so long; ``None``: that is not asked.
     """
 
     config_file: Path | None = None
     connect_timeout_s: float = 10.0
     command_timeout_s: float = 60.0
     stall_s: float = STALL_S
+    pulse_s: float | None = None
     gateways: Gateways[Link] = field(default_factory=Gateways, compare=False, repr=False)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import fabric
 from paramiko import Channel, ChannelException, Message, PKey, SSHClient, SSHException, Transport
 from paramiko.client import MissingHostKeyPolicy
-from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_EOF
+from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_EOF, cMSG_GLOBAL_REQUEST
 from paramiko.config import SSHConfig
 from paramiko.ssh_exception import IncompatiblePeer
 
@@ -73,6 +74,39 @@ class Wire(Transport):
     pick it up. What a channel sends passes its gate.
     """
 
+    _unanswered_since: float | None = None  #: of the questions whether the peer is there
+
+    def expect_pulse(self, within_s: float) -> None:
+        """From now on ask the peer again and again whether it is there; silent for so long, it is not.
+
+        TCP notices a peer that is gone only where it ends at that peer, and not at a jump host or a command; and
+        one whose kernel lives while its sshd is frozen it never notices.
+        """
+        inner: Any = self.packetizer
+        inner.set_keepalive(within_s / 3, lambda: self._feel(within_s))
+
+    def _feel(self, within_s: float) -> None:
+        # In the transport's own thread, and only when there is nothing to read: an answer was not overlooked.
+        now = time.monotonic()
+        if self._unanswered_since is None:
+            self._unanswered_since = now
+        elif now - self._unanswered_since > within_s:
+            raise EOFError(f"nothing was heard of the peer for {within_s:g} s")
+        message = Message()
+        message.add_byte(cMSG_GLOBAL_REQUEST)
+        message.add_string("keepalive@openssh.com")
+        message.add_boolean(True)  # it wants an answer, be it that nobody knows such a request
+        inner: Any = self
+        inner._send_user_message(message)
+
+    def _parse_request_success(self, m: Message) -> None:
+        self._unanswered_since = None
+        super()._parse_request_success(m)  # type: ignore[misc]
+
+    def _parse_request_failure(self, m: Message) -> None:
+        self._unanswered_since = None
+        super()._parse_request_failure(m)  # type: ignore[misc]
+
     def _parse_channel_open_failure(self, m: Message) -> None:
         chanid, reason = m.get_int(), m.get_int()
         channel = self._channels.get(chanid)  # type: ignore[attr-defined]
@@ -120,10 +154,13 @@ class _Pinned(MissingHostKeyPolicy):
             raise HostKeyError(verdict.sentence, host=route.name)
 
 
-def connect(route: Route, sock: Any, login: Login, deadline: Deadline) -> fabric.Connection:
+def connect(
+    route: Route, sock: Any, login: Login, deadline: Deadline, *, pulse_s: float | None = None
+) -> fabric.Connection:
     """Negotiate, check the host's key, log in.
 
     :param sock: an open stream to the host's sshd; the caller closes it when this raises.
+    :param pulse_s: a host that is asked and says nothing for so long is given up; ``None``: only TCP decides.
     :raises Dropped: hung up before authentication; safe to try again.
     :raises HostKeyError: unknown, changed or revoked.
     :raises Unreachable: everything else, as a sentence.
@@ -149,7 +186,10 @@ def connect(route: Route, sock: Any, login: Login, deadline: Deadline) -> fabric
     except Exception as error:
         link.client.close()
         raise _translated(error, route, deadline, begun_with_s) from error
-    link.transport.set_keepalive(KEEPALIVE_S)
+    if pulse_s is None:
+        link.transport.set_keepalive(KEEPALIVE_S)
+    else:
+        link.transport.expect_pulse(pulse_s)
     return link
 
 

@@ -38,7 +38,7 @@ class Visit:
         self._certificates_due = 0.0
         self._validity_due = 0.0
         self._ill = False
-        self._connection = Connection(host, replace(context.ssh, stall_s=STALL_S))
+        self._connection = Connection(host, replace(context.ssh, stall_s=STALL_S, pulse_s=STALL_S))
         self._next: Context | None = None
         self._go_by(context)
 

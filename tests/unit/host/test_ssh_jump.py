@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import select
 import shutil
+import socket
 import sys
 import threading
 import time
@@ -16,10 +18,11 @@ import pytest
 from paramiko import Message
 from paramiko.common import cMSG_CHANNEL_DATA
 
-from deployer.errors import HostKeyError, Unreachable
+from deployer.errors import HostKeyError, TransportError, Unreachable
 from deployer.host.gateways import Gateways
 from deployer.host.ssh import Connection, SshOptions
 from tests.unit.host.conftest import Sshd, StartSshd
+from tests.unit.servers import Server, never
 
 RELAY = """
 import socket, sys, threading
@@ -135,6 +138,37 @@ def test_a_bastion_that_cannot_reach_the_host_is_said(sshd: Sshd, bastion: Sshd)
     config.write_text(config.read_text().replace(f"Port {sshd.port}", "Port 1"))
     with pytest.raises(Unreachable, match="the jump host b0 cannot connect to"):
         connection(sshd, config).open()
+
+
+def test_a_host_that_vanishes_behind_a_bastion_is_given_up_where_its_pulse_is_felt(
+    sshd: Sshd, bastion: Sshd, serve: Callable[..., Server]
+) -> None:
+    gone = threading.Event()
+
+    def pass_on(here: socket.socket) -> None:
+        # To the bastion the host's TCP connection stays as it was: nothing ever comes of it any more.
+        with socket.create_connection((sshd.address, sshd.port), 10) as there:
+            while not gone.is_set():
+                for one in select.select([here, there], [], [], 0.05)[0]:
+                    if not (data := one.recv(1 << 16)):
+                        return
+                    (there if one is here else here).sendall(data)
+            gone.wait(60)
+            never(here)
+
+    config = config_over(sshd, bastion)
+    way = serve(pass_on)
+    config.write_text(config.read_text().replace(f"Port {sshd.port}", f"Port {way.port}"))
+    options = SshOptions(config_file=config, connect_timeout_s=3, pulse_s=1)
+    one = Connection(replace(sshd.host(), address="web", port=None), options)
+    one.open()
+    assert one.call("sleep 1.5; echo slow", timeout_s=30).stdout == b"slow\n", "who is slow has a pulse"
+    gone.set()
+    begun = time.monotonic()
+    with pytest.raises(TransportError, match="was lost"):
+        one.call("echo in", timeout_s=60)
+    assert time.monotonic() - begun < 15
+    one.close()
 
 
 def test_everybody_behind_a_dead_bastion_fails_after_one_timeout(sshd: Sshd, bastion: Sshd) -> None:
