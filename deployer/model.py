@@ -362,3 +362,5 @@ class DeploymentRecord:
     exit_code: int | None = None
     reason: str | None = None
     result: Result | None = None
+    times: int = 1  #: unattended runs with nothing to do that it stands for; it is the last of them
+    first_started: float | None = None  #: when the first of these began

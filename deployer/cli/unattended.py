@@ -103,6 +103,8 @@ def run(
         if told.news:
             _release(audience)
         _record(journal, _after(ours, ended, told))
+        if isinstance(ended, Result) and ended.id and told.idle:
+            _fold(journal, ended.id)
     _end(ended, told, inventory, common)
 
 
@@ -177,6 +179,13 @@ def _record(journal: Store, after: Scheduled) -> None:
 
     with suppress(StoreUnavailable):  # the deployment itself has said so
         journal.wait(schedules.end(journal, after))
+
+
+def _fold(journal: Store, deployment: str) -> None:
+    from deployer.journal import idle
+
+    with suppress(StoreUnavailable):  # there is but a row more
+        journal.wait(idle.fold(journal, deployment))
 
 
 def _end(ended: Result | DeployerError, told: Ending, inventory: str, common: Common) -> NoReturn:

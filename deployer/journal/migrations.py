@@ -184,6 +184,14 @@ def _told(connection: Connection) -> None:
     told.create(connection)
 
 
+def _idle_runs(connection: Connection) -> None:
+    from sqlalchemy import text
+
+    # Null in every row that is there, and in that of each deployment but an unattended one with nothing to do.
+    connection.execute(text("ALTER TABLE deployment ADD COLUMN times INTEGER"))
+    connection.execute(text("ALTER TABLE deployment ADD COLUMN first_started DOUBLE PRECISION"))
+
+
 MIGRATIONS: Sequence[Migration] = (
     _deployments_and_events,
     _events_said_twice,
@@ -191,6 +199,7 @@ MIGRATIONS: Sequence[Migration] = (
     _evidence_and_quarantine,
     _schedules,
     _told,
+    _idle_runs,
 )
 
 

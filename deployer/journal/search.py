@@ -50,7 +50,7 @@ class Wanted:
             where.append("(finished IS NULL OR finished >= :since)")
             said["since"] = self.since
         if self.until is not None:
-            where.append("started <= :until")
+            where.append("COALESCE(first_started, started) <= :until")
             said["until"] = self.until
         if self.outcome == UNFINISHED:
             where.append("finished IS NULL")

@@ -120,6 +120,8 @@ def record_of(row: Row) -> DeploymentRecord:
         exit_code=row["exit_code"],
         reason=row["reason"],
         result=None if row["result"] is None else Result.from_json(json.loads(row["result"])),
+        times=row["times"] or 1,
+        first_started=row["first_started"],
     )
 
 

@@ -50,6 +50,8 @@ def record_json(record: DeploymentRecord) -> dict[str, Any]:
         "exit_code": record.exit_code,
         "reason": record.reason,
         "hosts": None if record.result is None else len(record.result.hosts),
+        "times": record.times,
+        "first_started": iso(record.first_started),
     }
 
 
@@ -69,11 +71,20 @@ def _row(record: DeploymentRecord) -> tuple[str, ...]:
         clean(record.inventory),
         clean(record.kind) + (" BREAK-GLASS" if record.options.get("break_glass") else ""),
         clean(both) or "-",
-        "unfinished" if record.outcome is None else str(record.outcome),
+        _ended(record),
         "-" if record.result is None else str(len(record.result.hosts)),
         "-" if seconds is None else duration(seconds),
         clean(record.who),
     )
+
+
+def _ended(record: DeploymentRecord) -> str:
+    if record.outcome is None:
+        return "unfinished"
+    if record.times == 1:
+        return str(record.outcome)
+    since = f" since {minute(record.first_started)}" if record.first_started is not None else ""
+    return f"{record.outcome} {record.times} times{since}"
 
 
 def _there(record: DeploymentRecord, hosts: Callable[[str], bool]) -> str:
