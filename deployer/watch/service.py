@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from deployer.watch.systemd import Manager
 
 LOOKERS = 32  #: hosts that are looked at at the same time, at most
+SEEKERS = 16  #: likewise of those that did not answer: a rack that is gone holds up nobody else
 OUTSIDE = 3  #: git, the journal, the operator's files
 OUTSIDE_S = 60.0  #: from one question to git, or to the journal, to the next, at least
 SAVE_S = 30.0  #: from one writing of what outlives a restart to the next
@@ -84,6 +85,7 @@ class Watch:
         self._table = Timetable(self.interval_s)
         self._source = Source(self.context)
         self._lookers = Workers("look", LOOKERS)
+        self._seekers = Workers("seek", SEEKERS)
         self._outside = Workers("outside", OUTSIDE)
         every_s = max(OUTSIDE_S, self.interval_s)
         self._git, self._journal = _Every(every_s), _Every(min(every_s, self.interval_s))
@@ -164,7 +166,8 @@ class Watch:
     # --- looking
 
     def _begin_look(self, name: str) -> None:
-        visit, tally = self._visits[name], self._fleet.hosts[name].tally
+        visit, known = self._visits[name], self._fleet.hosts[name]
+        tally, lost = known.tally, known.look is not None and known.look.seen is None
         began = time.monotonic()
 
         def look() -> None:
@@ -176,7 +179,7 @@ class Watch:
                 found = Look(name, time.time(), time.monotonic() - began, error=f"a bug in deployer: {error}")
             self._steps.put(lambda: self._looked(visit, found, began))
 
-        self._lookers.do(look)
+        (self._seekers if lost else self._lookers).do(look)
 
     def _looked(self, visit: Visit, found: Look, began: float) -> None:
         now = self._progress = time.monotonic()
