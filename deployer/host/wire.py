@@ -29,7 +29,7 @@ KEEPALIVE_S = 10
 """So often something is sent on a silent connection; unacknowledged for ``dial.STALL_S``, it ends."""
 
 IDLE_S = 1.0
-"""So long the thread of a connection sleeps where hundreds are kept open and nothing is said on most of them."""
+"""So long a connection's thread sleeps where hundreds are kept open and nothing is said on most of them."""
 
 FROZEN_S = 0.3
 """A handshake that took all of at least that time met silence; a shorter one may just have come too late."""
@@ -82,11 +82,11 @@ class Wire(Transport):
     def expect_pulse(self, within_s: float) -> None:
         """From now on ask the peer again and again whether it is there; silent for so long, it is not.
 
-        TCP notices a peer that is gone only where it ends at that peer, and not at a jump host or a command; and
-        one whose kernel lives while its sshd is frozen it never notices.
+        TCP notices a peer that is gone only where it ends at that peer, and not at a jump host or a command;
+        and one whose kernel lives while its sshd is frozen it never notices.
         """
         inner: Any = self.packetizer
-        # Its thread wakes up so often to see whether it is to end; ten times a second is much for 500 threads.
+        # So often its thread looks whether it is to end; ten times a second is much for 500 threads.
         self.sock.settimeout(min(IDLE_S, within_s / 4))
         inner.set_keepalive(within_s / 3, lambda: self._feel(within_s))
 

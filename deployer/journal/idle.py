@@ -1,4 +1,4 @@
-"""Unattended runs that found nothing to do: one row for as many as follow each other, instead of one for each.
+"""Unattended runs that found nothing to do: one row for as many as follow each other, not one for each.
 
 A run every quarter of an hour is 35,000 rows a year, and their events, that say: nothing new.
 """
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from deployer.journal.database import Session
     from deployer.journal.store import Store
 
-# Only what was marked here is ever taken together: `times` is null in the row of every other deployment. What is
-# not alike, what did something, and what has not ended stays, and parts what was before it from what comes after.
+# Only what was marked here is ever taken together: `times` is null in every other deployment's row. Such a
+# row, of what did something, was typed, or has not ended, stays, and nothing is taken together across it.
 OURS = "SELECT * FROM deployment WHERE id = :id"
 TOUCHED = "SELECT seq FROM event WHERE deployment = :id AND host IS NOT NULL LIMIT 1"
 BARRIER = """

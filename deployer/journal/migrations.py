@@ -187,7 +187,7 @@ def _told(connection: Connection) -> None:
 def _idle_runs(connection: Connection) -> None:
     from sqlalchemy import text
 
-    # Null in every row that is there, and in that of each deployment but an unattended one with nothing to do.
+    # Null in every row that is there, and in each but those of unattended runs with nothing to do.
     connection.execute(text("ALTER TABLE deployment ADD COLUMN times INTEGER"))
     connection.execute(text("ALTER TABLE deployment ADD COLUMN first_started DOUBLE PRECISION"))
 

@@ -1,8 +1,11 @@
 """A watch of many hosts from one process: ``python -m tests.benchmarks.watch``, as root.
 
-The lab has fewer hosts than the inventory has names: each name is a connection, a look and a set of series of its
-own, as if it were a host of its own. All of the hosts' work is done on this machine, too, so how long a look takes
-says more of them than of the watch; what it costs the watch is measured apart.
+The lab has fewer hosts than the inventory has names: each name is a connection, a look and a set of series
+of its own, as if it were a host of its own. All of the hosts' work is done on this machine, too, so how long
+a look takes says more of them than of the watch; what it costs the watch is measured apart. With
+``--recorded`` each host's agent does its work for the first look and says the same to all later ones (real
+sshd, real answers, checks asked of nginx): then the machine is the watch's, as it is where hosts are machines
+of their own.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import time
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from deployer.lab import sample
@@ -28,8 +32,26 @@ from deployer.lab.fleet import Lab
 from tests.benchmarks.contestants import REPO, environment
 
 UP_S = 900.0  #: until every name was looked at once
-EVERY_S = 1.0  #: from one question for the metrics to the next
+EVERY_S = 1.0  #: from one question for the metrics to the next, until all are up
+SCRAPE_S = 5.0  #: likewise from then on, while it is measured
 TICKS = os.sysconf("SC_CLK_TCK")
+AGENT = "/var/lib/deployer/agent.sh"
+PARROT = f"""\
+while :; do
+  request= token=
+  while IFS= read -r line || exit 0; do
+    case $line in "") break ;; token=*) token=${{line#token=}} ;; esac
+    request="$request$line
+"
+  done
+  if [ ! -s /run/answer ]; then
+    printf '%s\\n' "$request" | sh {AGENT}.real serve | sed '/^done=/d' >/run/answer.$$
+    mv /run/answer.$$ /run/answer
+  fi
+  cat /run/answer
+  printf 'done=%s\\n' "$token"
+done
+"""
 _SAMPLE = re.compile(r"^(deployer_host_\w+)\{(.*)\} (\S+)$", re.MULTILINE)
 _HOST = re.compile(r'host="([^"]*)"')
 
@@ -60,9 +82,8 @@ class Seen:
         found: dict[str, dict[str, float]] = {}
         for name, labels, value in _SAMPLE.findall(text):
             self.series += 1
-            host = _HOST.search(labels)
-            if host is not None:
-                found.setdefault(name, {})[host[1]] = float(value)
+            if (of := _HOST.search(labels)) is not None:
+                found.setdefault(name, {})[of[1]] = float(value)
         self.down = sum(not up for up in found.get("deployer_host_up", {}).values())
         for host, at in found.get("deployer_host_look_timestamp_seconds", {}).items():
             known = self.looks.setdefault(host, [])
@@ -73,7 +94,7 @@ class Seen:
     @property
     def gaps(self) -> list[float]:
         """Seconds from one look at a host to its next one."""
-        return [b - a for times in self.looks.values() for a, b in zip(times, times[1:], strict=False)]
+        return [b - a for times in self.looks.values() for a, b in pairwise(times)]
 
 
 class Watched:
@@ -81,13 +102,25 @@ class Watched:
 
     def __init__(self, lab: Lab, interval_s: float, files: int | None) -> None:
         argv = [sys.executable, "-m", "deployer", "watch", "many", "--interval", f"{interval_s:g}s"]
-        argv += ["--listen", "127.0.0.1:0", "--project", str(lab.project), "--ssh-config", str(lab.ssh_config)]
+        argv += [
+            "--listen",
+            "127.0.0.1:0",
+            "--project",
+            str(lab.project),
+            "--ssh-config",
+            str(lab.ssh_config),
+        ]
         argv += ["--state", f"sqlite:///{lab.directory}/state.db"]
         if files is not None:
             argv = ["prlimit", f"--nofile={files}:", *argv]
         homes = {f"XDG_{what}_HOME": f"{lab.directory}/{what.lower()}" for what in ("CACHE", "STATE")}
         self.process = subprocess.Popen(
-            argv, env=environment(homes), cwd=REPO, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+            argv,
+            env=environment(homes),
+            cwd=REPO,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
         )
         self.lines: list[str] = []
         self.port = 0
@@ -112,13 +145,15 @@ class Watched:
 
     def status(self, key: str) -> int:
         """A figure of ``/proc/PID/status``."""
-        found = re.search(rf"^{key}:\s+(\d+)", Path(f"/proc/{self.process.pid}/status").read_text(), re.MULTILINE)
+        found = re.search(
+            rf"^{key}:\s+(\d+)", Path(f"/proc/{self.process.pid}/status").read_text(), re.MULTILINE
+        )
         return int(found[1]) if found else 0
 
     @property
     def files(self) -> int:
         """Open file descriptors."""
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
     def stop(self) -> tuple[int, float]:
         """Its exit code, and how long it took to end."""
@@ -133,8 +168,8 @@ def machine_cpu_s() -> tuple[float, float]:
     return (sum(words) - words[3] - words[4]) / TICKS, sum(words) / TICKS
 
 
-def measure(lab: Lab, names: int, *, interval_s: float, rounds: int, files: int | None) -> dict[str, object]:
-    """Deploy once, watch by so many names, and count."""
+def prepare(lab: Lab, names: int, *, recorded: bool) -> None:
+    """Deploy once, and write the inventory of so many names."""
     ssh = ["--project", str(lab.project), "--ssh-config", str(lab.ssh_config)]
     argv = [sys.executable, "-m", "deployer", "deploy", "lab", "--yes", "--quiet", *ssh]
     argv += ["--state", f"sqlite:///{lab.directory}/state.db"]
@@ -142,6 +177,13 @@ def measure(lab: Lab, names: int, *, interval_s: float, rounds: int, files: int 
     subprocess.run(argv, env=environment(homes), cwd=REPO, check=True, timeout=1800)
     pairs = [(f"h{n:03}", lab.hosts[n % len(lab.hosts)].address) for n in range(names)]
     (lab.project / "inventories/many.yml").write_text(sample.inventory(pairs))
+    for host in lab.hosts if recorded else ():
+        host.run(["mv", AGENT, f"{AGENT}.real"])
+        host.write(AGENT, PARROT)
+
+
+def measure(lab: Lab, names: int, *, interval_s: float, rounds: int, files: int | None) -> dict[str, object]:
+    """Watch by so many names, and count."""
     watched, seen = Watched(lab, interval_s, files), Seen()
     try:
         began = time.monotonic()
@@ -155,7 +197,7 @@ def measure(lab: Lab, names: int, *, interval_s: float, rounds: int, files: int 
         steady = Seen()
         at, cpu, (busy, all_) = time.monotonic(), watched.cpu_s, machine_cpu_s()
         while time.monotonic() - at < interval_s * rounds:
-            time.sleep(EVERY_S)
+            time.sleep(SCRAPE_S)
             steady.ask(watched.port)
         seconds, spent = time.monotonic() - at, watched.cpu_s - cpu
         busy_now, all_now = machine_cpu_s()
@@ -166,12 +208,12 @@ def measure(lab: Lab, names: int, *, interval_s: float, rounds: int, files: int 
             "load average": os.getloadavg()[0],
             "first round: seconds": first_s,
             "first round: processor seconds of the watch": first_cpu_s,
-            "then: looks a second": len(steady.took) / seconds,
+            "then: looks a second": len(steady.gaps) / seconds,
             "from a look to the next, median": statistics.median(steady.gaps),
             "from a look to the next, longest": max(steady.gaps),
             "a look, median": statistics.median(steady.took),
             "a look, longest": max(steady.took),
-            "processor of the watch, share of a core (asked for metrics every second)": spent / seconds,
+            "processor of the watch, share of a core (with a scrape every 5 s)": spent / seconds,
             "processor of the machine, share of all cores": (busy_now - busy) / (all_now - all_),
             "memory of the watch, MB": watched.status("VmRSS") * 1024 / 1e6,
             "threads": watched.status("Threads"),
@@ -199,11 +241,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--interval", type=float, default=30.0, metavar="SECONDS")
     parser.add_argument("--rounds", type=int, default=4, help="intervals that are measured")
     parser.add_argument("--files", type=int, metavar="N", help="soft limit of open files it is started with")
+    parser.add_argument("--recorded", action="store_true", help="hosts' agents repeat their first answer")
     options = parser.parse_args(argv)
     with (
         tempfile.TemporaryDirectory(prefix="watch-") as directory,
         Lab.up(Path(directory, "lab"), hosts=options.hosts) as lab,
     ):
+        prepare(lab, options.names, recorded=options.recorded)
         found = measure(
             lab, options.names, interval_s=options.interval, rounds=options.rounds, files=options.files
         )

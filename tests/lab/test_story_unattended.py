@@ -38,7 +38,7 @@ def test_nothing_new_is_one_line_and_a_refusal_is_told_once(story: Story) -> Non
     assert (quiet.out.count("\n"), quiet.err) == (1, "")
     assert listed(story, 0)["last_outcome"] == "unchanged"
     run(story, 0)
-    kept = json.loads(story.run("history", "lab", "--json").out)
+    kept = json.loads(story.run("history", "lab", "--json").out)["deployments"]
     assert [(each["outcome"], each["times"]) for each in kept] == [("unchanged", 2), ("deployed", 1)]
 
     story.shop("shop 3")
