@@ -25,7 +25,7 @@ from deployer.cli.staging import staging
 from deployer.cli.streams import err, out, tell
 from deployer.cli.telling import telling
 from deployer.cli.typed import Command
-from deployer.cli.unattended import OnCalendar, Unattended, run
+from deployer.cli.unattended import OnCalendar, Unattended, load, run
 from deployer.cli.unlock import unlock
 from deployer.cli.watch import status, watch
 from deployer.errors import UsageError
@@ -239,7 +239,7 @@ def deploy(
     setup.need_yes(yes, "deploy")
     setup.not_empty("--rev", rev)
     setup.not_empty("--break-glass", break_glass)
-    context = setup.load(inventory, common)
+    context = (load if unattended else setup.load)(inventory, common)
     allowed = Permissions(fix_forward, overwrite_drift, accept_deletions, accept_unproven)
     wait_s, meant = setup.seconds("--lock-wait", lock_wait), accepted(accept_change, reason)
     wishes = Wishes(rev, allowed, prepare_only, yes, wait_s, recover, break_glass, meant)

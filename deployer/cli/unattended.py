@@ -74,6 +74,35 @@ class Held(Lines):
             self._held.append(line)
 
 
+def load(inventory: str, common: Common) -> Context:
+    """As :func:`deployer.cli.setup.load`; what is wrong with the files is in the journal then.
+
+    Nobody whom the playbook names can be told of a playbook that cannot be read, and to whoever watches, the
+    schedule would look as if it had gone well the last time.
+    """
+    from deployer.cli import setup
+
+    try:
+        return setup.load(inventory, common)
+    except DeployerError as error:
+        _stillborn(inventory, common, error)
+        raise
+
+
+def _stillborn(inventory: str, common: Common, error: DeployerError) -> None:
+    from deployer.config.inventory import find_inventory, name_of
+    from deployer.journal import schedules
+    from deployer.journal.store import Store
+    from deployer.schedule.here import scheduled
+
+    with suppress(DeployerError):
+        name = name_of(find_inventory(common.project, inventory))
+        found = scheduled("", common.limit or "", name, str(common.project.absolute()), None)
+        found = replace(found, started=found.since, exit_code=error.exit_code, reason=str(error))
+        with Store.open(common.state) as store:
+            store.wait(schedules.stillborn(store, found))
+
+
 def run(
     context: Context, wishes: Wishes, inventory: str, common: Common, on_calendar: str | None
 ) -> NoReturn:

@@ -46,8 +46,7 @@ class Inventory:
     @property
     def name(self) -> str:
         """``production``; for ``production/hosts.yml`` the directory says more than ``hosts``."""
-        generic = self.path.stem in ("hosts", "inventory")
-        return self.path.absolute().parent.name if generic else self.path.stem
+        return name_of(self.path)
 
     def limit(self, pattern: str | None) -> Inventory:
         """The inventory with the hosts that a pattern means, in the same order.
@@ -58,6 +57,12 @@ class Inventory:
             return self
         chosen = select(pattern, self.groups)
         return replace(self, hosts=tuple(host for host in self.hosts if host.name in chosen))
+
+
+def name_of(path: Path) -> str:
+    """What the inventory of that file is called, whatever is in it."""
+    generic = path.stem in ("hosts", "inventory")
+    return path.absolute().parent.name if generic else path.stem
 
 
 def load_inventory(path: Path) -> Inventory:

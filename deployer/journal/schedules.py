@@ -33,6 +33,15 @@ SET finished = :finished, deployment = :deployment, outcome = :outcome, exit_cod
     reason = :reason, problem = :problem, problem_since = :problem_since
 WHERE lease = :lease AND part = :part
 """
+# Of a playbook that cannot be read it is not known what it deploys where: only where just one can be meant.
+STILLBORN = """
+UPDATE schedule
+SET started = :at, finished = :at, host = :host, deployment = NULL, outcome = 'refused',
+    exit_code = :exit_code, reason = :reason, problem = NULL, problem_since = NULL
+WHERE inventory = :inventory AND project = :project AND part = :part
+  AND (SELECT count(*) FROM schedule
+       WHERE inventory = :inventory AND project = :project AND part = :part) = 1
+"""
 ONE = "SELECT * FROM schedule WHERE lease = :lease AND part = :part"
 ALL = "SELECT * FROM schedule{where} ORDER BY inventory, part, lease"
 FORGET = "DELETE FROM schedule WHERE lease = :lease AND part = :part"
@@ -57,6 +66,16 @@ def end(store: Store, found: Scheduled) -> Future[int]:
     """Record how a run ended, without waiting."""
     row = {name: value for name, value in _row(found).items() if f":{name}" in ENDED}
     return store.call(lambda session: session.change(ENDED, row))
+
+
+def stillborn(store: Store, found: Scheduled) -> Future[int]:
+    """Record of a run that it failed before it could read its files, without waiting.
+
+    :param found: with inventory, project, part, host, when (``started``), ``exit_code`` and ``reason``.
+    :returns: how many schedules can be meant by that: one or none.
+    """
+    row = {name: value for name, value in _row(found).items() if f":{name}" in STILLBORN}
+    return store.call(lambda session: session.change(STILLBORN, {**row, "at": found.started}))
 
 
 def forget(store: Store, lease: str, part: str) -> Future[int]:

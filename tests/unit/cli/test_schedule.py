@@ -16,6 +16,8 @@ from deployer.journal import Store
 from deployer.journal.lease import Lease, Owner
 from deployer.leasing import lease_name
 from deployer.schedule import installing
+from deployer.schedule.due import Trouble
+from deployer.watch.outside import ask_journal
 from tests.conftest import need_root
 from tests.unit.cli.conftest import Call
 from tests.unit.project import Project
@@ -185,9 +187,22 @@ def test_hosts_that_are_away_are_told_once_and_a_new_schedule_begins_anew(
     assert call(*RUN).code == 3
 
 
-def test_a_schedule_that_cannot_read_its_files_says_so_each_time(project: Project, call: Call) -> None:
+def test_a_schedule_that_cannot_read_its_files_says_so_each_time_and_is_seen_to_fail(
+    project: Project, call: Call
+) -> None:
+    whole = (project.path / "playbooks/nginx.yml").read_text()
+    assert call(*RUN).code == 3
     project.write("playbooks/nginx.yml", "sauce: {}\n")
     for _ in range(2):
         ran = call(*RUN)
         assert ran.code == 2
         assert "nginx.yml" in ran.err
+    listed = call("schedule", "--list")
+    assert listed.code == 6
+    assert "FAILED: the unattended deployment of lab: the last run (" in listed.out, listed
+    assert "sauce" in listed.out
+    project.write("playbooks/nginx.yml", whole)
+    # As watch has it from the same journal; its own reading of the playbook is an older one.
+    (verdict,) = ask_journal(setup.load("lab", Common(project=project.path))).schedules
+    assert verdict.trouble is Trouble.FAILED
+    assert call(*RUN).code == 3, "what was told before it is told again"
