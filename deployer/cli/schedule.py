@@ -78,6 +78,7 @@ def schedule(
         typer.Option(
             metavar="FILE",
             envvar="DEPLOYER_ENVIRONMENT_FILE",
+            readable=False,
             help="Variables for the run, read by root: DEPLOYER_STATE with a password, for example.",
         ),
     ] = None,

@@ -52,6 +52,23 @@ TextfileOption = Annotated[
         help="Write the metrics into a file for node_exporter.",
     ),
 ]
+PrintUnit = Annotated[
+    bool,
+    typer.Option(
+        "--print-unit",
+        envvar="DEPLOYER_PRINT_UNIT",
+        help="Only print a hardened systemd service that does it.",
+    ),
+]
+EnvironmentFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        envvar="DEPLOYER_ENVIRONMENT_FILE",
+        readable=False,
+        help="For that service: variables, read by root; DEPLOYER_STATE with a password, for example.",
+    ),
+]
 
 
 def status(inventory: Inventory, *, common: Common) -> None:
@@ -76,6 +93,8 @@ def watch(
     interval: Interval = "30s",
     listen: Listen = None,
     textfile: TextfileOption = None,
+    print_unit: PrintUnit = False,
+    environment_file: EnvironmentFile = None,
     common: Common,
 ) -> None:
     """Look at every host again and again, and tell what changes.
@@ -89,15 +108,47 @@ def watch(
         raise UsageError(f"--interval {interval}: at least {LEAST_INTERVAL_S:g} s")
     if once and listen:
         raise UsageError("--once ends at once, so nobody could ask at --listen; use --textfile")
+    if listen is not None:
+        from deployer.watch.exposing import address_of
+
+        address_of(listen)
     if common.json and not once:
         raise UsageError("--json goes with --once: a watch that goes on has no one document")
     context = setup.load(inventory, common)
-    if once:
+    if print_unit:
+        if once:
+            raise UsageError("--once ends at once: a service is for a watch that goes on")
+        every = ("--interval", interval, *(("--listen", listen) if listen is not None else ()))
+        _print_unit(context, inventory, every, textfile, environment_file, common=common)
+    elif once:
         _once(context, textfile, common)
     else:
         shelf = _shelf(context, common.limit)
         load = partial(setup.load, inventory, common)
         _for_ever(context, every_s, listen, textfile, load=load, shelf=shelf, common=common)
+
+
+def _print_unit(
+    context: Context,
+    inventory: str,
+    options: tuple[str, ...],
+    path: Path | None,
+    environment_file: Path | None,
+    *,
+    common: Common,
+) -> None:
+    from deployer.schedule.ordering import Typed, watch_order
+    from deployer.schedule.units import watch_service
+
+    typed = Typed(
+        inventory=inventory,
+        playbook=common.playbook,
+        ssh_config=common.ssh_config,
+        limit=common.limit,
+        lock_wait_s=0.0,
+        environment_file=environment_file,
+    )
+    tell(watch_service(watch_order(context, typed, options, path)).rstrip())
 
 
 def _once(context: Context, path: Path | None, common: Common) -> None:

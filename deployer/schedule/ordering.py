@@ -89,7 +89,55 @@ def order_of(context: Context, typed: Typed, calendar: Calendar, lease: str) -> 
     return order
 
 
+def watch_order(context: Context, typed: Typed, options: tuple[str, ...], textfile: Path | None) -> Order:
+    """The order for a service that watches this inventory.
+
+    :param options: of the watch alone, as they were typed.
+    :param textfile: that it writes; its directory has to be there.
+    :raises UsageError: as :func:`order_of`.
+    """
+    person = _person(typed.user)
+    ours = person.pw_uid == os.geteuid()
+    state = _state(context, person, typed.environment_file, ours=ours)
+    state_argv = ("--state", state) if state is not None and context.state is not None else ()
+    file = place_of(state).file if state is not None else None
+    own = default_path().parent if ours else Path(person.pw_dir, ".local/state/deployer")
+    cache = cache_directory().absolute() if ours else Path(person.pw_dir, ".cache/deployer")
+    texts = (textfile.absolute(),) if textfile is not None else ()
+    written = (own, *((file.parent,) if file is not None else ()), cache, *(path.parent for path in texts))
+    text_argv = tuple(word for path in texts for word in ("--textfile", str(path)))
+    program = _program()
+    order = Order(
+        name=typed.unit or unit_name(f"watch-{context.name}"),
+        inventory=context.name,
+        part=typed.limit or "",
+        project=str(context.project.absolute()),
+        lease="",
+        calendar="",
+        argv=(*program, "watch", *_named(context, typed), *options, *text_argv, *state_argv),
+        user=person.pw_name,
+        home=person.pw_dir,
+        writes=tuple(dict.fromkeys(map(str, written))),
+        reads=(program[0], *_where_we_are(), *([context.repo] if context.repo.startswith("/") else ())),
+        environment={n: os.environ[n] for n in CARRIED if n in os.environ} if ours else {},
+        environment_file=str(typed.environment_file.absolute()) if typed.environment_file else None,
+    )
+    _sayable(order)
+    return order
+
+
 def _arguments(context: Context, typed: Typed, calendar: Calendar) -> tuple[str, ...]:
+    inventory, *more = _named(context, typed)
+    return (
+        inventory,
+        *("--yes", "--unattended", "--recover"),
+        *("--lock-wait", f"{typed.lock_wait_s:.0f}s"),
+        *("--on-calendar", calendar.text),
+        *more,
+    )
+
+
+def _named(context: Context, typed: Typed) -> tuple[str, ...]:
     # Names are looked up in the project; what was a path here need not be one from there.
     inventory, playbook = typed.inventory, typed.playbook
     if "/" in inventory:
@@ -100,9 +148,6 @@ def _arguments(context: Context, typed: Typed, calendar: Calendar) -> tuple[str,
     more = (("--playbook", playbook), ("--limit", typed.limit), ("--ssh-config", ssh))
     return (
         inventory,
-        *("--yes", "--unattended", "--recover"),
-        *("--lock-wait", f"{typed.lock_wait_s:.0f}s"),
-        *("--on-calendar", calendar.text),
         *("--project", str(context.project.absolute())),
         *(word for option, value in more if value is not None for word in (option, value)),
     )

@@ -1,4 +1,4 @@
-"""The text of a service and its timer. Pure: the paths and figures come in."""
+"""The text of a service and its timer, and of one that watches. Pure: the paths and figures come in."""
 
 from __future__ import annotations
 
@@ -97,17 +97,52 @@ def service(order: Order) -> str:
             "",
             "[Service]",
             "Type=oneshot",
-            f"ExecStart={' '.join(map(argument, order.argv))}",
-            f"User={_text(order.user)}",
-            f"WorkingDirectory={_text(order.project)}",
-            *(f"Environment={word(f'{name}={value}')}" for name, value in order.environment.items()),
-            *((f"EnvironmentFile={_text(order.environment_file)}",) if order.environment_file else ()),
+            f"ExecStart={_words(order.argv)}",
+            *_person(order),
             "# Stopped for whatever reason, it takes back the hosts it changed, and needs time for that.",
             f"TimeoutStartSec={order.start_s}",
             f"TimeoutStopSec={order.stop_s}",
             "KillMode=mixed",
             "",
             *_sandbox(order),
+            "",
+        )
+    )
+
+
+def watch_service(order: Order) -> str:
+    """The unit that watches for ever."""
+    name = f"{order.name}.service"
+    return "\n".join(
+        (
+            f"# {name}, printed by deployer watch --print-unit. To have it:",
+            f"#   save it as /etc/systemd/system/{name}",
+            f"#   systemctl daemon-reload && systemctl enable --now {name}",
+            "[Unit]",
+            f"Description=deployer watches {_text(order.inventory)}",
+            "Wants=network-online.target",
+            "After=network-online.target",
+            "",
+            "[Service]",
+            "# It says when it is ready, and that looks come to an end; else it is started anew.",
+            "Type=notify",
+            "WatchdogSec=60",
+            "Restart=on-failure",
+            "RestartSec=10",
+            "# Where it writes: what is not there cannot be made the only place it may write in.",
+            f"ExecStartPre=+runuser -u {word(order.user)} -- mkdir -p {_words(order.writes)}",
+            f"ExecStart={_words(order.argv)}",
+            "# Inventory and playbook are read again; what is broken is told, and the old ones stay.",
+            "ExecReload=/bin/kill -HUP $MAINPID",
+            *_person(order),
+            "# A connection to each host is an open file.",
+            "LimitNOFILE=65536",
+            "TimeoutStopSec=30",
+            "",
+            *_sandbox(order),
+            "",
+            "[Install]",
+            "WantedBy=multi-user.target",
             "",
         )
     )
@@ -135,6 +170,15 @@ def timer(order: Order) -> str:
             "",
         )
     )
+
+
+def _person(order: Order) -> Iterable[str]:
+    """As whom, where, and with which variables."""
+    yield f"User={_text(order.user)}"
+    yield f"WorkingDirectory={_text(order.project)}"
+    yield from (f"Environment={word(f'{name}={value}')}" for name, value in order.environment.items())
+    if order.environment_file:
+        yield f"EnvironmentFile={_text(order.environment_file)}"
 
 
 def _sandbox(order: Order) -> Iterable[str]:
@@ -176,6 +220,10 @@ def _sandbox(order: Order) -> Iterable[str]:
         "SystemCallFilter=~@privileged @resources",
         "SystemCallErrorNumber=EPERM",
     )
+
+
+def _words(argv: Iterable[str]) -> str:
+    return " ".join(map(argument, argv))
 
 
 def argument(text: str) -> str:

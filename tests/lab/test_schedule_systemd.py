@@ -98,7 +98,7 @@ class Controller:
         return self.deployer("schedule", "lab", "--on-calendar", calendar, *how, user="root")
 
     def journal(self) -> str:
-        argv = ["journalctl", "-u", "deployer-lab.service", "-o", "cat", "--no-pager"]
+        argv = ["journalctl", "-u", "deployer-*.service", "-o", "cat", "--no-pager"]
         return self.host.run(argv).stdout
 
     def until(self, true: Callable[[], bool]) -> None:
@@ -139,6 +139,42 @@ def test_a_timer_deploys_what_is_new_and_says_little_when_nothing_is(controller:
     assert not list(host.path("/etc/systemd/system").glob("deployer-lab*"))
     listed = controller.deployer("schedule", "--list", check=False)
     assert listed.stdout == "no schedule here, and none in the journal\n", listed  # nobody will miss it
+
+
+def test_a_watch_is_a_service_that_is_started_anew_when_it_hangs(controller: Controller) -> None:
+    host = controller.host
+    unit = controller.deployer("watch", "lab", "--print-unit", "--environment-file", "/etc/deployer.env")
+    name = "deployer-watch-lab.service"
+    host.write(f"/etc/systemd/system/{name}", unit.stdout)
+    ran = host.run(["systemd-analyze", "verify", f"/etc/systemd/system/{name}"], check=False)
+    assert name not in ran.stderr, ran
+    # Changes belong into a drop-in.
+    host.run(["mkdir", "-p", f"/etc/systemd/system/{name}.d"])
+    host.write(f"/etc/systemd/system/{name}.d/short.conf", "[Service]\nWatchdogSec=4\nRestartSec=100ms\n")
+    host.run(["systemctl", "daemon-reload"])
+
+    def shown(what: str) -> str:
+        return host.run(["systemctl", "show", "-P", what, name]).stdout.strip()
+
+    host.run(["systemctl", "start", name], timeout_s=WITHIN_S)  # waits until it says that it is ready
+    try:
+        controller.until(lambda: shown("StatusText").startswith("1 host"))
+        playbook = host.read(PLAYBOOK)
+        host.write(PLAYBOOK, "sauce: {}\n")
+        host.run(["systemctl", "reload", name], timeout_s=WITHIN_S)
+        controller.until(lambda: "files" in shown("StatusText"))
+        host.write(PLAYBOOK, playbook)
+        host.run(["systemctl", "reload", name], timeout_s=WITHIN_S)
+        controller.until(lambda: "files" not in shown("StatusText"))
+        first = shown("MainPID")
+        host.run(["kill", "-STOP", first])
+        controller.until(lambda: shown("NRestarts") == "1" and shown("ActiveState") == "active")
+        assert shown("MainPID") not in {first, "0"}
+        host.run(["systemctl", "stop", name], timeout_s=WITHIN_S)
+        assert (shown("ExecMainStatus"), shown("Result")) == ("0", "success")
+        assert host.path(f"{HOME}/.local/state/deployer/watch").is_dir()
+    finally:
+        host.run(["systemctl", "stop", name], check=False, timeout_s=WITHIN_S)
 
 
 def test_a_run_that_systemd_stops_takes_its_hosts_back(controller: Controller) -> None:
