@@ -132,9 +132,12 @@ def _write(typed: Typed, expression: str, common: Common, *, install: bool, cron
     from deployer.leasing import lease_name
     from deployer.schedule import installing
     from deployer.schedule.here import understood
-    from deployer.schedule.ordering import order_of
+    from deployer.schedule.ordering import order_of, state_in
 
     calendar = understood(expression)
+    if install and typed.environment_file is not None and common.state is None:
+        # The journal of the runs is where they are known before the first of them.
+        common = replace(common, state=state_in(typed.environment_file))
     context = setup.load(typed.inventory, common)
     order = order_of(context, typed, calendar, lease_name(context))
     if not install:

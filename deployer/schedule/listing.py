@@ -13,8 +13,11 @@ from deployer.report.words import clean, iso, minute
 from deployer.schedule import due, installing
 from deployer.schedule.calendar import parse
 from deployer.schedule.here import zone_here
+from deployer.schedule.ordering import state_in
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from deployer.schedule.installing import Installed
     from deployer.scheduled import Scheduled
 
@@ -151,7 +154,7 @@ def _forget(row: Row, state: str | None) -> None:
 
     lease, part = row.key
     said = row.here.said if row.here is not None else {}
-    where = said.get("state") or state
+    where = said.get("state") or state or _from_file(said)
 
     def forget() -> None:
         with Store.open(where) as store:
@@ -166,6 +169,18 @@ def _forget(row: Row, state: str | None) -> None:
             f"the journal of {person.pw_name} still knows of it, and will miss it: say --remove once more"
         )
     return None
+
+
+def _from_file(said: Mapping[str, Any]) -> str | None:
+    """The journal of its runs, where their environment file names it."""
+    file = said.get("environment_file")
+    if file is None:
+        return None
+    found = state_in(Path(str(file)))
+    if found is None:
+        text = f"{file} does not say any more what the journal of its runs is; name it with --state"
+        raise StoreUnavailable(f"{text}, and say --remove once more: it will be missed else")
+    return found
 
 
 def lines(found: Listed) -> list[str]:

@@ -161,6 +161,21 @@ def _person(user: str | None) -> pwd.struct_passwd:
         raise UsageError(f"--user: there is no user {name or os.geteuid()!r} on this machine") from None
 
 
+def state_in(file: Path) -> str | None:
+    """The journal that a run with these variables has; ``None``: they do not say, or are not ours to read.
+
+    :raises UsageError: there is no such file, and no unit would start with it.
+    """
+    try:
+        lines = file.read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        raise UsageError(f"--environment-file: there is no {file}, and no run would start") from None
+    except OSError:
+        return None
+    found = [line.strip().partition("=")[2] for line in lines if line.strip().startswith("DEPLOYER_STATE=")]
+    return found[-1].strip().strip("\"'") or None if found else None
+
+
 def _state(
     context: Context, person: pwd.struct_passwd, environment_file: Path | None, *, ours: bool
 ) -> str | None:

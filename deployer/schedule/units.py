@@ -59,6 +59,7 @@ class Order:
             "lease": self.lease,
             "user": self.user,
             "state": self.state,
+            "environment_file": self.environment_file,
         }
         return MARK + json.dumps(said)
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import select
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +23,7 @@ from deployer.lab.host import LabHost
 from tests.conftest import need_root
 from tests.lab.carried import TREE, carry
 from tests.lab.story import get
+from tests.postgres import Server
 
 pytestmark = [pytest.mark.lab, pytest.mark.systemd]
 
@@ -139,6 +144,61 @@ def test_a_timer_deploys_what_is_new_and_says_little_when_nothing_is(controller:
     assert not list(host.path("/etc/systemd/system").glob("deployer-lab*"))
     listed = controller.deployer("schedule", "--list", check=False)
     assert listed.stdout == "no schedule here, and none in the journal\n", listed  # nobody will miss it
+
+
+@contextmanager
+def reached_from(host: Controller, server: Server) -> Iterator[int]:
+    """The server as the hosts of the lab see it: a port of their network's gateway."""
+
+    def pass_on(here: socket.socket) -> None:
+        with here, socket.create_connection(("127.0.0.1", server.port), 10) as there:
+            while True:
+                for one in select.select([here, there], [], [])[0]:
+                    if not (data := one.recv(1 << 16)):
+                        return
+                    (there if one is here else here).sendall(data)
+
+    def serve() -> None:
+        with suppress(OSError):  # it is closed
+            while True:
+                threading.Thread(target=pass_on, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server((host.lab.network.gateway, 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_run_that_cannot_read_its_playbook_starts_the_unit_for_failures_and_is_seen_to_fail(
+    controller: Controller, postgres: Server
+) -> None:
+    host, database = controller.host, postgres.database()
+    plain = host.read("/etc/deployer.env")
+    host.write("/etc/systemd/system/told@.service", "[Service]\nType=oneshot\nExecStart=touch /run/told-%i\n")
+    with reached_from(controller, postgres) as port:
+        url = postgres.url(database).replace(
+            f"127.0.0.1:{postgres.port}", f"{controller.lab.network.gateway}:{port}"
+        )
+        host.write("/etc/deployer.env", f"{plain}DEPLOYER_STATE={url}\n")
+        how = ("--environment-file", "/etc/deployer.env", "--on-failure", "told@%n.service", "--install")
+        controller.deployer("schedule", "lab", "--on-calendar", "yearly", "--user", "ops", *how, user="root")
+        host.run(["systemctl", "start", "deployer-lab.service"], timeout_s=WITHIN_S)
+        playbook = host.read(PLAYBOOK)
+        host.write(PLAYBOOK, "sauce: {}\n")
+        ran = host.run(["systemctl", "start", "deployer-lab.service"], check=False, timeout_s=WITHIN_S)
+        assert ran.returncode != 0, controller.journal()
+        controller.until(host.path("/run/told-deployer-lab.service").exists)
+        host.write(PLAYBOOK, playbook)
+        units = host.run(["systemctl", "cat", "deployer-lab.service", "deployer-lab.timer"]).stdout
+        assert "p4ss" not in units + controller.journal()
+        (row,) = postgres.ask("SELECT inventory, exit_code, reason FROM schedule", database=database)
+        controller.deployer("schedule", "lab", "--remove", user="root")
+        assert not postgres.ask("SELECT * FROM schedule", database=database)
+        host.write("/etc/deployer.env", plain)
+    assert row[:2] == ("lab", 2)
+    assert "sauce" in str(row[2])
+    assert postgres.ask("SELECT count(*) FROM deployment", database=database) == [(1,)]
+    postgres.drop(database)
 
 
 def test_a_watch_is_a_service_that_is_started_anew_when_it_hangs(controller: Controller) -> None:
