@@ -117,6 +117,8 @@ class Notifier:
         for line in self._lines:
             line.wait(max(0.0, until - time.monotonic()))
         self._stop.set()
+        for line in self._lines:
+            line.leave()
         report = self._report(within_s)
         if deployment is not None and report.line is not None:
             self._memory.journal(_event(deployment, report))
@@ -163,6 +165,7 @@ class _Line:
         self._thread: threading.Thread | None = None
         self._failure: str | None = None
         self._late: dict[str, Notice] = {}
+        self._ending: tuple[Open, ...] = ()  #: made ours to tell that they are over, and not told yet
 
     def put(self, notice: Notice) -> None:
         """Have it said, if it is loud enough here or the end of something."""
@@ -188,6 +191,11 @@ class _Line:
         """Until all is said, at most so long."""
         if self._thread is not None:
             self._thread.join(within_s)
+
+    def leave(self) -> None:
+        """Whoever comes next tells the ends that are still on their way: better told twice than never."""
+        if self._thread is not None and self._thread.is_alive():
+            self._put_back(self._ending)
 
     def why_not(self, within_s: float) -> str | None:
         """Why something was not said; ``None``: all was."""
@@ -226,11 +234,14 @@ class _Line:
             self._late.pop(topic, None)
         ended = self._memory.ended(notice.ends, self._recipient.key) if notice.ends else []
         for at, problem in enumerate(ended):
+            self._ending = tuple(ended[at:])
             try:
                 self._send(over(problem.about, topic=problem.topic, since=problem.since, by=notice))
             except NotTold:
-                self._put_back(ended[at:])
+                self._put_back(self._ending)
                 raise
+            finally:
+                self._ending = ()
         if ended or not self._wanted(notice):
             return  # that it is over says what happened as well
         if notice.turn is Turn.PROBLEM:

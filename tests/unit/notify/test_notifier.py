@@ -112,6 +112,22 @@ def test_an_end_that_nobody_took_is_told_by_the_next_good_run(hook: Hook, notifi
     assert hook.events == ["deploy.refused", *["deploy.refused.over"] * 3]
 
 
+def test_an_end_that_is_still_on_its_way_when_the_run_ends_is_told_by_the_next_one(
+    hook: Hook, notifier: Make
+) -> None:
+    one, two, three = (notifier(by_hook(hook)) for _ in range(3))
+    one.tell(problem())
+    one.close()
+    hook.status = None
+    two.tell(good("deploy"))
+    until(lambda: len(hook.got) == 2)
+    assert two.close(0.1).missed == "webhook: it did not answer within 0.1 s"
+    hook.status = 204
+    three.tell(good("deploy"))
+    three.close()
+    assert hook.events == ["deploy.refused", *["deploy.refused.over"] * 2]
+
+
 def test_a_service_tries_again_until_somebody_takes_it(
     hook: Hook, notifier: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
