@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from deployer.watch.systemd import Manager
 
 LOOKERS = 32  #: hosts that are looked at at the same time, at most
-SEEKERS = 16  #: likewise of those that did not answer: a rack that is gone holds up nobody else
+SEEKERS = (
+    64  #: likewise of those whose connection is gone: they wait, and a rack of them holds up nobody else
+)
 OUTSIDE = 3  #: git, the journal, the operator's files
 OUTSIDE_S = 60.0  #: from one question to git, or to the journal, to the next, at least
 SAVE_S = 30.0  #: from one writing of what outlives a restart to the next
@@ -167,7 +169,7 @@ class Watch:
 
     def _begin_look(self, name: str) -> None:
         visit, known = self._visits[name], self._fleet.hosts[name]
-        tally, lost = known.tally, known.look is not None and known.look.seen is None
+        tally, lost = known.tally, known.look is not None and not visit.is_open
         began = time.monotonic()
 
         def look() -> None:

@@ -78,6 +78,11 @@ class Visit:
             since_s=tally.since_s(answered) if tally.offsets else None,
         )
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection is believed to be alive; may be asked by any thread."""
+        return self._connection.is_open
+
     def close(self) -> None:
         """End the connection. Waits for nobody."""
         self._connection.close()

@@ -182,7 +182,9 @@ def prepare(lab: Lab, names: int, *, recorded: bool) -> None:
         host.write(AGENT, PARROT)
 
 
-def measure(lab: Lab, names: int, *, interval_s: float, rounds: int, files: int | None) -> dict[str, object]:
+def measure(
+    lab: Lab, names: int, *, interval_s: float, rounds: int, files: int | None, gone: int
+) -> dict[str, object]:
     """Watch by so many names, and count."""
     watched, seen = Watched(lab, interval_s, files), Seen()
     try:
@@ -224,6 +226,8 @@ def measure(lab: Lab, names: int, *, interval_s: float, rounds: int, files: int 
             "metrics, seconds, longest": max(steady.scrapes),
             "hosts down at the end": steady.down,
         }
+        if gone:
+            found |= _rack(lab, watched, names, gone, interval_s=interval_s)
         code, end_s = watched.stop()
         found |= {"SIGTERM to the end, seconds": end_s, "exit code": code, "lines": watched.lines[:20]}
         return found
@@ -231,6 +235,29 @@ def measure(lab: Lab, names: int, *, interval_s: float, rounds: int, files: int 
         if watched.process.poll() is None:
             watched.process.kill()
             watched.process.wait()
+
+
+def _rack(lab: Lab, watched: Watched, names: int, gone: int, *, interval_s: float) -> dict[str, object]:
+    """Cut some hosts off at the same moment."""
+    for host in lab.hosts[:gone]:
+        host.cut()
+    began, seen = time.monotonic(), Seen()
+    lost = {f"h{n:03}" for n in range(names) if n % len(lab.hosts) < gone}
+    told_s: float | None = None
+    while time.monotonic() - began < UP_S / 4 and (
+        told_s is None or time.monotonic() - began < 3 * interval_s
+    ):
+        time.sleep(EVERY_S)
+        seen.ask(watched.port)
+        if told_s is None and seen.down >= len(lost):
+            told_s = time.monotonic() - began
+    others = {host: times for host, times in seen.looks.items() if host not in lost}
+    gaps = [b - a for times in others.values() for a, b in pairwise(times)]
+    return {
+        "cut off: names": len(lost),
+        "cut off: seconds until all are told": told_s,
+        "cut off: from a look to the next of the others, longest": max(gaps),
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -241,6 +268,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--interval", type=float, default=30.0, metavar="SECONDS")
     parser.add_argument("--rounds", type=int, default=4, help="intervals that are measured")
     parser.add_argument("--files", type=int, metavar="N", help="soft limit of open files it is started with")
+    parser.add_argument("--cut", type=int, default=0, metavar="N", help="at the end cut so many hosts off")
     parser.add_argument("--recorded", action="store_true", help="hosts' agents repeat their first answer")
     options = parser.parse_args(argv)
     with (
@@ -249,7 +277,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     ):
         prepare(lab, options.names, recorded=options.recorded)
         found = measure(
-            lab, options.names, interval_s=options.interval, rounds=options.rounds, files=options.files
+            lab,
+            options.names,
+            interval_s=options.interval,
+            rounds=options.rounds,
+            files=options.files,
+            gone=options.cut,
         )
     print(json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in found.items()}, indent=1))
     return 0
