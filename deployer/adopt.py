@@ -21,6 +21,7 @@ from deployer.model import (
     Result,
     State,
 )
+from deployer.report.words import count
 from deployer.rollout.effects import release
 from deployer.rollout.engine import Recorder
 from deployer.rollout.plan import without_boot_unit
@@ -61,7 +62,7 @@ def adopt(context: Context, wishes: Wishes, journal: Store, audience: Audience) 
         leased(own, journal) as tenure,
         Survey(context.hosts, target, context.ssh, parallel=32, hide=hide) as survey,
     ):
-        audience.saying(f"asking {len(context.hosts)} host(s) what is live")
+        audience.saying(f"asking {count(len(context.hosts))} what is live")
         survey.observe()
         tenure.granted()
         if unfinished := in_the_way(context, journal, survey.answered):

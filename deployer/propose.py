@@ -13,6 +13,7 @@ from deployer.errors import ConfigError, DeployerError, TransportError
 from deployer.linting import check_ids, lint_releases
 from deployer.model import Manifest, Release
 from deployer.proposal import Prepared, Proposal, Wishes
+from deployer.report.words import count
 from deployer.rollout import plan as planning
 from deployer.rollout.bases import live_manifests
 from deployer.rollout.diffs import Earlier, diffs, drift
@@ -39,7 +40,7 @@ def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience
     _read_authorities(context.playbook)
     check_ids(context.playbook)
     ref = wishes.revision or context.playbook.source.ref
-    audience.saying(f"resolving {ref} and asking {len(survey.contacts)} host(s)")
+    audience.saying(f"resolving {ref} and asking {count(len(survey.contacts))}")
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="git") as pool:
         source = pool.submit(resolve, context, wishes.revision)
         # Only where the playbook has no checks, sites are compared before and after.

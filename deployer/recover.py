@@ -29,7 +29,7 @@ from deployer.model import (
     State,
 )
 from deployer.propose import policy
-from deployer.report.words import clean, duration, names
+from deployer.report.words import clean, count, duration, names
 from deployer.rollout import waves
 from deployer.rollout.aftermath import bystanders, host_results, outcome_of
 from deployer.rollout.blame import Blame, suspects
@@ -79,7 +79,7 @@ def recovered(context: Context, wishes: Wishes, journal: Store, audience: Audien
     target, hide = context.playbook.target_spec(), context.veil.hide
     parallel = context.playbook.rollout.parallel
     with Survey(context.hosts, target, context.ssh, parallel=parallel, any_version=True, hide=hide) as survey:
-        audience.saying(f"asking {len(context.hosts)} host(s) where they stand")
+        audience.saying(f"asking {count(len(context.hosts))} where they stand")
         survey.observe(hash_disk=False)
         return Recoverer(context, wishes, journal, audience, survey, began=began).run()
 

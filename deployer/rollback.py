@@ -20,7 +20,7 @@ from deployer.gating import note_gates, quarantine
 from deployer.journal.ids import who
 from deployer.leasing import lease_name
 from deployer.model import HostOutcome, HostResult, Outcome, Ownership, Result, State
-from deployer.report.words import names
+from deployer.report.words import count, names
 from deployer.rollout import back
 from deployer.rollout.back import Way
 from deployer.rollout.effects import BACK_S, persist, put_back, release, told_back
@@ -86,7 +86,7 @@ class Rollback:
         with Survey(
             hosts, target, self._context.ssh, parallel=len(hosts), any_version=True, hide=self._hide
         ) as survey:
-            self._audience.saying(f"asking {len(hosts)} host(s) where they stand")
+            self._audience.saying(f"asking {count(len(hosts))} where they stand")
             survey.observe(hash_disk=False)
             to = self._wishes.to
             plan = back.to_release(survey.answered, to) if to else back.undo_latest(survey.answered)

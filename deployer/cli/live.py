@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from deployer.cli.lines import DONE, PHASES, UNDONE
 from deployer.model import State
+from deployer.report.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +78,7 @@ class Live:
 
     def agrees(self, proposal: Proposal, /) -> bool:
         """Ask."""
-        return self._ask(f"Deploy to {len([h for wave in proposal.plan.waves for h in wave])} host(s)?")
+        return self._ask(f"Deploy to {count(len([h for wave in proposal.plan.waves for h in wave]))}?")
 
     def shows_way_back(self, plan: BackPlan, silent: Mapping[str, HostError]) -> None:
         """What a rollback will do."""
@@ -89,7 +90,7 @@ class Live:
 
     def agrees_to_go_back(self, plan: BackPlan, /) -> bool:
         """Ask."""
-        return self._ask(f"Roll back {len(plan.moving)} host(s)?")
+        return self._ask(f"Roll back {count(len(plan.moving))}?")
 
     def shows_recovery(self, recovery: Recovery, silent: Mapping[str, HostError]) -> None:
         """What a recovery will do."""
@@ -101,7 +102,7 @@ class Live:
 
     def agrees_to_recover(self, recovery: Recovery, /) -> bool:
         """Ask."""
-        return self._ask(f"Recover {len(recovery.deeds)} host(s)?")
+        return self._ask(f"Recover {count(len(recovery.deeds))}?")
 
     def _ask(self, question: str) -> bool:
         sys.stderr.write(f"{question} [y/N] ")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from deployer import __version__
 from deployer.cli import commands
-from deployer.cli.streams import complain, err
+from deployer.cli.streams import complain, err, tell
 from deployer.cli.telling import settle
 from deployer.cli.typed import Group, tell_wrong_use
 from deployer.errors import DeployerError, Interrupted
@@ -23,6 +25,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 commands.register(app)
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        tell(f"deployer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_tell_version, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Options of the program itself; its help is the program's."""
 
 
 def run(argv: list[str] | None = None) -> int:

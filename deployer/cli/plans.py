@@ -118,7 +118,7 @@ def back_lines(plan: BackPlan, silent: Mapping[str, HostError]) -> Iterator[str]
     alike: dict[tuple[Any, ...], list[str]] = {}
     for host in plan.hosts.values():
         alike.setdefault((host.way, host.leaves, host.target, host.reason), []).append(host.host)
-    yield f"rollback of {count(len(plan.moving))}"
+    yield f"rollback of {count(len(plan.moving))}" if plan.moving else "nothing to take back"
     for (way, leaves, target, reason), hosts in alike.items():
         if way is Way.BACK:
             yield f"  {names(hosts)}: {leaves} → {target}  ({reason})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from deployer.barriers import hash_of
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from deployer.status import FleetStatus, HostStatus
 
 
+_TOOK = re.compile(r" in [0-9.]+ m?s\b")
+"""Hosts that fail alike never take equally long."""
 MOST_QUARANTINED = 3  #: lines of a table
 
 
@@ -23,37 +26,63 @@ def status_table(found: FleetStatus) -> str:
     """A row per host, then what is wrong, a line each, then one sentence about the fleet."""
     rows = [("HOST", "LIVE", "MEMORY", "GOOD", "GUARD", "DRIFT", "HEALTH"), *map(_row, found.hosts.values())]
     lines = _aligned(rows)
-    for host in found.hosts.values():
-        lines += [f"! {host.host}: {trouble}" for trouble in host.troubles]
-        lines += [f"  {host.host}: {note}" for note in host.notes]
+    lines += [f"! {names(hosts)}: {said}" for said, hosts in _alike(found, "troubles")]
+    lines += [f"  {names(hosts)}: {said}" for said, hosts in _alike(found, "notes")]
     lines += [f"! {each.told(found.inventory)}" for each in found.unfinished]
     lines += _outside(found)
     if found.split and not any(each.split for each in found.unfinished):
         lines.append(f"! {found.split}")
     bad = sum(bool(h.troubles) for h in found.hosts.values())
     total = len(found.hosts)
-    if bad or not found.split:
-        lines.append(
-            f"{bad} of {total} hosts need attention." if bad else f"All {total} hosts are as they should be."
-        )
+    if bad:
+        lines.append(f"{bad} of {total} hosts {'needs' if bad == 1 else 'need'} attention.")
+    elif not found.split:
+        lines.append(f"All {total} hosts are as they should be.")
     if page := of_status(found):
         lines.append(f"Help: {page}")
     return "\n".join(lines)
 
 
 def releases_table(found: FleetStatus) -> str:
-    """The releases on each host: which is live, which is good, which is where a rollback leads."""
-    lines = []
+    """The releases on each host, once for hosts that are alike: which is live, and where a rollback leads."""
+    alike: dict[tuple[object, ...], list[HostStatus]] = {}
     for host in found.hosts.values():
-        lines.append(f"{host.host}:")
-        if host.seen is None:
-            lines.append(f"  {host.troubles[0]}")
-            continue
-        seen = host.seen
-        lines += [f"  {r}  {', '.join(_marks(seen, r))}".rstrip() for r in seen.releases]
-        if not host.seen.releases:
-            lines.append("  none: not adopted yet")
+        alike.setdefault((_releases(host), host.seen is None and host.troubles), []).append(host)
+    lines = []
+    for hosts in alike.values():
+        releases = _releases(hosts[0])
+        since = {good.release: good.time for h in hosts if h.seen for good in h.seen.good}
+        width = max((len(name) for name, _ in releases), default=0)
+        lines.append(f"{names(host.host for host in hosts)}:")
+        lines += [f"  {n:<{width}}  {_since(since.get(n))}  {marks}".rstrip() for n, marks in releases]
+        if not releases:
+            seen = hosts[0].seen
+            lines.append("  none: not adopted yet" if seen else f"  {hosts[0].troubles[0]}")
     return "\n".join(lines)
+
+
+def _releases(host: HostStatus) -> tuple[tuple[str, str], ...]:
+    """The releases of a host with what is to be said of each: what is live, then the newest good one."""
+    seen = host.seen
+    if seen is None:
+        return ()
+    since = {good.release: good.time for good in seen.good}
+    first = sorted(seen.releases, key=lambda r: (r != seen.live, r == seen.baseline, -since.get(r, 0.0)))
+    return tuple((release, ", ".join(_marks(seen, release))) for release in first)
+
+
+def _since(time: float | None) -> str:
+    said = f"good since {minute(time)} UTC" if time is not None else "never good"
+    return f"{said:<31}"
+
+
+def _alike(found: FleetStatus, which: str) -> list[tuple[str, list[str]]]:
+    """What is said of hosts, each sentence once, in the order in which it is first said."""
+    said: dict[str, tuple[str, list[str]]] = {}
+    for host in found.hosts.values():
+        for sentence in dict.fromkeys(getattr(host, which)):
+            said.setdefault(_TOOK.sub("", sentence), (sentence, []))[1].append(host.host)
+    return list(said.values())
 
 
 def _outside(found: FleetStatus) -> list[str]:
@@ -102,7 +131,6 @@ def _marks(seen: Observation, release: str) -> list[str]:
     marks = {
         "live": release == seen.live,
         "in memory": release == seen.memory,
-        "good": any(g.release == release for g in seen.good),
         "last known good": release == seen.lkg,
         "baseline": release == seen.baseline,
         "where a rollback leads": undone,

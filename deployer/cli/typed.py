@@ -16,6 +16,9 @@ _WrongUse: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer raises it for an unknown option or a missing argument; its own name is not public."""
 
 
+_WHOLE = 1000  #: characters that no first sentence has
+
+
 class Command(TyperCommand):
     """A command whose ``--help`` ends with 0 also when nobody reads it to its end."""
 
@@ -34,6 +37,15 @@ class Group(TyperGroup):
         with out():
             return super().make_context(*args, **named)
         raise typer.Exit
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Every command with its whole first sentence: one that breaks off in the middle helps nobody."""
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [
+            (name, c.get_short_help_str(_WHOLE)) for name, c in commands if c is not None and not c.hidden
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 def tell_wrong_use(error: BaseException | None, argv: Sequence[str]) -> None:

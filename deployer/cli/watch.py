@@ -200,6 +200,7 @@ def _for_ever(
     common: Common,
 ) -> None:
     from deployer.cli.alerts import Alerts
+    from deployer.report.words import count
     from deployer.watch.exposing import Exposer, Textfile, address_of, registry_of
     from deployer.watch.service import Watch
     from deployer.watch.systemd import Manager
@@ -225,7 +226,7 @@ def _for_ever(
 
     made.tell, made.load = tell_all, load_all
     _let_open_files()
-    said = f"watching {len(context.hosts)} host(s) of {context.name}, every {every_s:g} s"
+    said = f"watching {count(len(context.hosts))} of {context.name}, every {every_s:g} s"
     if listen or path is not None:
         registry = registry_of(made.now)
         if listen:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from deployer.model import Changes, Guard, GuardState, Manifest, Observation, Release, TargetKind
+from deployer.report.words import count
 from deployer.rollout.waves import Policy, split
 
 
@@ -219,6 +220,6 @@ def _deletions(seen: Observation, changes: Changes | None, allowed: Permissions)
     named = ", ".join(changes.removed[:5])
     more = f" and {len(changes.removed) - 5} more" if len(changes.removed) > 5 else ""
     return (
-        f"the first deployment would delete {len(changes.removed)} file(s) that git does not have: "
+        f"the first deployment would delete {count(len(changes.removed), 'file')} that git does not have: "
         f"{named}{more}; put them into git or target.preserve, or say --accept-deletions"
     )

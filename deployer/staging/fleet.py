@@ -19,6 +19,7 @@ from deployer.lab.fleet import Lab
 from deployer.lab.needs import check_machine
 from deployer.lab.network import MAX_HOSTS
 from deployer.lab.signals import interrupted_once
+from deployer.report.words import count
 from deployer.staging import inventory as inventories
 from deployer.staging.choose import choose, groups_of, machine_names
 from deployer.staging.design import Design, design
@@ -73,7 +74,7 @@ def _up(context: Context, wishes: Wishes, say: Say) -> Fleet:
     chosen = choose([h.name for h in context.hosts], context.inventory.groups, wishes.per_group)
     _check(context, name, len(chosen))
     hosts = [host for host in context.hosts if host.name in chosen]
-    say(f"asking {len(hosts)} host(s) of {context.name} for their configuration: {', '.join(chosen)}")
+    say(f"asking {count(len(hosts))} of {context.name} for their configuration: {', '.join(chosen)}")
     exports = _exports(context, hosts)
     where = inventories.place(context.project, context.inventory.path, name)
     plan = _Plan(name, directory_of(name), where, exports, design(exports, context.playbook.staging))
@@ -140,7 +141,7 @@ def _made(context: Context, plan: _Plan, say: Say) -> Fleet:
     machines = machine_names([e.host.name for e in exports], reserved=(OUTSIDE,))
     authority = Authority(f"staging of {context.name}"[:60])
     filler = Machines(made, machines, authority, context.playbook.target.directory)
-    say(f"starting {len(exports)} host(s) with real sshd and nginx on this machine")
+    say(f"starting {count(len(exports))} with real sshd and nginx on this machine")
     lab = Lab.up(
         directory,
         hosts=len(exports) + 1,

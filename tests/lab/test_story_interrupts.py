@@ -48,7 +48,7 @@ def test_interrupted_before_anything(story: Story) -> None:
     story.lab.host("web2").pause()
     try:
         process = story.start("deploy", "lab", "--yes")
-        story.until_said(process, "asking 3 host(s)")
+        story.until_said(process, "asking 3 hosts")
         process.send_signal(signal.SIGINT)
         ran = story.end(process)
     finally:

@@ -65,7 +65,7 @@ def test_no_changes_nothing(story: Story, answer: str) -> None:
     story.shop("shop 2")
     ran = on_a_terminal(story, "deploy", "lab", answer=answer)
     assert ran.code == 3, ran.out
-    assert "Deploy to 3 host(s)?" in ran.out
+    assert "Deploy to 3 hosts?" in ran.out
     assert 'return 200 "shop 2' in ran.out, "the diff is not shown"
     assert "\x1b[32m+" in ran.out, "the diff is not coloured"
     assert story.trees() == before
@@ -83,7 +83,7 @@ def test_yes_deploys_and_shows_every_host(story: Story) -> None:
     story.assert_serving("shop 2")
     back = on_a_terminal(story, "rollback", "lab", answer="y")
     assert back.code == 0, back.out
-    assert "Roll back 3 host(s)?" in back.out
+    assert "Roll back 3 hosts?" in back.out
     story.assert_serving("shop 1")
 
 

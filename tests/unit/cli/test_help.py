@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from deployer import __version__
 from deployer.model import EXIT_CODE
 from tests.unit.cli.commands import arguments, commands, options
 from tests.unit.cli.conftest import Call
@@ -87,6 +88,20 @@ def test_the_commands_of_today_and_none_of_tomorrow(call: Call) -> None:
     assert ran.code == 0
     listed = re.findall(r"^  ([a-z]+)  ", ran.out, re.MULTILINE)
     assert set(listed) == {name.partition(" ")[0] for name in commands()}
+
+
+@pytest.mark.parametrize("name", ["", *sorted({n.partition(" ")[0] for n in commands() if " " in n})])
+def test_a_list_of_commands_says_whole_sentences(
+    name: str, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    ran = call(*name.split(), "--help")
+    assert ran.code == 0
+    assert "..." not in ran.out.partition("Commands:")[2]
+
+
+def test_the_version(call: Call) -> None:
+    assert call("--version").out == f"deployer {__version__}\n"
 
 
 @pytest.mark.parametrize("name", sorted(PROMISED))

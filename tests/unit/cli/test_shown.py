@@ -327,16 +327,40 @@ def test_a_table_of_trouble() -> None:
         f"web3  {NEW}  not proved                 no    none   none     NGINX DOWN",
         "web4  ?                          ?                          ?     ?      ?        unreachable",
         f"web5  {NEW}  the same                   yes   none   none     FAILING",
-        "  web1: not adopted yet: 'deployer adopt' or the first 'deployer deploy' does it",
         "! web2: edited since it was deployed: a.conf",
         f"! web2: {NEW} is on disk, but memory holds {OLD} (master and workers hold it open)",
         "! web3: nginx is not running",
         f"! web3: {NEW} was never promoted: a deployment ended early; deploy again, or roll back",
         "! web4: cannot be asked: no route to host",
         "! web5: shop: 503",
+        "  web1: not adopted yet: 'deployer adopt' or the first 'deployer deploy' does it",
         "4 of 5 hosts need attention.",
         "Help: docs/runbooks/site-down.md",
     ]
+
+
+def test_what_holds_for_many_hosts_is_said_once() -> None:
+    hosts = fleet(*(fresh(f"web{n}") for n in range(1, 6))).hosts
+    lines = status_table(FleetStatus("lab", hosts)).splitlines()
+    assert lines[6:-1] == [
+        "  web1..web5: not adopted yet: 'deployer adopt' or the first 'deployer deploy' does it"
+    ]
+
+
+def test_hosts_that_fail_alike_are_told_of_once_whatever_time_they_took() -> None:
+    ill = fleet(*(seen(f"web{n}", live=NEW) for n in range(1, 4))).hosts
+    told = {
+        n: replace(h, troubles=(f"shop: got 503 in {i} ms from x",)) for i, (n, h) in enumerate(ill.items())
+    }
+    assert (
+        status_table(FleetStatus("lab", told)).splitlines()[4] == "! web1..web3: shop: got 503 in 0 ms from x"
+    )
+
+
+def test_one_host_needs_attention() -> None:
+    lost = judge("web2", None, Unreachable("no route to host", host="web2"), None)
+    lines = status_table(FleetStatus("lab", {**fleet(fresh("web1")).hosts, "web2": lost})).splitlines()
+    assert "1 of 2 hosts needs attention." in lines
 
 
 def test_a_table_of_guards() -> None:
@@ -362,14 +386,14 @@ def test_the_releases_of_a_fleet() -> None:
         last_from=OLD,
     )
     hosts = {
-        **fleet(host, fresh("web2")).hosts,
+        **fleet(host, fresh("web2"), replace(host, host="web4")).hosts,
         "web3": judge("web3", None, Unreachable("no route to host", host="web3"), None),
     }
     assert releases_table(FleetStatus("lab", hosts)).splitlines() == [
-        "web1:",
-        f"  {BASE}  good, baseline",
-        f"  {OLD}  where a rollback leads",
-        f"  {NEW}  live, in memory, good, last known good",
+        "web1, web4:",
+        f"  {NEW}  good since 1970-01-01 00:00 UTC  live, in memory, last known good",
+        f"  {OLD}  never good                       where a rollback leads",
+        f"  {BASE}      good since 1970-01-01 00:00 UTC  baseline",
         "web2:",
         "  none: not adopted yet",
         "web3:",
