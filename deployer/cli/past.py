@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -91,17 +90,17 @@ def history(
 
 
 def _list(wanted: Wanted, number: int, state: str | None, *, json: bool) -> None:
-    from deployer.journal.search import search
+    from deployer.journal.search import Wanted, search
     from deployer.journal.store import Store
     from deployer.report.history import history_json, history_table
 
     with Store.open(state, read_only=True) as store:
         records = list(search(store, wanted, limit=number))
+        empty = not records and not list(search(store, Wanted(), limit=1))
     if json:
         return _document({"deployments": history_json(records)})
-    filtered = replace(wanted, inventory=None) != type(wanted)()
-    if filtered and not records:
-        return tell("No deployment of this journal is so.")
+    if not records and not empty:
+        return tell("No deployment of this journal is so; all of them: deployer history")
     hosts = wanted.matches if wanted.host is not None else None
     return tell(history_table(records, hosts=hosts))
 

@@ -7,6 +7,7 @@ is only named.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -19,6 +20,7 @@ from deployer.report.phrases import KINDS
 from deployer.report.when import When
 from deployer.report.words import clean, clock, day, duration, iso, names
 
+MOST_IDLE = 3  #: lines for what changed nothing
 _TOUCHING = frozenset({State.STARTED, State.UNDO_STARTED, State.UNDO_SUCCEEDED})
 
 
@@ -137,7 +139,7 @@ def around_text(look: Lookout) -> str:
 
 
 def _lines(look: Lookout) -> Iterator[str]:
-    minutes = duration(look.when.seconds - look.since)
+    minutes = duration(look.when.seconds - look.since).removesuffix(" 0 s")
     guilty = [each for each in look.suspects if each.suspicion is not Suspicion.NOTHING]
     idle = [each for each in look.suspects if each.suspicion is Suspicion.NOTHING]
     yield f"In the {minutes} before {look.when.shown}:"
@@ -149,7 +151,7 @@ def _lines(look: Lookout) -> Iterator[str]:
         before = duration(look.when.seconds - each.at)
         yield f"     {each.words}; the last of it {before} before"
         yield f"     deployer show {clean(each.record.id)}"
-    yield from (f"  -  {_who(each.record)} {each.words}" for each in idle)
+    yield from _idle(idle)
     for note in sorted(look.notes, key=lambda note: (not note.opens, -note.at)):
         yield f"  -  {clock(note.at)}  {clean(note.text)}"
     if look.later:
@@ -161,6 +163,17 @@ def _lines(look: Lookout) -> Iterator[str]:
         since = f"{duration(look.when.seconds - ended)} before"
         yield f"The last change before that: {_who(near)}, over at {day(ended)}, {clock(ended)}, {since}."
     yield "Not seen here: what was changed by hand (deployer status INV names drift), and other journals."
+
+
+def _idle(idle: Sequence[Suspect]) -> Iterator[str]:
+    """What switched no host: each by itself while they are few, and whatever is not over."""
+    ended = [each for each in idle if each.record.outcome is not None]
+    shown = idle if len(idle) <= MOST_IDLE else [each for each in idle if each.record.outcome is None]
+    yield from (f"  -  {_who(each.record)} {each.words}" for each in shown)
+    if len(shown) < len(idle):
+        outcomes = Counter(str(each.record.outcome).replace("_", " ") for each in ended)
+        which = ", ".join(f"{number} {outcome}" for outcome, number in outcomes.most_common())
+        yield f"  -  {len(ended)} more switched no host in that time ({which}): deployer history"
 
 
 def _who(record: DeploymentRecord) -> str:

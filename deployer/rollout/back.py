@@ -118,9 +118,9 @@ def _to(seen: Observation, wanted: str) -> HostBack:
         raise Refused(f"{seen.host}: {', '.join(fits)} all begin with {wanted!r}; say which with --to")
     revision = wanted.partition("-")[0] if RELEASE_ID.fullmatch(wanted) else wanted
     known_to_git = revision not in ("baseline", "drift")
-    bring = f"; 'deployer deploy --rev {quote(revision)}' would bring it" if known_to_git else ""
+    bring = f" (to bring it: deployer deploy INVENTORY --rev {quote(revision)})" if known_to_git else ""
     has = ", ".join(seen.releases) or "none"
-    raise Refused(f"{seen.host}: release {wanted!r} is not there any more{bring}. There are: {has}")
+    raise Refused(f"{seen.host}: release {wanted!r} is not there{bring}. There are: {has}")
 
 
 def _back(seen: Observation, target: str, reason: str) -> HostBack:

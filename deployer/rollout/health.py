@@ -84,7 +84,8 @@ class Physician:
         self._checks_before = found.report
         self._keep_warnings(found.report)
         if gate and not found.gating.healthy:
-            raise self._unwell("not healthy before anything was changed", found.gating.reasons)
+            what = "not healthy before anything was changed (deploy the cure with --fix-forward)"
+            raise self._unwell(what, found.gating.reasons)
 
     def after(self) -> None:
         """Look at what was activated: N times in a row, then the bake.

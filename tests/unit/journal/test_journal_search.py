@@ -156,7 +156,7 @@ def test_the_most_suspicious_first(past: Past) -> None:
     assert look.suspects[0].hosts == ("web7",)
     assert [record.id for record in look.later] == ["after"]
     text = around_text(look)
-    assert text.startswith("In the 15 min 0 s before 12 June 2024, 14:15 UTC:\n  1. prod: deployment then")
+    assert text.startswith("In the 15 min before 12 June 2024, 14:15 UTC:\n  1. prod: deployment then")
     assert "changed web1, web2" in text
     assert "deployer show late" in text
     assert "perhaps its cure" in text
@@ -165,6 +165,15 @@ def test_the_most_suspicious_first(past: Past) -> None:
     assert document["changed"] is True
     assert document["suspects"][0]["suspicion"] == "then"
     assert [each.record.id for each in look_around(past.store, AT, 15, "staging").suspects] == ["late"]
+
+
+def test_many_that_changed_nothing_are_counted(past: Past) -> None:
+    past.add("good", 5)
+    for number in range(4):
+        past.add(f"refused{number}", 2, Outcome.REFUSED, switched=False)
+    text = around_text(look_around(past.store, AT, 15))
+    assert "  -  4 more switched no host in that time (4 refused): deployer history" in text
+    assert "refused2" not in text
 
 
 def test_nothing_changed_is_said_plainly(past: Past) -> None:

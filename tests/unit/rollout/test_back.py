@@ -216,7 +216,7 @@ def test_several_that_fit_are_named() -> None:
 def test_one_that_was_pruned_is_refused_with_the_deploy_that_brings_it(wanted: str) -> None:
     with pytest.raises(Refused) as error:
         back_to(wanted)
-    assert f"deploy --rev {wanted.partition('-')[0]}'" in str(error.value)
+    assert f"(to bring it: deployer deploy INVENTORY --rev {wanted.partition('-')[0]})" in str(error.value)
     assert f"There are: {BASE}, {R1}, {R2}" in str(error.value)
 
 
