@@ -12,7 +12,7 @@ from deployer.errors import StoreUnavailable, StoreUnusable, UsageError
 
 SQLITE = {"sqlite", "sqlite+pysqlite"}
 POSTGRESQL = {"postgresql", "postgresql+psycopg", "postgres"}
-EXTRA = "pip install 'deployer[postgresql]'"
+EXTRA = "pip install '.[postgresql]' in deployer's checkout"
 
 # As SQLAlchemy reads it, but for an @ in the password: which of two @ ends it nobody should have to guess.
 _SERVER = re.compile(

@@ -25,6 +25,10 @@ MAX_FAILURES_KEPT = 10_000
 _GRACE_S = 15.0
 
 
+class LoadLost(RuntimeError):
+    """The stream of requests died, or cannot keep up: nothing can be said of its users."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """One request that a user would complain about."""
@@ -129,7 +133,10 @@ class Load:
         line = self._child.stdout.readline() if ready else ""
         if not line:
             self._child.kill()
-            raise RuntimeError("the load generator died or hangs")
+            raise LoadLost(
+                "the users' requests cannot be sent in time: this machine is too busy, or out of memory; "
+                "try again on a quieter one"
+            )
         return line
 
 

@@ -13,6 +13,8 @@ from deployer.report.words import clock, count, duration, names
 
 LEFT, RIGHT, TOP = 46.0, 10.0, 30.0
 PLOT = 190.0  #: height of the bars
+NOBODY = "no request in the access logs"
+NONE = 40.0  #: height of what says so
 LANE = 30.0  #: height of a host's lane
 MOST_LANES = 10
 BAR = 3.0  #: a narrower bar is not seen
@@ -57,7 +59,7 @@ def chart(story: Explanation, *, width: int, name: str) -> str:
     if scale is None:
         return ""
     lanes = sorted(story.stays, key=lambda stay: (stay.how is Ended.KEPT, stay.began))[:MOST_LANES]
-    bars = PLOT if spans else 0.0
+    bars = 0.0 if not spans else PLOT if any(total for _, total, _ in spans) else NONE
     height = TOP + bars + 24 + LANE * len(lanes) + 6
     parts = [
         _OPEN.format(width=width, height=round(height), name=name),
@@ -119,6 +121,10 @@ def _shade(story: Explanation, scale: _Scale, bottom: float) -> Iterator[str]:
 
 def _bars(spans: Sequence[Span], scale: _Scale, name: str) -> Iterator[str]:
     if not spans:
+        return
+    if not any(total for _, total, _ in spans):
+        middle = (LEFT + scale.width - RIGHT) / 2
+        yield f'<text x="{middle:.1f}" y="{TOP + NONE / 2:.1f}" text-anchor="middle">{NOBODY}</text>'
         return
     spans, step = _fitting(spans, scale)
     most = _nice(max(total for _, total, _ in spans) / step)

@@ -8,7 +8,7 @@ would find it out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from shlex import quote
 
 from deployer.model import DeploymentRecord, Event, HostOutcome, State
@@ -132,6 +132,8 @@ def _blamed(cause: Cause | None, change: Change) -> Blamed:
 
 def _moments(record: DeploymentRecord, events: Sequence[Event]) -> list[tuple[str, Moment]]:
     told = moments(events)
+    if told and events[0].step == "deployment":  # journalled when git and the hosts had answered
+        told[0] = replace(told[0], time=min(told[0].time, record.started))
     if record.finished is None and told:
         told.append(Moment(told[-1].time, "The journal ends here: still running, or its controller was lost"))
     return [(_stamp(record, moment), moment) for moment in told]

@@ -28,7 +28,8 @@ def registry_of(now: Callable[[], Now]) -> CollectorRegistry:
     """
     if find_spec("prometheus_client") is None:
         raise UsageError(
-            "metrics need the library prometheus_client, which is not there: pip install 'deployer[watch]'"
+            "metrics need the library prometheus_client, which is not there: pip install '.[watch]' in "
+            "deployer's checkout"
         )
     from prometheus_client import CollectorRegistry, ProcessCollector
 

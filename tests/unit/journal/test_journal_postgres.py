@@ -109,7 +109,7 @@ def test_the_driver_is_chosen_by_itself(postgres: Server, database: str, scheme:
 @pytest.mark.parametrize(
     ("breaks", "why"),
     [
-        ("sys.modules['psycopg'] = None", "not there: pip install 'deployer[postgresql]'"),
+        ("sys.modules['psycopg'] = None", "not there: pip install '.[postgresql]'"),
         ("os.environ['PSYCOPG_IMPL'] = 'none'", "not there (requested psycopg implementation"),
     ],
     ids=["no driver", "a driver without its library"],
@@ -136,7 +136,7 @@ def test_without_a_driver_one_sentence_says_what_to_install(
     last = ran.stderr.splitlines()[-1]
     assert "needs the PostgreSQL driver psycopg" in last
     assert why in last
-    assert "pip install 'deployer[postgresql]'" in last
+    assert "pip install '.[postgresql]'" in last
     assert "Traceback" not in ran.stderr
 
 

@@ -391,6 +391,13 @@ def test_the_picture_is_well_formed_and_says_it_in_words(
     assert "web1" in names
 
 
+def test_where_nobody_asked_the_picture_says_so(ended: DeploymentRecord, outage: list[Event]) -> None:
+    told = story(ended, *outage, impact(web1=reading([0] * 18, [0] * 18)))
+    picture = chart(told, width=340, name="one")
+    assert "no request in the access logs" in picture
+    assert "requests a second" not in picture
+
+
 def test_a_long_time_has_room(ended: DeploymentRecord, outage: list[Event]) -> None:
     told = story(ended, *outage, impact(web1=reading([9] * 5000, [1] * 5000)))
     picture = chart(told, width=340, name="one")

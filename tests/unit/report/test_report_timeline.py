@@ -97,6 +97,11 @@ def test_what_a_host_ended_on(record: Make, kind: str, outcome: str, said: str) 
     assert text.endswith(f"Hosts at the end\n  web1  {said}")
 
 
+def test_it_began_before_git_and_hosts_had_answered(ended: DeploymentRecord, outage: list[Event]) -> None:
+    early = replace(ended, started=ended.started - 9)
+    assert "  14:14:51 UTC    The deployment began" in timeline(early, outage)
+
+
 def test_the_date_is_told_once_it_is_another_day(record: Make) -> None:
     text = timeline(record(), [_event("web1", "promote", State.SUCCEEDED, 1718238600.0, release="r")])
     assert "  13 June 2024, 00:30:00 UTC    web1 promoted as good: r" in text
