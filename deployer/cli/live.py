@@ -51,6 +51,7 @@ class Live:
         self._live: RichLive | None = None
         self._phase = ""
         self._rows: dict[str, tuple[str, str, float]] = {}  #: what, style, since
+        self._order: dict[str, int] = {}  #: a host's row stands where the inventory has it, whoever is first
 
     def __enter__(self) -> Self:
         return self
@@ -74,6 +75,7 @@ class Live:
         """The plan in colour."""
         from deployer.cli.colour import print_plan
 
+        self._order = {name: place for place, name in enumerate(proposal.plan.hosts)}
         print_plan(proposal, diff=self._diff, to_stderr=True)
 
     def agrees(self, proposal: Proposal, /) -> bool:
@@ -85,6 +87,7 @@ class Live:
         from deployer.cli.colour import styled
         from deployer.cli.plans import back_lines
 
+        self._order = {name: place for place, name in enumerate(plan.hosts)}
         for line in back_lines(plan, silent):
             self._console.print(styled(line))
 
@@ -165,9 +168,9 @@ class Live:
 
         table = Table(box=None, pad_edge=False)
         table.add_column("host", style="bold")
-        table.add_column("what it is doing")
+        table.add_column("what it is doing", min_width=max(map(len, DOING.values())))
         table.add_column("for", justify="right")
-        rows = list(self._rows.items())
+        rows = sorted(self._rows.items(), key=lambda row: self._order.get(row[0], len(self._order)))
         busy = [row for row in rows if row[1][0].endswith("…") or "red" in row[1][1]]
         for name, (what, style, since) in rows if len(rows) <= ROWS else busy[:ROWS]:
             seconds = f"{time.monotonic() - since:.0f} s" if what.endswith("…") else ""

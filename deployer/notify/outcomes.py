@@ -11,11 +11,10 @@ from deployer.errors import Busy, DeployerError, Interrupted, LeaseHeld
 from deployer.model import HostOutcome, Outcome, Result
 from deployer.notify.notices import Notice, Turn, fingerprint
 from deployer.report.ending import ending_so, headline, unproved
-from deployer.report.result import BLAMED, reason
+from deployer.report.result import BLAMED, NOT_CONFIRMED, reason
 from deployer.report.words import clean, names
 
 FLEET = "fleet"  #: topic: it is not proved that every host is where it should be
-NOT_CONFIRMED = "not confirmed"  #: somebody was asked and said no
 NOTHING_TO_DO = "Nothing."
 
 #: How a kind of command is called, and what it did to hosts.

@@ -10,6 +10,7 @@ from deployer.model import HostOutcome, Outcome, Result
 from deployer.report.ending import ending_so, headline, unproved
 from deployer.report.words import clean, duration, names
 
+NOT_CONFIRMED = "not confirmed"  #: somebody was asked and said no
 #: Whose reason explains the whole, the worst first.
 BLAMED = (HostOutcome.STUCK, HostOutcome.ROLLED_BACK, HostOutcome.REFUSED, HostOutcome.UNREACHABLE)
 
@@ -77,7 +78,8 @@ def result_summary(result: Result, *, kind: str = "deploy", inventory: str = "IN
         which = ", ".join(map(clean, result.quarantined))
         lines.append(f"Kept: {which} is quarantined: nobody deploys it until it is released")
     lines.append(f"Next: {_next(result, kind, inventory)}")
-    if page := RUNBOOKS.get(result.exit_code):
+    page = RUNBOOKS.get(result.exit_code)
+    if page and result.reason != NOT_CONFIRMED:
         lines.append(f"Help: {page}")
     return "\n".join(lines)
 
@@ -95,6 +97,8 @@ def reason(result: Result) -> str | None:
 def _next(result: Result, kind: str, inventory: str) -> str:
     if kind == "deploy" and ending_so(result, HostOutcome.PREPARED) and not result.exit_code:
         return f"to make it live: deployer deploy {clean(inventory)}"
+    if result.reason == NOT_CONFIRMED:
+        return f"nothing, if that is what you want; else once more: deployer {kind} {clean(inventory)}"
     if kind == "rollback" and result.quarantined and not result.exit_code:
         return f"mend the configuration in git, then: deployer deploy {clean(inventory)}"
     after = NEXT.get(kind, NEXT_AFTER_DEPLOY)

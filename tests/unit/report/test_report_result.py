@@ -131,3 +131,14 @@ def test_closed_gates_are_in_the_document_and_come_back_from_it() -> None:
     assert Result.from_json(shut.as_json()) == shut
     plain = _result(Outcome.DEPLOYED, 0, "deployed:1")
     assert Result.from_json(plain.as_json()) == plain
+
+
+@pytest.mark.parametrize("kind", ["deploy", "rollback", "recover"])
+def test_whoever_said_no_is_not_sent_to_mend_anything(kind: str) -> None:
+    said = result_summary(
+        _result(Outcome.REFUSED, 3, "untouched:2", "not confirmed"), kind=kind, inventory="prod"
+    )
+    assert said.splitlines()[1:] == [
+        "Why:  not confirmed",
+        f"Next: nothing, if that is what you want; else once more: deployer {kind} prod",
+    ]
