@@ -90,7 +90,8 @@ def _on_each(survey: Survey, recorder: Recorder, deed: Deed) -> Mapping[str, Hos
             result = deed(contact, own)
         finally:
             release(contact, own)
-        recorder.note("adopt", State.SUCCEEDED, host=name, release=result.release)
+        notes = [result.reason] if result.reason else []
+        recorder.note("adopt", State.SUCCEEDED, host=name, release=result.release, notes=notes)
         return HostResult(
             result.outcome, result.release, None, result.reason, round(time.monotonic() - started, 3)
         )

@@ -40,7 +40,7 @@ def _finding(found: Found, prefix: str) -> Iterator[str]:
 def _sum(linted: Linted) -> str:
     numbers = _numbers(linted)
     if not linted.found:
-        return "nothing found"
+        return "nothing found (whether nginx accepts it, it is asked on each host before anything changes)"
     parts = [f"{n} {word}{'s' if n > 1 else ''}" for word, n in numbers.items() if n]
     said = "; a deployment would be refused" if linted.refusing else ""
     return ", ".join(parts) + said

@@ -14,11 +14,17 @@ from deployer.cli.telling import settle
 from deployer.cli.typed import Group, tell_wrong_use
 from deployer.errors import DeployerError, Interrupted
 
+EMERGENCY = "In an emergency: deployer rollback INVENTORY --yes"
+EXIT_CODES = (
+    "Exit codes: 0 done, 2 wrong use, 3 refused and nothing changed, 4 failed and everything is back, "
+    "5 an operator is needed, 6 something is not as it should be, 130 interrupted."
+)
+
 app = typer.Typer(
     cls=Group,
     name="deployer",
     help="Deploy nginx configurations to a fleet: validated, proved to be served, back by itself when not.",
-    epilog="In an emergency: deployer rollback INVENTORY --yes",
+    epilog=f"{EMERGENCY}\n\n{EXIT_CODES}",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -95,10 +95,12 @@ class Lab:
     def load(cls, directory: Path) -> Self:
         """The lab of a directory. :raises UsageError: there is none."""
         directory = directory.absolute()
-        for _, state in states.known():
-            if state is not None and state.directory == directory:
+        there = [state for _, state in states.known() if state is not None]
+        for state in there:
+            if state.directory == directory:
                 return cls(state)
-        raise UsageError(f"there is no lab in {directory}; make one with: deployer lab up")
+        others = "".join(f"; there is one in {state.directory}" for state in there[:3])
+        raise UsageError(f"there is no lab in {directory}; make one with: deployer lab up{others}")
 
     def detach(self) -> None:
         """Let it outlive this process."""

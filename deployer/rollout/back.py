@@ -130,7 +130,7 @@ def _back(seen: Observation, target: str, reason: str) -> HostBack:
 def _stay(seen: Observation) -> HostBack:
     reason = _unsettled(seen)
     way = Way.SETTLE if reason else Way.STAY
-    return HostBack(seen.host, way, seen.live, seen.live, reason or "is where it should be")
+    return HostBack(seen.host, way, seen.live, seen.live, reason or "already where it should be")
 
 
 def _unsettled(seen: Observation) -> str | None:

@@ -19,8 +19,9 @@ _WIDTHS = (48, 34, 60)
 
 def table(comparison: Comparison, *, most: int = MOST_ROWS) -> tuple[str, ...]:
     """Route, live, candidate, verdict: what is worse, then what merely changed; the rest is counted."""
-    rows = [_row(d, "worse") for d in comparison.worse]
+    rows = [_row(d, "worse") for d in sorted(comparison.worse, key=_made_up)]
     rows += [_row(d, "accepted" if d.why else "changed") for d in _telling(comparison.changed)]
+    rows = list(dict.fromkeys(rows))  # a site is asked at each of its addresses
     if not rows:
         return ()
     return _lines([("route", "live", "candidate", "verdict"), *rows[:most]], len(rows) - most)

@@ -221,9 +221,9 @@ def test_one_that_was_pruned_is_refused_with_the_deploy_that_brings_it(wanted: s
 
 
 def test_a_revision_is_proposed_as_it_was_typed() -> None:
-    with pytest.raises(Refused, match="deploy --rev feature-x'"):
+    with pytest.raises(Refused, match=r"deploy INVENTORY --rev feature-x\)"):
         back_to("feature-x")
-    with pytest.raises(Refused, match="deploy --rev '; rm'"):
+    with pytest.raises(Refused, match=r"deploy INVENTORY --rev '; rm'\)"):
         back_to("; rm")
 
 
