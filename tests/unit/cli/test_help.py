@@ -211,6 +211,12 @@ def test_the_page_lists_the_shared_options() -> None:
     assert shared() == set.intersection(*every)
 
 
+def test_the_readme_names_every_command() -> None:
+    readme = (PAGE.parent.parent / "README.md").read_text()
+    names = {name.partition(" ")[0] for name in commands()}
+    assert {name for name in names if not re.search(rf"deployer {name}\b", readme)} == set()
+
+
 def test_the_page_names_nothing_that_is_not_there() -> None:
     headings = set(re.findall(r"^## (.+)$", PAGE.read_text(), re.MULTILINE))
     assert headings - {"Options of all commands on an inventory", "Exit codes"} == set(commands())
