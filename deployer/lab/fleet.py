@@ -99,7 +99,8 @@ class Lab:
         for state in there:
             if state.directory == directory:
                 return cls(state)
-        others = "".join(f"; there is one in {state.directory}" for state in there[:3])
+        beside = [state.directory.name for state in there if state.directory.parent == directory.parent]
+        others = f", or say --name {' or '.join(beside[:3])}" if beside else ""
         raise UsageError(f"there is no lab in {directory}; make one with: deployer lab up{others}")
 
     def detach(self) -> None:

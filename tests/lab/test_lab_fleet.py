@@ -241,6 +241,11 @@ def test_a_missing_lab_is_said_so(tmp_path: Path) -> None:
         Lab.load(tmp_path)
 
 
+def test_a_lab_of_another_name_is_named(lab: Lab) -> None:
+    with pytest.raises(UsageError, match=f"--name .*{lab.directory.name}"):
+        Lab.load(lab.directory.parent / "nosuch")
+
+
 def test_what_up_writes_can_be_read_by_the_commands(lab: Lab) -> None:
     inventory = load_inventory(lab.project / "inventories/lab.yml")
     seen = [(host.name, host.address, host.user, host.groups) for host in inventory.hosts]
