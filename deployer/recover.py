@@ -43,7 +43,7 @@ from deployer.rollout.survey import Contact, Survey
 from deployer.rollout.waves import Fleet
 from deployer.sentence import sentenced
 from deployer.undertaking import Undertaking
-from deployer.unfinished import Open, close, cure, decisive, open_records
+from deployer.unfinished import Open, at_work, close, cure, decisive, open_records
 
 if TYPE_CHECKING:
     from deployer.audience import Audience
@@ -137,8 +137,7 @@ class Recoverer:
         seen, within_s = self._survey.answered, self._context.playbook.rollout.confirm_within_s
         for each in left_open:
             if each.alive:
-                pid = each.process.pid if each.process is not None else "?"
-                raise Refused(f"{each.told}, is still at work (pid {pid}): let it end, or stop it")
+                raise Refused(at_work(each, self._context.name))
         for deployment in traces(seen):
             record = self._journal.known(deployment)
             if record is not None and Open(record, self._journal.events(deployment)).alive is False:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from deployer.journal.process import Process
 from deployer.leasing import lease_name
+from deployer.living import how_to_end, which
 from deployer.model import HostOutcome, HostResult, Outcome, Result, State
 from deployer.report.words import clean, duration, minute, names
 from deployer.rollout.resume import traces
@@ -77,14 +78,18 @@ def in_the_way(context: Context, journal: Store, seen: Mapping[str, Observation]
     """
     for found in open_records(context, journal):
         if found.alive:
-            process = found.process
-            pid = process.pid if process is not None else "?"
-            return f"{found.told}, is still at work (pid {pid}): let it end, or stop it"
+            return at_work(found, context.name)
         if not found.hosts:
             close([found], journal, "its controller was lost before anything was begun")
         elif found.record.kind == "deploy":
             return f"{found.told}, was never finished; recover it first: {cure(context, found.record)}"
     return _on_hosts(context, journal, seen)
+
+
+def at_work(found: Open, inventory: str) -> str:
+    """Of one whose controller lives here: which process that is, and what to do about it."""
+    process = found.process
+    return f"{found.told}, is still at work ({which(process)}): {how_to_end(process, inventory)}"
 
 
 def _on_hosts(context: Context, journal: Store, seen: Mapping[str, Observation]) -> str | None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.journal.lease import Held, look, release
 from deployer.leasing import lease_name, told
-from deployer.report.words import duration, iso
+from deployer.living import command, how_to_end, which
+from deployer.report.words import clean, duration, iso
+from deployer.unfinished import at_work, open_records
 
 if TYPE_CHECKING:
     from deployer.context import Context
@@ -26,23 +28,39 @@ class Finding:
     inventory: str
     held: Held | None
     released: bool = False
+    at_work: str | None = None  #: a deployment of this machine that has no lease, and goes on all the same
 
     @property
     def lines(self) -> list[str]:
         """For a person."""
         if self.held is None:
-            return [f"{self.inventory}: nobody holds its lease"]
+            nobody = f"{self.inventory}: nobody holds its lease"
+            return [f"{nobody}; but {self.at_work}" if self.at_work else nobody]
         held = self.held
         said = [f"{self.inventory} is taken by {told(held)}"]
         lapsed = (
             f"It was not renewed for {duration(held.silent_s)} and has lapsed: whoever asks next gets it."
         )
-        process = {
-            True: "That process lives: it will go on, and the hosts let it.",
-            False: "That process is gone: whoever asks next on this machine gets the lease.",
-            None: f"Whether that process lives can only be seen on {held.owner.host}.",
-        }
-        return [*said, *([lapsed] if held.lapsed else []), process[held.alive]]
+        return [*said, *([lapsed] if held.lapsed else []), self._process(held)]
+
+    @property
+    def ended(self) -> str:
+        """What a person is told once the lease is released."""
+        if self.held is not None and self.held.alive:
+            pid = self.held.owner.process.pid
+            return (
+                f"released: but pid {pid} goes on, and until it has ended a deploy from this machine refuses"
+            )
+        return f"released: the next deploy of {self.inventory} need not wait"
+
+    def _process(self, held: Held) -> str:
+        process = held.owner.process
+        if held.alive:
+            how = how_to_end(process, self.inventory)
+            return f"That process lives ({which(process)}): it will go on, and the hosts let it: {how}."
+        if held.alive is False:
+            return "That process is gone: whoever asks next on this machine gets the lease."
+        return f"Whether that process lives can only be seen on {clean(held.owner.host)}."
 
     def as_json(self, *, exit_code: int = 0, reason: str | None = None) -> dict[str, Any]:
         """The document of ``unlock --json``."""
@@ -51,6 +69,7 @@ class Finding:
             "held": self.held is not None and not self.released,
             "released": self.released,
             "owner": None if self.held is None else _owner(self.held),
+            "at_work": self.at_work,
             "exit_code": exit_code,
             "reason": reason,
         }
@@ -62,7 +81,11 @@ def find(context: Context, store: Store) -> Finding:
     :raises StoreUnavailable: when the store cannot be asked.
     """
     name = lease_name(context)
-    return Finding(context.name, store.wait(store.call(lambda session: look(session, name))))
+    held = store.wait(store.call(lambda session: look(session, name)))
+    if held is not None:
+        return Finding(context.name, held)
+    living = (at_work(each, context.name) for each in open_records(context, store) if each.alive)
+    return Finding(context.name, None, at_work=next(living, None))
 
 
 def unlock(finding: Finding, store: Store) -> Finding:
@@ -84,6 +107,7 @@ def _owner(held: Held) -> dict[str, Any]:
         "host": owner.host,
         "pid": owner.process.pid,
         "alive": held.alive,
+        "command": command(owner.process),
         "deployment": owner.deployment,
         "kind": owner.kind,
         "since": iso(held.since),

@@ -60,5 +60,5 @@ def _end(found: Finding, common: Common, code: int, reason: str | None = None) -
         elif found.held is None:
             typer.echo(found.lines[0])
         elif found.released:
-            typer.echo(f"released: the next deploy of {found.inventory} need not wait")
+            typer.echo(found.ended)
     raise typer.Exit(code)

@@ -36,6 +36,20 @@ class Process:
         born = _born(self.pid)
         return None if born is None else born == self.born
 
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """What it was called with; empty when it does not live, or that cannot be seen from here."""
+        try:
+            words = Path(f"/proc/{self.pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+        except OSError:
+            return ()
+        return tuple(map(os.fsdecode, words)) if self.alive and words != [b""] else ()
+
+    @property
+    def suspended(self) -> bool:
+        """It lives and stands still (Ctrl-Z), as far as can be seen from here."""
+        return bool(self.alive) and (_stat(self.pid) or [b""])[0] in (b"T", b"t")
+
 
 def this_process() -> Process:
     """The one we are."""
@@ -53,8 +67,15 @@ def here() -> str | None:
 
 def _born(pid: int) -> int | None:
     """Field 22 of ``/proc/PID/stat`` (proc(5)); 0 for what is dead but not buried; ``None``: hidden."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
+    fields = _stat(pid)
+    if fields is None:
         return None
     return 0 if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    """Fields of ``/proc/PID/stat`` from the third, which is the state, on."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None

@@ -272,9 +272,12 @@ def test_unlocked_while_it_works_the_hosts_still_refuse(story: Story, state: str
     story.until_said(process, "web1: activated")
     unlocked = story.run("unlock", "lab", "--yes", DEPLOYER_STATE=state)
     assert unlocked.code == 0, unlocked
-    assert "That process lives" in unlocked.err
+    process_is = f"pid {process.pid}: deployer deploy lab --yes --json"
+    assert f"That process lives ({process_is}" in unlocked.err
+    assert f"pid {process.pid} goes on" in unlocked.out
     busy = story.deploy(expect=3, DEPLOYER_STATE=state)
-    assert f"is still at work (pid {process.pid})" in busy.reason
+    assert f"is still at work ({process_is}" in busy.reason
+    assert f"'kill {process.pid}'" in busy.reason
     process.send_signal(signal.SIGINT)
     assert story.end(process).code == 130
     story.assert_serving("shop 1")

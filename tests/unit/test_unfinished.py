@@ -86,7 +86,10 @@ def test_a_dead_controller_is_named_with_the_command(context: Context, store: St
 
 def test_a_living_one_is_named_with_its_process(context: Context, store: Store) -> None:
     begun(store, context, this_process(), "web1")
-    assert f"is still at work (pid {os.getpid()})" in str(in_the_way(context, store, {}))
+    told = str(in_the_way(context, store, {}))
+    assert f"is still at work (pid {os.getpid()}: " in told
+    assert f"stop it with Ctrl-C where it runs, or 'kill {os.getpid()}'" in told
+    assert told.endswith("in an emergency 'deployer rollback lab' takes its hosts over at once")
 
 
 def test_what_never_began_is_closed_and_not_in_the_way(context: Context, store: Store) -> None:

@@ -6,9 +6,11 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,9 @@ from deployer.cli import setup
 from deployer.cli.common import Common
 from deployer.journal import Store
 from deployer.journal.lease import Held, Lease, Owner, look
-from deployer.journal.process import this_process
+from deployer.journal.process import Process, _born, this_process
 from deployer.leasing import lease_name
+from deployer.model import DeploymentRecord, Event, State
 from tests.unit.cli.conftest import PROGRAM, Call, Ran
 from tests.unit.project import Project
 
@@ -158,11 +161,68 @@ def test_the_same_project_elsewhere_is_the_same_lease(project: Project, tmp_path
 # --- unlock
 
 
+def at_work(project: Project, process: Process) -> None:
+    """A deployment of the project's inventory that this process began and has not ended."""
+    began = time.time()
+    with Store.open() as store:
+        store.start(
+            DeploymentRecord(ANN.deployment, "deploy", "lab", "nginx", None, None, None, began, "ann@ops1")
+        )
+        first = {"process": asdict(process), "lease": name_in(project)}
+        store.append(Event(ANN.deployment, None, "deployment", State.STARTED, began, first))
+
+
+def other(*argv: str) -> tuple[subprocess.Popen[bytes], Process]:
+    """Another process of this machine; it ends with its standard input."""
+    child = subprocess.Popen(["/bin/sh", "-c", "cat; :", *argv], stdin=subprocess.PIPE)
+    return child, replace(this_process(), pid=child.pid, born=_born(child.pid))
+
+
+def test_a_process_that_lives_is_named_with_what_ends_it(project: Project, call: Call, take: Take) -> None:
+    child, process = other("deployer", "deploy", "lab", "--state", "postgresql://ann:s3cret@db/x")
+    with child:
+        take(replace(ANN, process=process))
+        ran = call("unlock", "lab", "--yes", *SSH)
+        named = f"(pid {child.pid}: deployer deploy lab --state 'postgresql://***@db/x')"
+        assert f"That process lives {named}" in ran.err
+        assert f"'kill {child.pid}', and it takes back what it changed" in ran.err
+        assert "in an emergency 'deployer rollback lab' takes its hosts over at once" in ran.err
+        assert ran.out == (
+            f"released: but pid {child.pid} goes on, and a deploy from this machine refuses while it does\n"
+        )
+
+
+def test_unlocked_already_and_still_at_work(project: Project, call: Call) -> None:
+    """Somebody has unlocked, and wonders why that does not help."""
+    child, process = other("deployer", "deploy", "lab")
+    with child:
+        at_work(project, process)
+        ran = call("unlock", "lab", *SSH)
+        assert ran.code == 0
+        assert "lab: nobody holds its lease; but deployment 20240612-141500-aaaa of ann@ops1" in ran.out
+        assert f"is still at work (pid {child.pid}: deployer deploy lab): let it end; or stop" in ran.out
+        assert f"(pid {child.pid}: " in json.loads(call("unlock", "lab", "--json", *SSH).out)["at_work"]
+    assert call("unlock", "lab", *SSH).out == "lab: nobody holds its lease\n"
+
+
+def test_a_suspended_one_is_said_to_be_suspended(project: Project, call: Call, take: Take) -> None:
+    child, process = other()
+    with child:
+        take(replace(ANN, process=process))
+        child.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+        try:
+            said = call("unlock", "lab", *SSH).err
+        finally:
+            child.send_signal(signal.SIGCONT)
+        assert f"it is suspended (Ctrl-Z): say 'fg' where it runs, or 'kill -CONT {child.pid}'" in said
+
+
 def test_nobodys_lease(project: Project, call: Call) -> None:
     assert call("unlock", "lab", *SSH) == Ran(0, "lab: nobody holds its lease\n", "")
     document = json.loads(call("unlock", "lab", "--json", *SSH).out)
-    nothing = {"held": False, "released": False, "owner": None, "exit_code": 0, "reason": None}
-    assert document == {"inventory": "lab", **nothing}
+    nothing = {"held": False, "released": False, "owner": None, "at_work": None, "exit_code": 0}
+    assert document == {"inventory": "lab", **nothing, "reason": None}
 
 
 def test_without_a_terminal_it_shows_whose_and_wants_a_yes(project: Project, call: Call, take: Take) -> None:
@@ -178,10 +238,11 @@ def test_without_a_terminal_it_shows_whose_and_wants_a_yes(project: Project, cal
 
 
 def test_released_with_a_word_about_the_hosts(project: Project, call: Call, take: Take) -> None:
-    take(ANN)
+    take(replace(ANN, process=replace(this_process(), machine="another")))
     ran = call("unlock", "lab", "--yes", *SSH)
     assert (ran.code, ran.out) == (0, "released: the next deploy of lab need not wait\n")
     assert says_whose(ran.err)
+    assert "can only be seen on ops1" in ran.err
     assert "silent for 10 minutes" in ran.err
     assert now_of(project) is None
 
@@ -196,7 +257,7 @@ def test_as_a_document(project: Project, call: Call, take: Take) -> None:
         owner = document["owner"]
         assert owner["who"] == "ann@ops1"
         assert owner["pid"] == os.getpid()
-        assert owner["alive"] is None
+        assert (owner["alive"], owner["command"]) == (None, None)
         assert owner["deployment"] == "20240612-141500-aaaa"
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", owner["since"])
         assert owner["lapsed"] is False
