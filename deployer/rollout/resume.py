@@ -87,6 +87,8 @@ class Recovery:
         if self.decision == FORWARD:
             return "every wave was confirmed, so it is promoted everywhere"
         if not any(m.log.changed for m in self.fleet.members.values()):
+            if self.notes:
+                return "what it changed is not there any more, so there is nothing to take back"
             return "nothing was changed yet, so the hosts are given up"
         if self.unfinished.gave_up:
             return "it is being taken back already"
@@ -279,13 +281,23 @@ def _as_seen(log: HostLog, seen: Observation, deployment: str) -> tuple[HostLog,
         kept = log.before(Step.ACTIVATE)
         if seen.owner == deployment and Step.BEGIN not in kept.states:
             kept = kept.upto(Step.BEGIN)
-        return kept, f"it has gone on to {seen.live} since" if since else None
+        return kept, _since(seen) if since else None
     if reached is not Step.ACTIVATE:
         return (log if log.failed else log.upto(Step(reached))), None
     log = log if Step.ACTIVATE in log.states else log.upto(Step.ACTIVATE)
     guard = guard_of(seen, deployment)
     waits = guard is not None and guard.pending and seen.live == guard.release
     return log.before(Step.CONFIRM if waits else Step.VERIFY), None
+
+
+def _since(seen: Observation) -> str:
+    """What became of a host that is no more where the deployment had brought it."""
+    if seen.live is not None:
+        return f"it has gone on to {seen.live} since"
+    return (
+        "it knows nothing of any deployment any more: it was made anew, or 'adopt --undo' was said there, or "
+        "target.state is another now; nothing is done there"
+    )
 
 
 def found(before: HostLog, after: HostLog) -> list[tuple[Step, State]]:

@@ -219,3 +219,18 @@ def test_who_lives_is_not_disturbed(story: Story) -> None:
 
 def test_it_asks_first(story: Story) -> None:
     assert story.run("recover", "lab").code == 2
+
+
+def test_hosts_that_were_made_anew_meanwhile_are_said_to_know_nothing(story: Story) -> None:
+    """The fleet was taken down in the middle of it, and another one answers to its names."""
+    story.deploy()
+    playbook(story, health=LONG)
+    killed(begun(story, "web1: activated"))
+    for host in story.lab.hosts:
+        host.reset()
+    ran = story.run("recover", "lab", "--yes")
+    assert ran.code == 0, ran
+    assert "None" not in ran.out + ran.err
+    assert "what it changed is not there any more, so there is nothing to take back" in ran.err
+    assert "web1: it knows nothing of any deployment any more" in ran.err
+    assert recover(story).reason == "nothing to recover"

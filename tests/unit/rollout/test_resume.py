@@ -349,6 +349,17 @@ def test_the_log_of_a_host_can_be_cut_and_filled() -> None:
     assert isinstance(lost("web1"), HostError)
 
 
+def test_hosts_that_were_made_anew_are_said_to_know_nothing() -> None:
+    """The fleet was taken down in the middle of it, and another one answers to its names."""
+    events = journal_of(*done("web1", Step.CONFIRM))
+    anew = seen("web1", live=None, baseline=None, adopted=False, good=(), memory=None)
+    recovery = resume(from_journal(X, events, Policy()), {"web1": anew})
+    assert recovery.deeds["web1"].step is Step.BEGIN  # it is given up, where it is anybody's
+    assert "knows nothing of any deployment any more" in recovery.notes["web1"]
+    assert "None" not in recovery.notes["web1"]
+    assert recovery.reason == "what it changed is not there any more, so there is nothing to take back"
+
+
 def test_a_baseline_that_it_adopted_itself_is_no_promotion() -> None:
     """At first contact; the guard took the release back before the recovery came."""
     box = Box(live=OLD, last=X, owner=X, guard=GuardState.FIRED, good=(Good(OLD, X, 0.0),))
