@@ -10,6 +10,7 @@ import typer
 
 from deployer.cli.common import HERE, Common, errors_told
 from deployer.cli.streams import err, tell
+from deployer.cli.typed import typed
 
 if TYPE_CHECKING:
     from deployer.journal.search import Wanted
@@ -20,6 +21,7 @@ State = Annotated[str | None, typer.Option(envvar="DEPLOYER_STATE", help="URL of
 
 
 def history(
+    context: typer.Context,
     inventory: Annotated[
         str | None, typer.Argument(metavar="INVENTORY", help="Only deployments of this inventory.")
     ] = None,
@@ -76,6 +78,7 @@ def history(
     json: Annotated[bool, typer.Option("--json", envvar="DEPLOYER_JSON", help="As a JSON document.")] = False,
 ) -> None:
     """List deployments and rollbacks, newest first; or say what changed near a time."""
+    from deployer.errors import UsageError
     from deployer.journal.search import Wanted
 
     with errors_told(json):
@@ -83,6 +86,8 @@ def history(
         if around is not None:
             _refuse_with_around(host=host, revision=revision, outcome=outcome, since=since, until=until)
             return _around(_time("--around", around, past=True), minutes, name, state, json=json)
+        if typed(context, "minutes"):  # a variable is there for whoever says --around now and then
+            raise UsageError(_minutes_alone(minutes))
         start = _time("--since", since).seconds if since is not None else None
         end = _time("--until", until).seconds if until is not None else None
         wanted = Wanted(name, host, revision, _outcome(outcome), start, end)
@@ -216,6 +221,13 @@ def _time(option: str, text: str, *, past: bool = False) -> When:
     if past and when.seconds > now.timestamp():
         raise UsageError(f"{option}: {when.shown} is still to come; did you mean 'yesterday …'?")
     return when
+
+
+def _minutes_alone(minutes: float) -> str:
+    return (
+        f"--minutes goes with --around TIME; 'history --since \"{minutes:g}m ago\"' lists the last "
+        f"{minutes:g} minutes, 'history --around now --minutes {minutes:g}' says what changed in them"
+    )
 
 
 def _refuse_with_around(**given: str | None) -> None:

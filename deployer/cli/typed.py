@@ -48,6 +48,12 @@ class Group(TyperGroup):
             formatter.write_dl(rows)
 
 
+def typed(context: typer.Context, name: str) -> bool:
+    """Whether an option was typed; its default, or its variable, is what holds always."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def tell_wrong_use(error: BaseException | None, argv: Sequence[str]) -> None:
     """Who asked for JSON gets its document also when what was typed could not be understood.
 

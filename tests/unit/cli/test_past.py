@@ -74,6 +74,7 @@ def test_around_a_time(call: Call) -> None:
         (("--around", "2999-01-01"), "is still to come"),
         (("--outcome", "odd"), "rolled_back, stuck"),
         (("--around", "5m ago", "--host", "web1"), "does not go with --host"),
+        (("--minutes", "5"), "--minutes goes with --around TIME; 'history --since \"5m ago\"' lists"),
     ],
 )
 def test_wrong_use_is_told_what_is_right(call: Call, argv: tuple[str, ...], said: str) -> None:
@@ -83,6 +84,12 @@ def test_wrong_use_is_told_what_is_right(call: Call, argv: tuple[str, ...], said
     early = call("history", *argv, "--json")
     assert early.code == 2
     assert said in json.loads(early.out)["reason"]
+
+
+def test_the_variable_for_minutes_hinders_no_list(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEPLOYER_MINUTES", "5")
+    assert call("history").code == 0
+    assert "In the 5 min 0 s before" in call("history", "--around", "1m ago").out
 
 
 def test_every_format(call: Call) -> None:
