@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -74,6 +74,8 @@ class Deployment:
         self._journal = journal
         self._inquiries = Inquiries(undertaking.context.playbook.compare, stop, wishes.accepted)
         self._in_the_way: str | None = None
+        self._afterwards: Callable[[], None] = lambda: None  #: when the result is recorded
+        self._bugs: list[Exception] = []
         self._context, self._audience = undertaking.context, undertaking.audience
         self._recorder, self._hide = undertaking.recorder, undertaking.context.veil.hide
 
@@ -106,7 +108,10 @@ class Deployment:
             self._audience.proposes(prepared.proposal)
             with self._record(prepared):
                 result = self._decide(survey, prepared)
-        self._own.finish(result)
+            self._own.finish(result)
+            self._measure()
+        if self._bugs:
+            raise self._bugs[0]
         return result
 
     def _gated(self, prepared: Prepared, survey: Survey) -> Prepared:
@@ -218,15 +223,27 @@ class Deployment:
             for warning in host.physician.warnings:
                 self._audience.warns(f"{host.name}: {self._hide(warning)}")
         contacts = {name: run.contact for name, run in runs.items()}
-        bad = sentenced(
-            self._context, self._recorder, self._journal, blame, contacts, audience=self._audience
-        )
-        measured_at_the_end(contacts, end, run)
-        result = replace(self._result(prepared, end, run), quarantined=bad)
-        if run.bugs:
-            self._own.finish(result)
-            raise run.bugs[0]
-        return result
+        # Before the result is recorded: until then a recovery repeats it, should this process be lost.
+        bad: tuple[str, ...] = ()
+        try:
+            bad = sentenced(
+                self._context, self._recorder, self._journal, blame, contacts, audience=self._audience
+            )
+        except Exception as error:
+            run.bugs.append(error)
+        self._afterwards = lambda: measured_at_the_end(contacts, end, run)
+        self._bugs = run.bugs
+        return replace(self._result(prepared, end, run), quarantined=bad)
+
+    def _measure(self) -> None:
+        """Count what users met: nice to know, so nothing of the result may depend on it."""
+        try:
+            self._afterwards()
+        except Exception as error:
+            self._audience.warns(
+                f"what users met was not counted: a bug in deployer ({type(error).__name__}: {error}); "
+                f"'deployer show {self._own.id} --measure {self._context.name}' counts it later"
+            )
 
     def _not_renewed(self, host: str, error: HostError) -> None:
         # It has failed when it is confirmed, not before: it may be heard again in time.

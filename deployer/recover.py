@@ -121,13 +121,17 @@ class Recoverer:
         blame = self._suspected(here)
         end, run = self._carry_out(here, recorder, blame)
         there, audience = self._survey.contacts, self._audience
-        bad = sentenced(self._context, recorder, self._journal, blame, there, audience=audience)
+        bad: tuple[str, ...] = ()
+        try:
+            bad = sentenced(self._context, recorder, self._journal, blame, there, audience=audience)
+        except Exception as error:
+            run.bugs.append(error)  # what became of the hosts is recorded first
         result = replace(self._result(here, end, run), quarantined=bad)
-        self._look(result)
         self._finish(recorder, here, result, open_still=self._waiting(whole, outside))
         close(self._superseded(left_open, unfinished), self._journal, f"settled with {unfinished.deployment}")
         if run.bugs:
             raise run.bugs[0]
+        self._look(result)  # to inform: nothing that was recorded depends on it
         return result
 
     # Which one

@@ -100,14 +100,14 @@ class Rollback:
                 note_gates(self._own.recorder, gates, self._audience)
                 fleet, run = self._carry_out(survey, plan)
                 bad = self._quarantine(plan)
-                self._look(survey, plan)
-        result = self._result(plan, survey.silent, fleet=fleet, run=run, gates=gates)
-        result = replace(result, quarantined=bad)
-        if plan.split is not None and result.outcome is not Outcome.PARTIAL:
-            self._audience.warns(self._said(plan.split))
-        self._own.finish(result)
-        if run.bugs:
-            raise run.bugs[0]
+            result = self._result(plan, survey.silent, fleet=fleet, run=run, gates=gates)
+            result = replace(result, quarantined=bad)
+            if plan.split is not None and result.outcome is not Outcome.PARTIAL:
+                self._audience.warns(self._said(plan.split))
+            self._own.finish(result)
+            if run.bugs:
+                raise run.bugs[0]
+            self._look(survey, plan)
         return result
 
     def _said(self, split: Split) -> str:
