@@ -49,6 +49,9 @@ def _split(pattern: str, hosts: Iterable[str]) -> list[str]:
         parts = [pattern]
     else:
         parts = _BETWEEN_COLONS.findall(pattern)
+        if _BETWEEN_COLONS.sub("", pattern).strip(": \t\n"):
+            # Ansible drops it, and goes on with what is left: 'web[1' would be all of web.
+            raise UsageError(f"--limit {pattern!r}: a [ without ], or a ] without [")
     return [part.strip() for part in parts if part.strip()]
 
 
