@@ -56,6 +56,8 @@ def adopt(context: Context, wishes: Wishes, journal: Store, audience: Audience) 
 
     Nothing that users see changes, so a host that refuses does not stop the others.
     """
+    if wishes.export is not None:
+        _is_empty(wishes.export)
     own = Undertaking("adopt", context, journal, audience)
     target, hide = context.playbook.target_spec(), context.veil.hide
     with (
@@ -73,10 +75,10 @@ def adopt(context: Context, wishes: Wishes, journal: Store, audience: Audience) 
             if not wishes.undo and (warning := without_boot_unit(survey.answered)):
                 audience.warns(warning)
             results = _on_each(survey, own.recorder, deed)
-            if wishes.export is not None:
-                export(survey, wishes.export)
-    result = _result(own, {h.name: results[h.name] for h in context.hosts})
-    own.finish(result)
+        result = _result(own, {h.name: results[h.name] for h in context.hosts})
+        own.finish(result)
+        if wishes.export is not None:
+            _exported(survey, wishes.export, context.name)
     return result
 
 
@@ -141,6 +143,26 @@ def _result(own: Undertaking, hosts: Mapping[str, HostResult]) -> Result:
     )
 
 
+def _exported(survey: Survey, directory: Path, inventory: str) -> None:
+    try:
+        export(survey, directory)
+    except OSError as error:
+        raise Refused(
+            f"adopted, and not exported: {error.filename or directory} cannot be written: {error.strerror}; "
+            f"empty {directory} and say 'deployer adopt {inventory} --export' again"
+        ) from None
+
+
+def _is_empty(directory: Path) -> None:
+    try:
+        if next(directory.iterdir(), None) is not None:
+            raise UsageError(f"{directory} is not empty; name a new directory for --export")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"--export {directory}: cannot be read: {error.strerror}") from None
+
+
 def export(survey: Survey, directory: Path) -> None:
     """Write what is live out for git: one tree when all hosts are alike, else one directory per host.
 
@@ -149,8 +171,7 @@ def export(survey: Survey, directory: Path) -> None:
     :raises UsageError: when the directory is not empty.
     :raises HostError: when a host does not give its files.
     """
-    if directory.exists() and any(directory.iterdir()):
-        raise UsageError(f"{directory} is not empty; name a new directory for --export")
+    _is_empty(directory)
     trees: dict[str, list[str]] = {}
     for name, seen in survey.answered.items():
         trees.setdefault(str(seen.disk_hash), []).append(name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deployer.cli.common import HERE, Common, errors_told
+from deployer.cli.common import HERE, Common, errors_told, files_told
 from deployer.cli.streams import err, tell
 from deployer.errors import UsageError
 
@@ -72,11 +72,13 @@ def check(
     chosen = "json" if json else format_
     common = Common(limit=limit, project=project, playbook=playbook, json=json)
     with errors_told(chosen == "json"):
-        _fits(inventory, rev, tree)
+        with files_told():
+            _fits(inventory, rev, tree)
         if inventory is not None:
             trees, book, context = _of_inventory(inventory, rev, tree, common)
         else:
-            trees, book, context = _of_directory(tree), None, None
+            with files_told():
+                trees, book, context = _of_directory(tree), None, None
         below = tree if tree is not None else Path(book.source.path) if book is not None else HERE
         prefix = "" if below == HERE else f"{below.as_posix().rstrip('/')}/"
         _finish(trees, book, context, chosen, prefix, deep=deep)
@@ -124,15 +126,18 @@ def _of_inventory(
 
 
 def _of_directory(tree: Path | None) -> _Trees:
-    from deployer.lint.trees import MAIN, of_directory
+    from deployer.lint.trees import MAIN, holds_any, of_directory
 
     directory = tree if tree is not None else HERE
     if tree is None and not (directory / MAIN).is_file():
         raise UsageError("there is no nginx.conf here: name an inventory, or a directory with --tree DIR")
     try:
-        return [(of_directory(directory), [])]
+        found = of_directory(directory)
     except OSError as error:
         raise UsageError(f"{directory} cannot be read: {error.strerror or error}") from error
+    if not (found.templates or holds_any(found)):
+        raise UsageError(f"{directory} holds nothing that looks like nginx's: nothing was looked at")
+    return [(found, [])]
 
 
 def _finish(

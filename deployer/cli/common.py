@@ -14,10 +14,12 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from deployer.cli.streams import tell
-from deployer.errors import DeployerError, Interrupted
+from deployer.errors import DeployerError, Interrupted, UsageError
 from deployer.model import Outcome
+from deployer.report.words import clean
 
 HERE = Path()
+MOST_OF_A_NAME = 200  #: characters of a file's name that a sentence holds
 Inventory = Annotated[
     str, typer.Argument(metavar="INVENTORY", help="Name (inventories/NAME.yml) or path of an inventory.")
 ]
@@ -111,6 +113,24 @@ def errors_told(json: bool) -> Iterator[None]:
             interrupted = isinstance(error, Interrupted)
             tell_early_end(str(error), error.exit_code, interrupted=interrupted, runbook=error.runbook)
         raise
+
+
+@contextmanager
+def files_told() -> Iterator[None]:
+    """What was named on the command line and the system does not give is wrong use.
+
+    For what is read before any host is touched: afterwards that is no answer to "is the fleet safe?".
+
+    :raises UsageError: naming the file.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not isinstance(error.filename, str | bytes | os.PathLike):
+            raise
+        name = clean(os.fsdecode(error.filename))
+        shown = name if len(name) <= MOST_OF_A_NAME else f"{name[:MOST_OF_A_NAME]}…"
+        raise UsageError(f"{shown} cannot be read: {error.strerror}") from None
 
 
 def tell_early_end(

@@ -13,6 +13,7 @@ from deployer.cli.streams import complain, err, tell
 from deployer.cli.telling import settle
 from deployer.cli.typed import Group, tell_wrong_use
 from deployer.errors import DeployerError, Interrupted
+from deployer.whoami import have_home
 
 EMERGENCY = "In an emergency: deployer rollback INVENTORY --yes"
 EXIT_CODES = (
@@ -51,6 +52,7 @@ def _program(
 
 def run(argv: list[str] | None = None) -> int:
     """Run the command and give its exit code; errors become one sentence on stderr."""
+    have_home()
     try:
         return _run(argv)
     finally:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from deployer.model import Event
     from deployer.report.when import When
 
+MOST_MINUTES = 366 * 24 * 60.0
 State = Annotated[str | None, typer.Option(envvar="DEPLOYER_STATE", help="URL of the journal.")]
 
 
@@ -72,7 +73,8 @@ def history(
         ),
     ] = None,
     minutes: Annotated[
-        float, typer.Option(min=0.1, envvar="DEPLOYER_MINUTES", help="How many, for --around.")
+        float,
+        typer.Option(min=0.1, max=MOST_MINUTES, envvar="DEPLOYER_MINUTES", help="How many, for --around."),
     ] = 15.0,
     state: State = None,
     json: Annotated[bool, typer.Option("--json", envvar="DEPLOYER_JSON", help="As a JSON document.")] = False,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from deployer.cli import structured
+from deployer.cli.common import files_told
 from deployer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ def load(inventory: str, common: Common) -> Context:
     """
     logging_to_stderr(common.verbose, common.quiet)
     structured.begin(common.log, quiet=common.quiet)
+    with files_told():
+        return _read(inventory, common)
+
+
+def _read(inventory: str, common: Common) -> Context:
     from deployer.config.inventory import find_inventory, load_inventory
     from deployer.config.playbook import find_playbook, load_playbook
     from deployer.context import Context

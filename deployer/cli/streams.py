@@ -19,6 +19,9 @@ def out() -> Iterator[None]:
         sys.stdout.flush()
     except BrokenPipeError:
         _silence(sys.stdout)
+    except OSError as error:
+        err(f"deployer: what was to be shown could not be written: {error.strerror}\n")
+        _silence(sys.stdout)
 
 
 def tell(text: str) -> None:

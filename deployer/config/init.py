@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources import files
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def write_samples(directory: Path) -> list[Path]:
     """
     targets = {directory / place: sample(name) for name, place in SAMPLES.items()}
     for path in targets:
-        if path.is_symlink() or path.exists():
+        if os.path.lexists(path):
             raise UsageError(f"{path} exists already and is left as it is; nothing was written")
     for path, text in targets.items():
         try:

@@ -67,7 +67,7 @@ def _names(directory: Path) -> dict[str, Path]:
     if not directory.is_dir():
         return {}
     there = sorted(directory.iterdir())
-    return {p.stem: p for p in there if p.suffix in _SUFFIXES and not p.name.startswith(".")}
+    return {p.stem: p for p in there if p.suffix in _SUFFIXES and not p.name.startswith(".") and p.is_file()}
 
 
 def _nothing(what: str, directory: Path, name: str) -> str:

@@ -5,7 +5,6 @@ A file with ``Include`` or ``Match`` is resolved by the ssh client itself (``ssh
 
 from __future__ import annotations
 
-import getpass
 import ipaddress
 import logging
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 from deployer.errors import ConfigError
 from deployer.host.ssh_sections import Sections, Values, words
 from deployer.model import Host
+from deployer.whoami import user_name
 
 log = logging.getLogger("deployer")
 
@@ -77,11 +77,11 @@ def resolve(host: Host, config_file: Path | None, *, jump: tuple[str, ...] | Non
     _refuse_option(host.address, "the address of " + host.name)
     file = config_file or Path.home() / ".ssh" / "config"
     raw = _lookup(host, file, required=config_file is not None)
-    user = host.user or _first(raw, "user") or getpass.getuser()
+    user = host.user or _first(raw, "user") or user_name()
     hostname = _expand(_first(raw, "hostname") or host.address, {"%h": host.address, "%%": "%"})
     _refuse_option(hostname, f"the HostName of {host.name}")
     port = host.port or _port(_first(raw, "port"), file)
-    tokens = {"%h": hostname, "%n": host.address, "%p": str(port), "%r": user, "%u": getpass.getuser()}
+    tokens = {"%h": hostname, "%n": host.address, "%p": str(port), "%r": user, "%u": user_name()}
     tokens |= {"%d": str(Path.home()), "%%": "%"}
     identities = list(raw.get("identityfile", ()))
     if _are_defaults(identities):
@@ -134,6 +134,10 @@ def _lookup(host: Host, file: Path, *, required: bool) -> Values:
         if required:
             raise ConfigError("no such file; --ssh-config names it", file=str(file)) from error
         return {}
+    except OSError as error:
+        if required:
+            raise ConfigError(f"cannot be read: {error.strerror}", file=str(file)) from error
+        return {}  # as ssh does with a home that it may not look into
     sections = _read(file, stamp)
     return _ask_ssh(host, file) if sections is None else sections.lookup(host.address)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import secrets
 import socket
 import time
 from collections.abc import Callable
+
+from deployer.whoami import user_name
 
 ALPHABET = "abcdefghjkmnpqrstvwxyz23456789"  # nothing that is read or typed as something else
 
@@ -23,10 +24,5 @@ def new_deployment_id(clock: Callable[[], float] = time.time) -> str:
 
 def who() -> str:
     """``user@host`` of whoever runs this command; behind sudo, the person who called it."""
-    name = os.environ.get("SUDO_USER")
-    if not name:
-        try:
-            name = getpass.getuser()
-        except (OSError, KeyError, ImportError):  # a uid without a passwd entry, as in containers
-            name = f"uid{os.getuid()}"
+    name = os.environ.get("SUDO_USER") or user_name()
     return f"{name}@{socket.gethostname()}"

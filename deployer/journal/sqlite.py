@@ -59,8 +59,15 @@ class SqliteDatabase(Database):
     @classmethod
     def open_readable(cls, path: Path, *, busy_s: float) -> Self | None:
         """Open for reading while others write; ``None`` for a file that is not there yet."""
-        if not path.exists():
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise StoreUnavailable(
+                f"the journal {path} cannot be read: {error.strerror}; "
+                "mend its permissions, or name another with --state"
+            ) from error
         # Beside a WAL journal SQLite wants to write; where nobody can, the file stands alone.
         alone = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
         database = cls(path, "ro&immutable=1" if alone else "ro", busy_s=busy_s)

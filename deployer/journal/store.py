@@ -259,6 +259,7 @@ class Store:
 
         :raises UsageError: when none or several fit, naming near ones.
         """
+        name = str(statements.text_of(name))
         if name == "last":
             found = self._deployments(limit=1)
         else:

@@ -9,6 +9,7 @@ process is gone, unless it is *detached*, as ``deployer lab up`` makes it. Aband
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
@@ -86,6 +87,11 @@ class Lab:
                 lab._make(names or [f"web{number}" for number in range(1, hosts + 1)], seed)
                 if detached:
                     lab.detach()
+            except OSError as error:
+                lab.down()
+                raise UsageError(
+                    f"no lab can be made in {directory}: {error.strerror}; --dir names another place"
+                ) from error
             except BaseException:
                 lab.down()
                 raise
@@ -251,7 +257,12 @@ class Lab:
 
 
 def default_directory(name: str = "lab") -> Path:
-    """Where ``deployer lab`` keeps a lab of that name: below the XDG state directory."""
+    """Where ``deployer lab`` keeps a lab of that name: below the XDG state directory.
+
+    :raises UsageError: it is no name.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise UsageError(f"--name {name!r}: up to 64 letters, digits and . _ - are expected")
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
     return Path(base) / "deployer/lab" / name
 

@@ -119,11 +119,9 @@ def configurations(tree: Tree, directory: str = "/etc/nginx") -> list[Part]:
         return [Part(parse(tree.files, MAIN, directory=directory, unknown=tree.unknown), whole=True)]
     mains, fragments = [], []
     for name in sorted(tree.files):
-        if _OTHER.search(name):
+        if not _looks_like_nginx(tree, name):
             continue
         raw = tree.files[name]
-        if b"\0" in raw or not _BEGINS.search(raw):
-            continue
         if _WHOLE.search(raw):
             mains.append(_standing(tree, name, directory))
         else:
@@ -131,6 +129,18 @@ def configurations(tree: Tree, directory: str = "/etc/nginx") -> list[Part]:
     # What a whole one reads was judged in its place.
     read = {part.below + name for part in mains if part.whole for name in part.config.read}
     return [*mains, *(part for part in fragments if part.config.main not in read)]
+
+
+def holds_any(tree: Tree) -> bool:
+    """Whether anything in it looks like nginx's; else nothing would be looked at."""
+    return is_main(tree) or any(_looks_like_nginx(tree, name) for name in tree.files)
+
+
+def _looks_like_nginx(tree: Tree, name: str) -> bool:
+    if _OTHER.search(name):
+        return False
+    raw = tree.files[name]
+    return b"\0" not in raw and _BEGINS.search(raw) is not None
 
 
 def is_main(tree: Tree) -> bool:

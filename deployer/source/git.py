@@ -63,6 +63,12 @@ class Mirror:
         """The repository's address as it may be shown, without credentials."""
         return self._url.shown
 
+    def _is_here(self) -> bool:
+        try:
+            return self.directory.is_dir()
+        except OSError:
+            return False  # why is told by whoever has to make it
+
     def resolve(self, ref: str, *, fetch: bool | None = None) -> Commit:
         """Find the commit that a branch, tag, commit id or an expression like ``main~1`` names.
 
@@ -73,7 +79,7 @@ class Mirror:
         :raises SourceUnavailable: when the repository cannot be reached in time.
         """
         check_ref(ref)
-        if fetch is not True and self.directory.is_dir() and (fetch is False or self._is_id(ref)):
+        if fetch is not True and self._is_here() and (fetch is False or self._is_id(ref)):
             commit = self._find(ref)
             if commit is not None:
                 return commit

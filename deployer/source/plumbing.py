@@ -165,6 +165,6 @@ def _git(directory: Path) -> Git:
         from git.cmd import Git
     except ImportError as error:  # GitPython looks for the program when it is imported
         raise SourceUnavailable(
-            f"git cannot be used on this machine ({error}); install the git package"
+            f"git cannot be used on this machine ({str(error).splitlines()[0]}); install the git package"
         ) from None
     return Git(directory)

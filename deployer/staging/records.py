@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from deployer.errors import UsageError
+
 _FILE = "staging.json"
 
 
@@ -111,9 +113,15 @@ def save(fleet: Fleet) -> None:
 
 def fleets() -> list[Fleet]:
     """Every fleet that was made here and not taken down, by name."""
-    if not home().is_dir():
+    try:
+        there = sorted(home().iterdir())
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return [fleet for path in sorted(home().iterdir()) if (fleet := _load(path / _FILE)) is not None]
+    except OSError as error:
+        raise UsageError(
+            f"{home()} cannot be read: {error.strerror}; staging fleets are kept there"
+        ) from None
+    return [fleet for path in there if (fleet := _load(path / _FILE)) is not None]
 
 
 def _load(path: Path) -> Fleet | None:
