@@ -233,7 +233,7 @@ def _listeners(lab: Lab, stub: Stub, names: Mapping[str, str]) -> list[dict[str,
     }
     if not server.port:
         return [
-            {**told, "host": names[h], "unix": _socket(lab.host(names[h]), server.host)} for h in stub.hosts
+            {**told, "host": names[h], "unix": _place(lab.host(names[h]), server.host)} for h in stub.hosts
         ]
     where = {**told, "port": server.port}
     if server.here:
@@ -243,10 +243,10 @@ def _listeners(lab: Lab, stub: Stub, names: Mapping[str, str]) -> list[dict[str,
     return [{**where, "host": OUTSIDE, "address": stub.address}]
 
 
-def _socket(host: LabHost, path: str) -> str:
-    """Where a socket of a host is, seen from this machine; links on the way lead where they lead there."""
+def _place(host: LabHost, path: str) -> str:
+    """See to it that a socket can be made there on the host."""
     host.run(["mkdir", "-p", "--", str(Path(path).parent)])
-    return str(host.path(path))
+    return path
 
 
 def _text(body: bytes | None) -> str | None:

@@ -16,8 +16,8 @@ import socket
 import ssl
 import struct
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -242,15 +242,17 @@ def _pairs(raw: bytes) -> dict[str, str]:
 def listening(spec: Mapping[str, Any], pids: Mapping[str, int]) -> socket.socket:
     """The socket of one listener, made in the network of its host.
 
-    :param spec: ``host`` and ``address`` with ``port``; or ``unix``, a path as this machine sees it.
+    :param spec: ``host``, and ``address`` with ``port``, or ``unix``, a path as that host sees it.
     :raises OSError: it cannot be had there.
     """
+    _enter(f"/proc/{pids[spec['host']]}/ns/net")
     if path := spec.get("unix"):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.bind(path)
-        Path(path).chmod(0o666)
+        # By its own network and path there, or whoever looks for sockets on that host would not find it.
+        with _inside(f"/proc/{pids[spec['host']]}/root"):
+            sock.bind(path)
+            Path(path).chmod(0o666)
     else:
-        _enter(f"/proc/{pids[spec['host']]}/ns/net")
         family = socket.AF_INET6 if ":" in spec["address"] else socket.AF_INET
         sort = socket.SOCK_DGRAM if spec["protocol"] == "dns" else socket.SOCK_STREAM
         sock = socket.socket(family, sort)
@@ -264,6 +266,19 @@ def listening(spec: Mapping[str, Any], pids: Mapping[str, int]) -> socket.socket
         sock.listen(128)
     sock.setblocking(False)
     return sock
+
+
+@contextmanager
+def _inside(root: str) -> Iterator[None]:
+    """Meanwhile paths are those of another root."""
+    own = os.open("/", os.O_RDONLY)
+    try:
+        os.chroot(root)
+        yield
+    finally:
+        os.fchdir(own)
+        os.chroot(".")
+        os.close(own)
 
 
 def _enter(network: str) -> None:

@@ -161,6 +161,40 @@ def test_what_goes_wrong_is_one_sentence_and_leaves_nothing(story: Story) -> Non
     assert [*traces(story, killed), *traces(story, fleet)] == []
 
 
+def test_in_rehearsals_the_fleets_own_authority_is_believed_and_no_other(story: Story) -> None:
+    """Production's keys stay there, so every certificate of a fleet is signed by an authority of its own."""
+    production(story)
+    story.playbook(**BOOK, staging={"record": False})
+    accept = ("--accept-deletions", "--accept-unproven")
+    first = story.run("deploy", "lab", "--limit", "web1", "--yes", *accept)
+    assert first.code == 0, first
+    up = story.run("staging", "up", "lab", "--limit", "web1")
+    assert up.code == 0, up
+    over_tls = {**BOOK, "checks": BOOK["checks"][1:]}
+    story.playbook(**over_tls, rehearse={"answers": "all"}, staging={"record": False})
+    site(story, "location = /new-page { return 204; }")
+    good = story.run("deploy", "staging", "--yes", "--json")
+    assert (good.code, good.document["outcome"]) == (0, "deployed"), good
+    compared = good.document["compared"]["web1"]
+    assert compared["asked"] > 0, good
+    assert (compared["worse"], compared["unproved"]) == ([], 0), good
+
+    certificate, key = Authority("somebody else").pair(["www.example.com", NAMES["web1"]])
+    story.commit({"tls/other.pem": certificate.decode(), "tls/other.key": key.decode()}, "Another pair")
+    (fleet,) = fleets(story)
+    before = Lab(fleet).host("web1").nginx_pids()
+    text = (story.lab.repo / "conf.d/site.conf.j2").read_text()
+    foreign = text.replace("/etc/ssl/shop/fullchain.pem", "/etc/nginx/tls/other.pem")
+    foreign = foreign.replace("/etc/ssl/shop/shop.secret", "/etc/nginx/tls/other.key")
+    assert foreign != text
+    story.commit({"conf.d/site.conf.j2": foreign}, "A certificate of nobody whom users know")
+    refused = story.run("deploy", "staging", "--yes", "--json")
+    assert refused.code == 3, refused
+    assert "good before; now the certificate is not accepted: self-signed" in refused.document["reason"]
+    assert Lab(fleet).host("web1").nginx_pids() == before, "no user met it"
+    assert story.run("staging", "down", "staging").code == 0
+
+
 SEARCH = """\
 server {
 	listen 80; server_name search.example.com;

@@ -166,8 +166,9 @@ read_addresses() {
   addresses=''
   command -v ip >/dev/null || return 0
   shown=$(ip -o addr show 2>/dev/null) || return 0
-  while read -r _ word family value _; do
-    [ "$word" != lo ] || continue
+  while read -r _ _ family value _; do
+    # Its loopback has these by itself; others that stand there (anycast, a balancer's) are addresses like any.
+    case $value in 127.* | ::1/*) continue ;; esac
     case $family in
       inet) addresses="${addresses}addr add ${value%/*}/32 dev lo$nl" ;;
       inet6) addresses="${addresses}addr add ${value%/*}/128 dev lo nodad$nl" ;;
