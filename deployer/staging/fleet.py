@@ -78,11 +78,7 @@ def _up(context: Context, wishes: Wishes, say: Say) -> Fleet:
     exports = _exports(context, hosts)
     where = inventories.place(context.project, context.inventory.path, name)
     plan = _Plan(name, directory_of(name), where, exports, design(exports, context.playbook.staging))
-    try:
-        return _made(context, plan, say)
-    except BaseException:
-        inventories.remove(where)
-        raise
+    return _made(context, plan, say)
 
 
 def down(fleet: Fleet) -> None:
@@ -141,6 +137,7 @@ def _made(context: Context, plan: _Plan, say: Say) -> Fleet:
     machines = machine_names([e.host.name for e in exports], reserved=(OUTSIDE,))
     authority = Authority(f"staging of {context.name}"[:60])
     filler = Machines(made, machines, authority, context.playbook.target.directory)
+    _check(context, plan.name, len(exports))  # again: production may have taken its time
     say(f"starting {count(len(exports))} with real sshd and nginx on this machine")
     lab = Lab.up(
         directory,
@@ -174,6 +171,7 @@ def _made(context: Context, plan: _Plan, say: Say) -> Fleet:
         save(fleet)
         lab.detach()
     except BaseException:
+        inventories.remove(where)  # ours from here on: before, another one may make the same fleet
         lab.down()
         raise
     return fleet
