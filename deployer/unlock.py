@@ -48,9 +48,7 @@ class Finding:
         """What a person is told once the lease is released."""
         if self.held is not None and self.held.alive:
             pid = self.held.owner.process.pid
-            return (
-                f"released: but pid {pid} goes on, and until it has ended a deploy from this machine refuses"
-            )
+            return f"released: but pid {pid} goes on, and a deploy from this machine refuses while it does"
         return f"released: the next deploy of {self.inventory} need not wait"
 
     def _process(self, held: Held) -> str:

@@ -187,9 +187,10 @@ def test_a_process_that_lives_is_named_with_what_ends_it(project: Project, call:
         assert f"That process lives {named}" in ran.err
         assert f"'kill {child.pid}', and it takes back what it changed" in ran.err
         assert "in an emergency 'deployer rollback lab' takes its hosts over at once" in ran.err
-        assert ran.out == (
+        said = (
             f"released: but pid {child.pid} goes on, and a deploy from this machine refuses while it does\n"
         )
+        assert ran.out == said
 
 
 def test_unlocked_already_and_still_at_work(project: Project, call: Call) -> None:
