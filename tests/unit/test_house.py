@@ -14,6 +14,7 @@ import deployer
 
 HOUSE = Path(deployer.__file__).parent
 MODULES = sorted(HOUSE.rglob("*.py"))
+AGENT_PARTS = sorted((HOUSE / "host/sh").glob("*.sh"))
 MAX_LINES = 400
 HEAVY = {
     "crossplane",
@@ -58,7 +59,7 @@ def public(tree: ast.Module) -> Iterator[Named]:
 
 
 def test_a_module_can_be_held_in_the_head() -> None:
-    long = {name_of(module): lines for module in MODULES if (lines := line_count(module)) > MAX_LINES}
+    long = {name_of(module): lines for module in (*MODULES, *AGENT_PARTS) if (lines := line_count(module)) > MAX_LINES}
     assert long == {}
 
 
