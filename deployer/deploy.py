@@ -233,7 +233,8 @@ class Deployment:
             run.bugs.append(error)
         self._afterwards = lambda: measured_at_the_end(contacts, end, run)
         self._bugs = run.bugs
-        return replace(self._result(prepared, end, run), quarantined=bad)
+        kept = {name: host.kept for name, host in runs.items() if host.kept is not None}
+        return replace(self._result(prepared, end, run), quarantined=bad, kept=kept)
 
     def _measure(self) -> None:
         """Count what users met: nice to know, so nothing of the result may depend on it."""

@@ -308,6 +308,8 @@ class Result:
     quarantined: tuple[str, ...] = ()  #: releases that nobody deploys again until they are released
     compared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By host, what came of the questions to live and to the rehearsed candidate (docs/compare.md)."""
+    kept: Mapping[str, str] = field(default_factory=dict)
+    """By host, the release that holds what was edited by hand there."""
 
     def as_json(self) -> dict[str, Any]:
         """The document of ``--json``; also what the journal keeps."""
@@ -324,6 +326,7 @@ class Result:
             **({"gates": [dict(gate) for gate in self.gates]} if self.gates else {}),
             **({"quarantined": list(self.quarantined)} if self.quarantined else {}),
             **({"compared": {n: dict(found) for n, found in self.compared.items()}} if self.compared else {}),
+            **({"kept": dict(self.kept)} if self.kept else {}),
         }
 
     @classmethod

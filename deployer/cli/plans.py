@@ -122,6 +122,8 @@ def back_lines(plan: BackPlan, silent: Mapping[str, HostError]) -> Iterator[str]
     for (way, leaves, target, reason), hosts in alike.items():
         if way is Way.BACK:
             yield f"  {names(hosts)}: {leaves} → {target}  ({reason})"
+        elif way is Way.SETTLE and leaves != target:
+            yield f"  {names(hosts)}: {target} is put back on disk  ({reason})"
         elif way is Way.SETTLE:
             yield f"  {names(hosts)}: stays on {target}, made to serve it ({reason})"
         else:

@@ -15,7 +15,7 @@ from deployer.globs import to_ere
 from deployer.host.observation import observation
 from deployer.host.payload import Payloads, contents
 from deployer.host.rehearsal import HOLD_S, Rehearsed, Rehearser
-from deployer.host.reply import CORRUPT, FAILED, Switched, VerbAnswer
+from deployer.host.reply import CORRUPT, FAILED, Frozen, Switched, VerbAnswer
 from deployer.host.request import Header
 from deployer.host.ssh import Connection
 from deployer.host.traffic import Reading, reading
@@ -93,10 +93,11 @@ class Agent(Rehearser):
         """Make a plain directory of what is live again, and forget the rest."""
         self._one("unadopt", self._owned(own), timeout_s=COPY_S)
 
-    def freeze(self, own: Ownership, *, fix_forward: bool = False) -> str:
-        """Make a release of a live tree that has drifted; it has to validate. Returns its id."""
+    def freeze(self, own: Ownership, *, fix_forward: bool = False) -> Frozen:
+        """Make a release of a live tree that has drifted; it has to validate, if it is what to go back to."""
         extra = [("fix_forward", "yes")] if fix_forward else []
-        return self._one("freeze", self._owned(own) + extra, timeout_s=COPY_S + VALIDATE_S).one("frozen")
+        said = self._one("freeze", self._owned(own) + extra, timeout_s=COPY_S + VALIDATE_S)
+        return Frozen(said.one("frozen"), said.one("back") or said.one("frozen"))
 
     def prepare(
         self,

@@ -12,8 +12,9 @@ PATH = "/var/lib/deployer/agent.sh"
 ID_MARK = b"@AGENT_ID@"  #: stands in the text where its id goes
 PARTS = (
     "head", "carry", "answers", "header", "processes", "program", "manifests", "state", "pins", "switch",
-    "validate", "memory", "reload", "nest", "rehearsed", "rehearse", "clash", "relay", "switchboard", "traffic",
-    "look", "sample", "inspect", "own", "adopt", "stage", "activate", "promote", "quarantine", "guard", "main",
+    "validate", "memory", "reload", "nest", "rehearsed", "rehearse", "clash", "relay", "switchboard",
+    "traffic", "look", "sample", "inspect", "own", "adopt", "drift", "stage", "activate", "promote",
+    "quarantine", "guard", "main",
 )  # fmt: skip
 """The files of sh/ that make the text, in this order; main, which calls the rest, is the last."""
 

@@ -82,6 +82,18 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Frozen:
+    """What became of files that were edited by hand.
+
+    :ivar release: the release that holds them, and is live.
+    :ivar back: what to go back to: the release they were written into, if nginx still holds that.
+    """
+
+    release: str
+    back: str
+
+
+@dataclass(frozen=True, slots=True)
 class Switched:
     """What is served after ``activate`` or ``restore``.
 

@@ -71,15 +71,30 @@ UNADOPT_HOSTS: Mapping[HostOutcome, tuple[str, str]] = {
 }
 
 REFUSED = "Refused: nothing was changed on any host; the fleet serves what it served before."
+REFUSED_KEPT = "Refused: the fleet serves what it served before, and no file that stood there was changed."
 NOTHING_TO_RECOVER = "Nothing to recover: no host and no journal knows of a deployment that did not end."
 
 
 def headline(result: Result, *, kind: str = "deploy") -> str:
     """What happened and whether the fleet is safe. ``kind`` is "deploy", "rollback" or "adopt"."""
     opening = OPENINGS.get(kind, DEPLOY)[result.outcome](result)
+    if opening == REFUSED and result.kept:
+        return REFUSED_KEPT
     if opening in (REFUSED, NOTHING_TO_RECOVER):
         return opening
     return " ".join([opening, *host_sentences(result, kind)])
+
+
+def kept_sentence(kept: Mapping[str, str]) -> str:
+    """Where the edits went that a deployment found.
+
+    :param kept: by host, the release that holds them.
+    """
+    hosts: dict[str, list[str]] = {}
+    for name, release in kept.items():
+        hosts.setdefault(release, []).append(name)
+    edits = [f"{names(on)} ({clean(release)})" for release, on in hosts.items()]
+    return f"what was edited by hand is a release of its own on {', '.join(edits)}"
 
 
 def host_sentences(result: Result, kind: str) -> list[str]:

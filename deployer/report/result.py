@@ -7,7 +7,7 @@ from typing import Any
 
 from deployer.errors import RUNBOOKS
 from deployer.model import HostOutcome, Outcome, Result
-from deployer.report.ending import ending_so, headline, unproved
+from deployer.report.ending import ending_so, headline, kept_sentence, unproved
 from deployer.report.words import clean, duration, names
 
 NOT_CONFIRMED = "not confirmed"  #: somebody was asked and said no
@@ -77,6 +77,8 @@ def result_summary(result: Result, *, kind: str = "deploy", inventory: str = "IN
     if result.quarantined:
         which = ", ".join(map(clean, result.quarantined))
         lines.append(f"Kept: {which} is quarantined: nobody deploys it until it is released")
+    if result.kept:
+        lines.append(f"Kept: {kept_sentence(result.kept)}")
     lines.append(f"Next: {_next(result, kind, inventory)}")
     page = RUNBOOKS.get(result.exit_code)
     if page and result.reason != NOT_CONFIRMED:

@@ -10,6 +10,7 @@ from shlex import quote
 
 from deployer.errors import Refused
 from deployer.model import RELEASE_ID, Observation, State
+from deployer.rollout.edits import beside, is_edit
 from deployer.rollout.resume import guard_of
 from deployer.rollout.saga import Goal, HostLog, Step
 from deployer.rollout.split import Split, split_of
@@ -22,7 +23,7 @@ class Way(StrEnum):
     """What a rollback means for one host."""
 
     BACK = "back"  #: to another release
-    SETTLE = "settle"  #: the right release is live, but nginx is dead or memory does not hold it
+    SETTLE = "settle"  #: nothing is undone, but nginx is dead, or disk and memory are made to agree
     STAY = "stay"
     HELPLESS = "helpless"  #: it needs help, and there is nothing to go back to
 
@@ -84,13 +85,27 @@ def to_release(seen: Mapping[str, Observation], wanted: str) -> BackPlan:
 
 
 def _undo(seen: Observation, latest: str | None) -> HostBack:
+    instead = beside(seen)
+    if instead is None:
+        return _undo_live(seen, latest)
+    # The edits on its disk were never served: what is undone is what a user would call live.
+    undone = _undo_live(replace(seen, live=instead), latest)
+    return undone if undone.way is Way.BACK else _put_beside(seen, instead)
+
+
+def _put_beside(seen: Observation, instead: str) -> HostBack:
+    held = instead == seen.memory
+    why = "nginx holds it, not" if held else "it is the last known good one, and nginx does not hold"
+    return HostBack(seen.host, Way.SETTLE, seen.live, instead, f"{why} the edits of {seen.live}")
+
+
+def _undo_live(seen: Observation, latest: str | None) -> HostBack:
     if not seen.adopted:
         return _nothing_known(seen)
     guard = guard_of(seen)
     if guard is not None and guard.pending and seen.live == guard.release:
         return _back(seen, guard.source, f"undoes {guard.deployment}, which is not confirmed")
-    by_hand = (seen.live or "").startswith("drift-")
-    if seen.live == seen.last_from or by_hand or (guard is not None and seen.live == guard.source):
+    if seen.live == seen.last_from or is_edit(seen.live) or (guard is not None and seen.live == guard.source):
         # Taken back already, not switched yet, or made by hand: nothing that a deployment brought.
         return _stay(seen)
     on_target = seen.live == seen.last_target
@@ -112,6 +127,8 @@ def _nothing_known(seen: Observation) -> HostBack:
 def _to(seen: Observation, wanted: str) -> HostBack:
     begin = wanted[:12] if _LONG_COMMIT.fullmatch(wanted) else wanted
     fits = [r for r in seen.releases if r == wanted] or [r for r in seen.releases if r.startswith(begin)]
+    if len(fits) == 1 and fits[0] == beside(seen):
+        return _put_beside(seen, fits[0])
     if len(fits) == 1:
         return _stay(seen) if fits[0] == seen.live else _back(seen, fits[0], "as asked")
     if fits:

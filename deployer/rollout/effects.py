@@ -18,6 +18,7 @@ from deployer.errors import (
 )
 from deployer.model import Manifest, Ownership, Release
 from deployer.rollout.blame import Blame, Unwell, symptoms_of
+from deployer.rollout.edits import edit_id, is_edit
 from deployer.rollout.rehearsing import Rehearsals
 from deployer.rollout.saga import Step
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
     from deployer.barriers import Quarantined
-    from deployer.host.reply import Switched
+    from deployer.host.reply import Frozen, Switched
     from deployer.rollout.guards import Deadlines
     from deployer.rollout.health import Physician
     from deployer.rollout.plan import HostPlan, Permissions
@@ -58,6 +59,7 @@ class HostRun:
     physician: Physician
     own: Ownership | None = None
     leaves: str | None = None  #: what was live when it was prepared
+    kept: str | None = None  #: the release that holds what was edited by hand
 
     @property
     def name(self) -> str:
@@ -189,19 +191,26 @@ class DeployEffects:
             found = agent.adopt(own, accept_unproven=self._allowed.accept_unproven)
             base = self._pinned(run, found)
         elif run.plan.freeze:
-            base = self._pinned(run, agent.freeze(own, fix_forward=self._allowed.fix_forward))
+            base = self._set_aside(run, agent.freeze(own, fix_forward=self._allowed.fix_forward))
         else:
             base = str(seen.live) if seen is not None else ""
         run.leaves = base
         main = seen.facts.get("main", ()) if seen is not None else ()
         warnings = agent.prepare(own, run.release, run.base, base, main=main[0] if main else None)
-        return {"release": run.release.id, "from": run.plan.source, "warnings": list(warnings)}
+        told = {"release": run.release.id, "from": run.plan.source, "warnings": list(warnings)}
+        return told | ({"kept": run.kept} if run.kept else {})
+
+    def _set_aside(self, run: HostRun, frozen: Frozen) -> str:
+        seen = run.contact.seen
+        run.kept = frozen.release if is_edit(frozen.release) else None
+        self._pinned(run, frozen.back)
+        if seen is not None and frozen.release != edit_id(seen):
+            raise _changed(run)
+        return frozen.release
 
     def _pinned(self, run: HostRun, found: str) -> str:
         if found != run.plan.source:
-            raise Drifted(
-                "its files changed while the deployment began; run the command again", host=run.name
-            )
+            raise _changed(run)
         return found
 
     def _activate(self, run: HostRun) -> Outcome:
@@ -232,6 +241,10 @@ class DeployEffects:
     def _promote(self, run: HostRun) -> Outcome:
         run.contact.agent.promote(_owned(run), run.release.id, sorted(run.physician.passed))
         return {}
+
+
+def _changed(run: HostRun) -> Drifted:
+    return Drifted("its files changed while the deployment began; run the command again", host=run.name)
 
 
 def put_back(

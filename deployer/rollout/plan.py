@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from deployer.model import Changes, Guard, GuardState, Manifest, Observation, Release, TargetKind
 from deployer.report.words import count
+from deployer.rollout.edits import beside, is_edit, not_loaded, source_of_edit
 from deployer.rollout.waves import Policy, split
 
 
@@ -128,7 +129,7 @@ def same_tree(release_id: str | None, release: Release) -> bool:
     A baseline with the same bytes does not count: its identity in memory cannot be proved, and going through
     the deployment once gives it one.
     """
-    if release_id is None or release_id.startswith(("baseline-", "drift-")):
+    if release_id is None or release_id.startswith("baseline-") or is_edit(release_id):
         return False
     return release_id.endswith(f"-{release.manifest.hash[:12]}")
 
@@ -155,7 +156,9 @@ def _return_release(seen: Observation, allowed: Permissions) -> str | None:
     if not seen.adopted:
         return baseline_id(seen)
     if seen.drifted and allowed.overwrite_drift:
-        return f"drift-{seen.disk_hash[:12]}" if seen.disk_hash else None
+        return source_of_edit(seen)
+    if instead := beside(seen):
+        return instead
     if seen.live is not None and any(g.release == seen.live for g in seen.good):
         return seen.live
     return seen.lkg or seen.live
@@ -196,7 +199,7 @@ def _ill(seen: Observation) -> str | None:
             "nginx is not running, so nothing could be compared or rolled back to a working state; "
             "start it, run 'deployer rollback', or deploy the cure with --fix-forward"
         )
-    if seen.adopted and seen.memory != seen.live:
+    if seen.adopted and seen.memory != seen.live and beside(seen) is None:
         return (
             f"memory is not proved to hold what is on disk ({seen.memory_note or 'they differ'}); "
             "run 'deployer rollback' to make them agree, or deploy the cure with --fix-forward"
@@ -208,7 +211,7 @@ def _drift_sentence(seen: Observation) -> str:
     paths = seen.facts.get("drift", ())
     named = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
     return (
-        f"edited by hand or by a package since it was deployed: {named or 'see the diff'}; "
+        f"edited by hand or by a package since it was deployed: {named or 'see the diff'}{not_loaded(seen)}; "
         "bring the change into git, or replace it with --overwrite-drift (it is kept as a release)"
     )
 

@@ -28,7 +28,8 @@ from tests.lab.warm import Warm, fits
 
 WITHIN_S = 90.0
 RESULT_KEYS = {"id", "outcome", "exit_code", "revision", "reason", "hosts", "waves", "seconds"}
-SOMETIMES = {"gates", "quarantined", "compared", "help"}  #: there only where there is something to say
+#: There only where there is something to say.
+SOMETIMES = {"gates", "quarantined", "compared", "kept", "help"}
 HOST_KEYS = {"outcome", "release", "previous", "reason", "seconds"}
 PROGRAM = (sys.executable, "-m", "deployer")
 SHOP = "sites-available/shop.example.com"

@@ -189,8 +189,9 @@ def test_drift_is_refused_and_can_be_frozen(lab: Lab, hosts: list[LabHost]) -> N
         with pytest.raises(Drifted):
             agent.activate(own, other.id, new.id, within_s=60)
         frozen = agent.freeze(own)
-        assert frozen.startswith("drift-")
-        assert agent.observe().live == frozen
+        assert frozen.release.startswith("drift-")
+        assert frozen.back == new.id  # nginx was never told to load the edit
+        assert agent.observe().live == frozen.release
 
 
 def test_odd_trees_are_put_together_as_meant(lab: Lab, hosts: list[LabHost]) -> None:

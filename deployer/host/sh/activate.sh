@@ -135,8 +135,13 @@ restore_release() {
 # What is gone back from is not good any more; before the switch, so that no cut leaves it live and good. Where there is no
 # space for that, going back comes first.
 leave_live() {
-  if is_good "$live"; then
-    goods_without "$live"
+  # Of an edit that nginx never held, what it did hold is gone back from.
+  left=$live
+  case $live in drift-*) [ -z "$memory" ] || [ "$memory" = "$release" ] || left="$left $memory" ;; esac
+  goods_without ''
+  goods=$text
+  goods_without "$left"
+  if [ "$text" != "$goods" ]; then
     replace_file "$private/good" "$text" 2>/dev/null || say problem "$live could not be demoted."
   fi
   switch_to "$release"

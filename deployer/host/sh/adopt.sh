@@ -1,4 +1,4 @@
-# --------------------------------------------------------------------------------------------------- adopt, freeze
+# --------------------------------------------------------------------------------------------------- adopt
 
 # A copy of directory $1 as a new release $2-HASH12: sets copied (its id) and hashed. $3: yes to give it an identity of its own.
 copy_tree() {
@@ -26,7 +26,9 @@ record_tree() {
 }
 
 # Make a release $1 of $work/tree; it is complete when its hash is recorded beside it. $2: lines that are remembered of it.
+# Its bytes are kept twice: what is live is edited through the link, and the way back must not depend on who did that.
 keep_tree() {
+  errors=$(cp -a --no-preserve=links --reflink=auto "$work/tree" "$work/meta/tree" 2>&1) || cannot_write "$private" "$errors"
   { printf '%s\n' "$2" >"$work/meta/info" && printf '%s\n%s\n' "$hashed" "$ordered" >"$work/meta/hash"; } 2>/dev/null || cannot_write "$private"
   [ ! -e "$meta/$1" ] || rm -rf "${meta:?}/$1"
   [ ! -e "$releases/$1" ] || rm -rf "${releases:?}/$1"
@@ -109,65 +111,12 @@ do_adopt() {
 
 # Refuses when something in the live tree is newer than the workers: what they hold would not be what is copied.
 check_age() {
-  oldest=''
-  # A younger worker may be a respawn; the oldest one started at the load.
-  for pair in $serving; do
-    [ -n "$oldest" ] && [ "$oldest" -le "${pair##*:}" ] || oldest=${pair##*:}
-  done
-  # Wall clock and uptime are read as one moment, or again; where they differ a little, the file counts as newer.
-  tries=0
-  while :; do
-    read_uptime
-    age_cs=$uptime_cs
-    read_clock
-    read_uptime
-    tries=$((tries + 1))
-    [ $((uptime_cs - age_cs)) -gt 1 ] && [ "$tries" -lt 20 ] || break
-  done
-  age_cs=$((uptime_cs - oldest))
-  fraction=${clock#*.}
-  now_cs=${clock%.*}${fraction%"${fraction#??}"}
-  then_cs=$((now_cs - age_cs))
+  read_load_time
   set -- -regextype posix-extended
   [ -z "$preserve" ] || set -- "$@" ! -regex "$preserve"
-  at="@${then_cs%??}.${then_cs#"${then_cs%??}"}"
   newer=$(cd "$target" && find . "$@" \( -newermt "$at" -o -type f -newerct "$at" \) -printf '%P\0' | tr '\n\0' '?\n' | head -n 20)
   [ -z "$newer" ] ||
     fail 68 "Something in $target is newer than the running nginx workers, so what is in memory is not proved; reload nginx, or adopt with --accept-unproven." "$newer"
-}
-
-do_freeze() {
-  need_ownership
-  need_target
-  is_intact "$target" "$live" && {
-    say frozen "$live"
-    say changed no
-    return 0
-  }
-  if [ "$kind" = directory ]; then copy_tree "$target" drift no; else copy_tree "$target" drift yes; fi
-  if [ "$fix_forward" != yes ]; then
-    run_validator "private/incoming/drift/tree"
-    case $? in
-      0) ;;
-      65) fail 65 "${argv%%"$nl"*} refuses what somebody wrote into $target, so there would be nothing to go back to; repair it or roll back first, or deploy with --fix-forward." "$output" ;;
-      *) fail 67 "What is live in $target cannot be tested on this host: ${output%%"$nl"*}." ;;
-    esac
-  fi
-  keep_tree "$copied" "deployment=$deployment${nl}kind=drift"
-  [ "$kind" != directory ] || replace_file "$private/directory" "$copied$nl" || cannot_write "$private"
-  edited=$live
-  point_live "$copied"
-  # It was live, so it is what to go back to. The release that was written into is nobody's any more; its identity
-  # file stays, for nginx holds it open.
-  read_time
-  goods_without "$edited"
-  replace_file "$private/good" "$text$copied $deployment ${clock%.*}$nl" || cannot_write "$private"
-  if [ "$kind" = link ] && [ "$edited" != "$baseline" ]; then
-    rm -rf "${meta:?}/$edited" "${releases:?}/$edited" || cannot_write "$state"
-  fi
-  sync -f "$state"
-  say frozen "$copied"
-  note "ok $copied"
 }
 
 do_unadopt() {

@@ -32,7 +32,8 @@ refuse_clash() {
       port=${place#* }
       owner_of "$inode"
       case ${other##* } in *:*) other="[${other##* }]:$port" ;; *) other=${other##* }:$port ;; esac
-      fail 65 "The rehearsal refuses release $release: it listens on port $port (${place% *}), where $owned_by listens already ($other), so nginx would refuse the reload. Nothing was changed."
+      tell_untouched
+      fail 65 "The rehearsal refuses release $release: it listens on port $port (${place% *}), where $owned_by listens already ($other), so nginx would refuse the reload. $untouched"
     done
   done
   set +f

@@ -78,6 +78,7 @@ do_observe() {
   read_memory "$same"
   say memory "$memory"
   say memory_note "$memory_note"
+  [ "$same" != no ] || say_drift
   promoted=no
   if [ -f "$private/good" ]; then
     while read -r good_id good_deployment good_time; do

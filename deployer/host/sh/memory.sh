@@ -59,27 +59,63 @@ read_memory() {
       [ -n "$memory" ] || memory_note="master and workers do not hold the same release ($held)"
     fi
   fi
+  [ -z "$memory" ] || mind_edits
+}
+
+# The same, where the disk is looked at only if that can matter: release $1, which is live, bears no identity.
+read_memory_beside() {
+  same=''
+  if ! has_identity "$1"; then
+    is_intact "$target" "$1" && same=yes
+  fi
+  read_memory "$same"
+}
+
+# Whether a worker started after release $1 was last proved to be in memory (a reload by hand, or one that died), or that is not known. Sets
+# proved, proved_as.
+any_younger() {
+  proved='' proved_boot='' proved_at=0 proved_as=''
+  { read -r proved proved_boot _ proved_at proved_as <"$private/loaded"; } 2>/dev/null
+  [ -n "$boot" ] || read_boot
+  [ "$proved" = "$1" ] && [ "$proved_boot" = "$boot" ] || return 0
+  for pair in "$master:$master_start" $serving; do
+    [ "${pair##*:}" -le "$proved_at" ] || return 0
+  done
+  return 1
+}
+
+# What was written into a live release and loaded bears its name in memory, until something else is loaded: freeze wrote down what it is.
+mind_edits() {
+  proved='' proved_as=''
+  { read -r proved _ _ _ proved_as <"$private/loaded"; } 2>/dev/null
+  [ "$proved_as" = "$memory" ] || return 0
+  if [ "$proved" != - ] && ! any_younger "$proved"; then
+    memory=$proved memory_note="$memory_note, under the name of $proved_as, into which it was written"
+  else
+    memory='' memory_note="it was loaded as $proved_as, but that was edited while nginx ran, so what is in memory is not proved"
+  fi
 }
 
 # Nothing that runs names a release. What was last proved still holds if every worker is older than that proof, or if the same bytes
 # still stand on disk, whatever was loaded since.
 prove_by_time() {
-  proved='' proved_boot='' proved_at=0
-  { read -r proved proved_boot _ proved_at <"$private/loaded"; } 2>/dev/null
-  if [ -z "$proved" ]; then
-    memory_note="no release of deployer was ever loaded here"
-    return
-  fi
+  proved=''
+  { read -r proved _ <"$private/loaded"; } 2>/dev/null
+  case $proved in
+    '')
+      memory_note="no release of deployer was ever loaded here"
+      return
+      ;;
+    -)
+      memory_note="files were edited by hand while nginx ran"
+      return
+      ;;
+  esac
   if [ -f "$releases/$proved/${main:-.}" ] && [ -e "$state/id/$proved" ]; then
     memory_note="no process holds the identity of $proved any more"
     return
   fi
-  [ -n "$boot" ] || read_boot
-  younger=no
-  for pair in "$master:$master_start" $serving; do
-    [ "${pair##*:}" -le "$proved_at" ] || younger=yes
-  done
-  if [ "$younger" = no ] && [ "$proved_boot" = "$boot" ]; then
+  if ! any_younger "$proved"; then
     memory=$proved memory_note="by time: master and workers are older than the last proof"
   elif [ "$live" = "$proved" ] && [ "$1" = yes ]; then
     memory=$proved memory_note="by time: the same bytes have stood on disk since it was last loaded"
@@ -88,11 +124,11 @@ prove_by_time() {
   fi
 }
 
-# Remember that release $1 was seen in memory now.
+# Remember that release $1 was seen in memory now; -: something that is no release. $2: under whose name, where it is not its own.
 write_loaded() {
   [ "$program" = nginx ] || return 0
   read_uptime
   [ -n "$boot" ] || read_boot
-  printf '%s %s %s %s\n' "$1" "$boot" "${master:-0}" "$uptime_cs" >"$private/loaded" 2>/dev/null
+  printf '%s %s %s %s\n' "$1" "$boot" "${master:-0}" "$uptime_cs${2:+ $2}" >"$private/loaded" 2>/dev/null
 }
 

@@ -50,7 +50,7 @@ open_rehearsal() {
   rehearsal=opening
   extra_mounts=$extra extra_dirs=$made timeout -s KILL "$rehearsal_limit_s" \
     unshare -m -p -i -u -n -f --kill-child=KILL --propagation private \
-    sh -c "$keeping" deployer-rehearsal "$private/test" "$target" "$state" "releases/$live" "$masks" \
+    sh -c "$keeping" deployer-rehearsal "$private/test" "$target" "$state" "releases/$starting" "$masks" \
     "$answers" "/proc/$$/ns/net" "$binary" "$addresses" <&3 >&8 2>&1 3<&- 4>&- 6<&- 7<&- 8>&- &
   rehearsal=$!
   read_uptime

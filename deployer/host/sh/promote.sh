@@ -8,18 +8,18 @@ do_confirm() {
   need_target
   find_master quick
   [ "$live" = "$release" ] || fail 68 "What is live is $live, not $release."
-  if [ "$program" = nginx ]; then
-    same=''
-    if ! has_identity "$release"; then
-      is_intact "$target" "$release" && same=yes
-    fi
-    read_memory "$same"
-    [ "$memory" = "$release" ] || fail 68 "Release $release is live on disk but not proved to be in memory: $memory_note."
-  fi
+  need_in_memory "so it is not confirmed"
   say memory "$memory"
   read_guard
   [ "$guard_deployment" != "$deployment" ] || guard_off
   note ok
+}
+
+# Fails unless master and workers hold $release now. $1: what follows from that.
+need_in_memory() {
+  [ "$program" = nginx ] || return 0
+  read_memory_beside "$release"
+  [ "$memory" = "$release" ] || fail 68 "Release $release is live on disk but not proved to be in memory, $1: ${memory:+it holds $memory, }$memory_note."
 }
 
 do_promote() {
@@ -28,16 +28,15 @@ do_promote() {
   need_unreverted
   read_guard
   [ "$guard_deployment" != "$deployment" ] || fail 67 "Release $release is not confirmed yet (its guard is armed), so it cannot be promoted."
-  baseline=''
+  baseline='' memory=''
   need_target
   [ "$live" = "$release" ] || fail 68 "What is live is $live, not $release, so it cannot be promoted."
+  find_master quick
+  need_in_memory "so it cannot be promoted"
   read_time
   goods_without "$release"
   goods=$text$release' '$deployment' '${clock%.*}$nl gone=''
-  if [ -n "$keep" ]; then
-    find_master quick
-    find_unwanted
-  fi
+  [ -z "$keep" ] || find_unwanted
   replace_file "$private/good" "$goods" || cannot_write "$private"
   remove_unwanted
   is_text "$private/checks" "$checks" || replace_file "$private/checks" "$checks" || cannot_write "$private"
@@ -105,6 +104,15 @@ find_unwanted() {
   IFS=$nl
   for line in $goods; do newest=${line%% *}$nl$newest; done
   wanted=" $live $baseline $proved $last_target $last_from $held $holds "
+  for word in $newest; do
+    count=$((count + 1))
+    [ "$count" -le "$keep" ] || break
+    wanted="$wanted$word "
+  done
+  # As many edits by hand that nginx never held.
+  aside_without ''
+  newest='' count=0
+  for line in $text; do newest=$line$nl$newest; done
   for word in $newest; do
     count=$((count + 1))
     [ "$count" -le "$keep" ] || break

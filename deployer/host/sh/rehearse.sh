@@ -12,6 +12,8 @@ do_rehearse() {
   need_target
   find_master
   need_intact "$release"
+  read_memory_beside "$live"
+  find_starting
   # An emergency must not wait for us: from here on nothing is held, and nothing on disk is ours.
   clean_up
   exec 9>&-
@@ -81,34 +83,79 @@ rehearse_release() {
     began=candidate
   fi
   if [ $began = candidate ]; then
-    only_start=$reason
-    point_inside
-    if start_rehearsed; then
-      transition=start
-      say note "only a start of the candidate was rehearsed, not the way to it ($only_start)"
-    elif [ -n "$master" ]; then
-      # What is live runs, and cannot be started in here either: that says more of here than of the candidate.
-      first_reason
-      why="neither what is live nor the candidate can be started beside it ($reason)"
-    else
-      refuse_rehearsed "cannot be started on this host"
-    fi
+    rehearse_start
   else
     [ "$answers" != yes ] || dump live
     point_inside
-    change_rehearsed || refuse_rehearsed "cannot be reloaded on this host: nginx would refuse it and go on with the old one"
-    [ -z "$why" ] || return 0
-    pid_named=''
-    { read -r pid_named <"$inside$pid_path"; } 2>/dev/null
-    # Seen from outside, an absolute link on the way leads out.
-    [ "$pid_named" = "$rehearsed_pid" ] || pid_named=$(in_rehearsal cat "$pid_path" 2>/dev/null)
-    [ "$pid_named" = "$rehearsed_pid" ] || {
-      reasons="it changes the pid path ($pid_path), after which no reload finds the master$nl"
-      refuse_rehearsed "cannot be reloaded on this host"
-    }
-    transition=yes
+    if change_rehearsed; then
+      need_pid_path
+      transition=yes
+    else
+      no_way_from_start
+    fi
   fi
   [ -n "$why" ] || refuse_clash
+}
+
+# Refuses a release after which the pid file does not name the master any more.
+need_pid_path() {
+  pid_named=''
+  { read -r pid_named <"$inside$pid_path"; } 2>/dev/null
+  # Seen from outside, an absolute link on the way leads out.
+  [ "$pid_named" = "$rehearsed_pid" ] || pid_named=$(in_rehearsal cat "$pid_path" 2>/dev/null)
+  [ "$pid_named" = "$rehearsed_pid" ] || {
+    reasons="it changes the pid path ($pid_path), after which no reload finds the master$nl"
+    refuse_rehearsed "cannot be reloaded on this host"
+  }
+}
+
+# A start of the candidate alone; the way to it cannot be had, for the reason in $reason.
+rehearse_start() {
+  only_start=$reason
+  point_inside
+  if start_rehearsed; then
+    transition=start
+    say note "only a start of the candidate was rehearsed, not the way to it ($only_start)"
+  elif [ -n "$master" ]; then
+    # What is live runs, and cannot be started in here either: that says more of here than of the candidate.
+    first_reason
+    why="neither what is live nor the candidate can be started beside it ($reason)"
+  else
+    refuse_rehearsed "cannot be started on this host"
+  fi
+}
+
+# Sets starting to the release that the rehearsal begins with: what nginx holds in memory, whatever stands on disk; guessed=yes: that is not proved.
+find_starting() {
+  starting=$live guessed=no
+  [ -n "$master" ] && [ "$memory" != "$live" ] || return 0
+  guessed=yes unsure="it is not proved what nginx holds in memory ($memory_note)"
+  if [ -n "$memory" ] && at_hand "$memory"; then
+    starting=$memory guessed=no
+    return 0
+  fi
+  [ -z "$memory" ] || unsure="nginx holds $memory in memory, which is not in $releases any more"
+  # Of an edit that nginx does not hold is known what it was written into.
+  recall_back "$live"
+  if [ -n "$back" ] && at_hand "$back"; then
+    starting=$back
+  fi
+  say note "$unsure, so the way from $starting was rehearsed"
+}
+
+at_hand() { [ -d "$releases/$1" ] && is_intact "$releases/$1" "$1"; }
+
+# The candidate cannot be reached by a reload from what the rehearsal began with: refuses it, unless that is an edit by hand of which nobody knows
+# whether nginx holds it. That must not be in the way of its own repair: then the candidate has to start, and the real reload to be proved.
+no_way_from_start() {
+  case $guessed$starting in
+    yesdrift-*)
+      first_reason
+      reason="from the files that were edited by hand nginx would refuse to reload it: $reason"
+      stop_rehearsed && rehearse_start
+      ;;
+    *) refuse_rehearsed "cannot be reloaded on this host: nginx would refuse it and go on with the old one" ;;
+  esac
 }
 
 # Refuses the release, with what nginx said. Where it is not nginx that said no (it took too long, there was no memory), sets why instead.
@@ -120,7 +167,8 @@ refuse_rehearsed() {
     # It was found when it was tested.
     *'host not found in '*) ;;
     *'[emerg]'* | *'no worker for'* | *'is gone'* | *'pid path'*)
-      fail 65 "The rehearsal refuses release $release: it passes the test but $1 ($reason). Nothing was changed." "$reasons"
+      tell_untouched
+      fail 65 "The rehearsal refuses release $release: it passes the test but $1 ($reason). $untouched" "$reasons"
       ;;
   esac
   why=$reason

@@ -80,6 +80,23 @@ launch_rehearsed() {
   done
 }
 
+# Ends the nginx of the rehearsal, for another one. Sets why where it does not end.
+stop_rehearsed() {
+  kill -TERM "$rehearsed" 2>/dev/null
+  read_uptime
+  began_cs=$uptime_cs
+  while title_of "$rehearsed"; do
+    read_uptime
+    [ $((uptime_cs - began_cs)) -le 1500 ] || {
+      why="the nginx of the rehearsal does not end"
+      return 1
+    }
+    sleep 0.02 4>&- 5<&-
+  done
+  # shellcheck disable=SC2086 # paths without blanks
+  remove_inside "$pid_path" $own_paths
+}
+
 # Whether process $1 is an nginx master that has a worker.
 is_serving_master() {
   title_of "$1" || return 1
@@ -134,7 +151,7 @@ change_rehearsed() {
 prove_rehearsed() {
   trap - EXIT
   exec 4>&- 5<&-
-  state=$inside$state releases=$inside$releases master=$rehearsed master_logged=$rehearsed_pid memory=$live
+  state=$inside$state releases=$inside$releases master=$rehearsed master_logged=$rehearsed_pid memory=$starting
   # shellcheck disable=SC2317 # load_release calls it
   send_reload() { kill -HUP "$master"; }
   read_workers

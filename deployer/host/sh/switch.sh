@@ -61,6 +61,7 @@ repair() {
     [ ! -e "$leftover" ] || rm -rf "$private"/incoming/*
     break
   done
+  [ ! -f "$private/mending" ] || { read_live; finish_mending; }
   [ -f "$private/converting" ] || return 0
   { read -r phase && read -r came_from; } <"$private/converting"
   link_name

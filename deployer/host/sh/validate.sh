@@ -216,8 +216,14 @@ validate_release() {
   run_validator "releases/$1"
   case $? in
     0) { printf '%s\n' "$deployment" >"$meta/$1/valid"; } 2>/dev/null ;; # a full disk must not stop a way back
-    65) fail 65 "${argv%%"$nl"*} refuses the configuration of release $1 on this host; nothing was changed." "$output" ;;
-    *) fail 67 "Release $1 cannot be tested on this host: ${output%%"$nl"*}. Nothing was changed." ;;
+    65)
+      tell_untouched
+      fail 65 "${argv%%"$nl"*} refuses the configuration of release $1 on this host. $untouched" "$output"
+      ;;
+    *)
+      tell_untouched
+      fail 67 "Release $1 cannot be tested on this host: ${output%%"$nl"*}. $untouched"
+      ;;
   esac
 }
 

@@ -342,7 +342,8 @@ def test_one_rollback_reaches_a_fixed_point(fleet: list[Observation]) -> None:
     plan = undo_latest(before)
     for back in plan.moving:
         assert back.target is not None
-        assert (back.target == back.leaves) == (back.way is Way.SETTLE)
+        edits_aside = back.leaves == DRIFT and back.way is Way.SETTLE
+        assert edits_aside or (back.target == back.leaves) == (back.way is Way.SETTLE)
     once = settled(before, plan)
     again = undo_latest(once)
     assert again.moving == (), "two frightened operators go one release too far"
