@@ -52,14 +52,15 @@ printf "%s%s" "$table" "$binds" >"$work/fstab"
 if ! mount -n -a -T "$work/fstab" 2>"$work/errors"; then
   grep -q " $root " /proc/self/mountinfo || { printf "%s" "$table" >"$work/fstab"; mount -n -a -T "$work/fstab"; } ||
     cannot "an overlay over / cannot be mounted"
-  # Some mount takes no overlay (a network file system, say): read-only, then.
+  # Some mount takes no overlay (a network file system, say): read-only, then. And what others unmounted or removed since it was listed is
+  # not there for anybody: no fault of the candidate.
   printf "%s" "$binds" | while read -r what at kind options _; do
     grep -q " $at " /proc/self/mountinfo && continue
     if [ "$kind" = overlay ]; then
       mount -n -t overlay -o "$options" "$what" "$at" && continue
       what=${at#"$root"} options=rbind,ro
     fi
-    mount -n --bind -o "$options" "$what" "$at" || exit 1
+    mount -n --bind -o "$options" "$what" "$at" || [ ! -e "$at" ] || [ ! -e "$what" ] || exit 1
   done 2>>"$work/errors" || { read -r line <"$work/errors"; cannot "$line"; }
 fi
 if [ -n "$release" ] && [ ! -L "$root$target" ]; then
