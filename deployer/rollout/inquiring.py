@@ -140,7 +140,7 @@ def _refusal(found: Inquiry) -> str:
     more = f", and {len(worse) - 1} more got worse" if len(worse) > 1 else ""
     route = f"{first.question.name or '(no name)'}{first.question.path.partition('?')[0]}"
     return (
-        f"the candidate answers worse than what is live: {first}{more}. Nothing was changed; "
+        f"the candidate answers worse than what is live: {first}{more}. No user has seen it; "
         f"if it is meant: --accept-change '{route}'"
     )
 

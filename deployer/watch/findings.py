@@ -11,6 +11,7 @@ from shlex import quote
 
 from deployer.model import Guard, GuardState, Observation
 from deployer.report.words import clean, duration, minute, names
+from deployer.rollout.edits import beside, not_loaded
 from deployer.rollout.resume import LAPSES_S, traces
 from deployer.rollout.split import Split, split_of
 from deployer.schedule.due import Verdict
@@ -201,7 +202,7 @@ def _schedule(verdict: Verdict) -> Finding:
 
 def _drift(look: Look, seen: Observation) -> Finding:
     paths = seen.facts.get("drift", ())
-    said = f"edited since it was deployed: {', '.join(paths[:5]) or 'see deployer plan'}"
+    said = f"edited since it was deployed: {', '.join(paths[:5]) or 'see deployer plan'}{not_loaded(seen)}"
     inspection = look.inspection
     if inspection is not None and inspection.wrote:
         last = max(inspection.wrote, key=lambda w: w.time)
@@ -223,6 +224,11 @@ def _loaded(seen: Observation) -> Iterator[Finding]:
 
 def why_not_promoted(seen: Observation) -> str:
     """The end of a sentence."""
+    if instead := beside(seen):
+        return (
+            "it is what somebody edited by hand and nginx never loaded; deploy again, or put "
+            f"{instead} back on disk: rollback --to {instead}"
+        )
     ended = seen.owner is None or seen.owner != seen.last_deployment
     return "a deployment ended early; deploy again, or roll back" if ended else "its deployment has not ended"
 
