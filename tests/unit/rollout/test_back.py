@@ -361,3 +361,27 @@ def test_a_rollback_ends_whatever_fails(fleet: list[Observation], data: st.DataO
     for name, member in end.members.items():
         begun = member.log.done(Step.BEGIN) or member.log.states[Step.BEGIN] is not State.FAILED
         assert not begun or member.log.restored or member.log.stuck or member.cause is Cause.FENCED, name
+
+
+# --- edits by hand that nginx never held
+
+
+def test_under_an_edit_that_was_never_loaded_the_deployment_is_undone() -> None:
+    aside = deployed(live=DRIFT, memory=R2, releases=(BASE, R1, R2, DRIFT))
+    found = one(aside)
+    assert (found.way, found.leaves, found.target) == (Way.BACK, R2, R1)
+
+
+@pytest.mark.parametrize(("memory", "why"), [(R1, "nginx holds it"), (None, "last known good")])
+def test_where_nothing_is_to_be_undone_what_nginx_held_is_put_back(memory: str | None, why: str) -> None:
+    back = deployed(live=DRIFT, memory=memory, good=good(BASE, R1), releases=(BASE, R1, R2, DRIFT))
+    found = one(back)
+    assert (found.way, found.leaves, found.target) == (Way.SETTLE, DRIFT, R1)
+    assert why in found.reason
+    named = to_release({"web1": back}, R1).hosts["web1"]
+    assert (named.way, named.target) == (Way.SETTLE, R1), "nobody was served the edit: it is not quarantined"
+
+
+def test_an_edit_that_nginx_holds_stays() -> None:
+    loaded = deployed(live=DRIFT, memory=DRIFT, good=good(BASE, R1, DRIFT), releases=(BASE, R1, R2, DRIFT))
+    assert one(loaded).way is Way.STAY

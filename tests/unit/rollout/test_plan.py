@@ -240,3 +240,41 @@ def test_one_host_that_refuses_is_enough(action: Action) -> None:
 
 def test_nobody_changes_means_no_wave() -> None:
     assert whole([HostPlan("a", Action.UNCHANGED)], {}, Policy()).waves == ()
+
+
+LOADED_NOT = {"drift_loaded": ("no",), "drift_back": (LIVE.id,)}
+KEPT = "drift-444444444444"
+
+
+def kept_aside(**differs: Any) -> Observation:
+    """An edit by hand was kept, and nginx holds the release that it was written into."""
+    usual = {"live": KEPT, "memory": LIVE.id, "good": good(LIVE.id), "releases": (LIVE.id, KEPT)}
+    return on_old(**{**usual, **differs})
+
+
+def test_over_an_edit_that_nginx_never_loaded_the_way_back_is_what_it_holds() -> None:
+    host = on_old(drifted=True, facts=LOADED_NOT)
+    assert "nginx does not have the edit loaded" in str(planned(host).reason)
+    assert planned(host, Permissions(overwrite_drift=True)).source == LIVE.id
+    partly = on_old(drifted=True, facts={"drift_loaded": ("partly",)})
+    assert "only a part of the edits" in str(planned(partly).reason)
+    assert planned(partly, Permissions(overwrite_drift=True)).source == f"drift-{OLD.hash[:12]}"
+
+
+@pytest.mark.parametrize(
+    ("host", "source"),
+    [
+        (kept_aside(), LIVE.id),
+        (kept_aside(memory=None), LIVE.id),
+        (kept_aside(memory=None, good=good(TARGET.id, LIVE.id), releases=(TARGET.id, KEPT)), TARGET.id),
+        (kept_aside(memory=KEPT), LIVE.id),
+    ],
+    ids=["memory", "the last known good", "of those the newest that is there", "loaded since, not good"],
+)
+def test_an_edit_that_was_kept_is_in_nobodys_way(host: Observation, source: str) -> None:
+    plan = planned(host)
+    assert (plan.action, plan.source, plan.freeze) == (Action.CHANGE, source, False)
+
+
+def test_where_nothing_is_left_to_go_back_to_memory_has_to_be_proved() -> None:
+    assert planned(kept_aside(memory=None, releases=(KEPT,))).action is Action.REFUSED
