@@ -117,6 +117,19 @@ def test_nothing_to_recover_is_one_sentence() -> None:
     assert ended.as_json()["id"] is None
 
 
+def test_a_refusal_after_edits_were_kept_does_not_say_that_nothing_was_done() -> None:
+    kept = {"web1": "drift-111111111111", "web2": "drift-222222222222", "web3": "drift-111111111111"}
+    refused = replace(_result(Outcome.REFUSED, 3, "refused:1"), kept=kept)
+    text = result_summary(refused)
+    assert "nothing was changed" not in text
+    assert "no file that stood there was changed" in text
+    assert "Kept: what was edited by hand is a release of its own on " in text
+    assert "web1, web3 (drift-111111111111), web2 (drift-222222222222)" in text
+    assert result_json(refused)["kept"] == kept
+    assert Result.from_json(refused.as_json()) == refused
+
+
+
 def test_what_is_kept_in_quarantine_is_said_and_in_the_document() -> None:
     failed = replace(_result(Outcome.ROLLED_BACK, 4, "rolled_back:1"), quarantined=(NEW,))
     assert f"Kept: {NEW} is quarantined: nobody deploys it until it is released" in result_summary(failed)
