@@ -129,7 +129,6 @@ def test_a_refusal_after_edits_were_kept_does_not_say_that_nothing_was_done() ->
     assert Result.from_json(refused.as_json()) == refused
 
 
-
 def test_what_is_kept_in_quarantine_is_said_and_in_the_document() -> None:
     failed = replace(_result(Outcome.ROLLED_BACK, 4, "rolled_back:1"), quarantined=(NEW,))
     assert f"Kept: {NEW} is quarantined: nobody deploys it until it is released" in result_summary(failed)
