@@ -22,6 +22,17 @@ need_in_memory() {
   [ "$memory" = "$release" ] || fail 68 "Release $release is live on disk but not proved to be in memory, $1: ${memory:+it holds $memory, }$memory_note."
 }
 
+# Finds the master. After a reboot ssh may be back before nginx is: an nginx that has no worker yet is waited for.
+await_nginx() {
+  tries=0
+  find_master quick
+  while [ "$program" = nginx ] && [ "$serving_count" -eq 0 ] && [ "$tries" -lt 50 ]; do
+    tries=$((tries + 1))
+    sleep 0.1 9>&-
+    find_master
+  done
+}
+
 do_promote() {
   [ -n "$release" ] || usage "release is wanted"
   need_ownership
@@ -31,7 +42,7 @@ do_promote() {
   baseline='' memory=''
   need_target
   [ "$live" = "$release" ] || fail 68 "What is live is $live, not $release, so it cannot be promoted."
-  find_master quick
+  await_nginx
   need_in_memory "so it cannot be promoted"
   read_time
   goods_without "$release"
