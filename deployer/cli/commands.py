@@ -50,19 +50,24 @@ AcceptUnproven = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Put every command on the program, in the order of a first day."""
-    app.command(cls=Command)(init)
-    app.command(cls=Command)(check)
-    for command in (adopt, plan, deploy, rollback, recover, status, watch, unlock, schedule):
-        app.command(cls=Command)(with_common(command))
-    for plain in (history, show, schema):
-        app.command(cls=Command)(plain)
-    app.add_typer(quarantine, name="quarantine")
-    app.add_typer(notify, name="notify")
-    app.add_typer(staging, name="staging")
-    app.add_typer(lab, name="lab")
-    app.add_typer(drill, name="drill")
+_GROUPS = {"quarantine": quarantine, "notify": notify, "staging": staging, "lab": lab, "drill": drill}
+NAMES = frozenset(
+    {"init", "check", "adopt", "plan", "deploy", "rollback", "recover", "status", "watch", "unlock"}
+    | {"schedule", "history", "show", "schema", *_GROUPS}
+)
+"""Of every command."""
+
+
+def register(app: typer.Typer, only: str | None = None) -> None:
+    """Put every command on the program, in the order of a first day; or only the one of that name."""
+    commands = (init, check, adopt, plan, deploy, rollback, recover, status, watch, unlock, schedule)
+    for command in (*commands, history, show, schema):
+        if only in {None, command.__name__}:
+            plain = command in {init, check, history, show, schema}
+            app.command(cls=Command)(command if plain else with_common(command))
+    for name, group in _GROUPS.items():
+        if only in {None, name}:
+            app.add_typer(group, name=name)
 
 
 def init(

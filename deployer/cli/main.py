@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -21,17 +22,35 @@ EXIT_CODES = (
     "5 an operator is needed, 6 something is not as it should be, 130 interrupted."
 )
 
-app = typer.Typer(
-    cls=Group,
-    name="deployer",
-    help="Deploy nginx configurations to a fleet: validated, proved to be served, back by itself when not.",
-    epilog=f"{EMERGENCY}\n\n{EXIT_CODES}",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-commands.register(app)
+HELP = "Deploy nginx configurations to a fleet: validated, proved to be served, back by itself when not."
+COMPLETING = "_DEPLOYER_COMPLETE"  #: a shell asks for completions; what was typed so far is not in argv
+
+
+def program(only: str | None = None) -> typer.Typer:
+    """All commands, or one of them: to build the others takes longer than to run a short one.
+
+    :param only: one of :data:`commands.NAMES`.
+    """
+    app = typer.Typer(
+        cls=Group,
+        name="deployer",
+        help=HELP,
+        epilog=f"{EMERGENCY}\n\n{EXIT_CODES}",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(_program)  # without it, one command alone would not be called by its name
+    commands.register(app, only)
+    return app
+
+
+def __getattr__(name: str) -> typer.Typer:
+    """``app``: all commands."""
+    if name == "app":
+        return program()
+    raise AttributeError(name)
 
 
 def _tell_version(wanted: bool) -> None:
@@ -40,7 +59,6 @@ def _tell_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _program(
     version: Annotated[
         bool,
@@ -60,10 +78,12 @@ def run(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str] | None) -> int:
+    typed = sys.argv[1:] if argv is None else argv
+    only = next((word for word in typed[:1] if word in commands.NAMES and COMPLETING not in os.environ), None)
     try:
-        app(argv, prog_name="deployer", standalone_mode=True)
+        program(only)(typed, prog_name="deployer", standalone_mode=True)
     except SystemExit as done:
-        tell_wrong_use(done.__context__, sys.argv[1:] if argv is None else argv)
+        tell_wrong_use(done.__context__, typed)
         return _code(done)
     except DeployerError as error:
         return _said(error)

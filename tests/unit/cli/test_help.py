@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from deployer import __version__
+from deployer.cli.commands import NAMES
+from deployer.cli.main import program
 from deployer.model import EXIT_CODE
 from tests.unit.cli.commands import arguments, commands, options
 from tests.unit.cli.conftest import Call
@@ -123,9 +126,17 @@ def test_a_variable_means_the_same_everywhere() -> None:
     assert {variable: names for variable, names in flags.items() if len(names) > 1} == {}
 
 
+def test_one_command_alone_is_built_by_its_name() -> None:
+    everything: Any = get_command(program())
+    assert set(everything.commands) == NAMES
+    for name in NAMES:
+        alone: Any = get_command(program(name))
+        assert list(alone.commands) == [name]
+
+
 def loaded_for(*helps: str) -> dict[str, set[str]]:
     """The heavy modules that one process has loaded after the help of each of these commands, one by one."""
-    program = (
+    script = (
         "import json, sys\nfrom deployer.cli.main import run\nloaded = {}\n"
         f"for name in {helps!r}:\n"
         "    assert run([*name.split(), '--help']) == 0, name\n"
@@ -133,7 +144,7 @@ def loaded_for(*helps: str) -> dict[str, set[str]]:
         "print(json.dumps(loaded))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
     )
     return {name: set(found) for name, found in json.loads(done.stdout.splitlines()[-1]).items()}
 
@@ -161,9 +172,9 @@ def test_completion_is_a_script(call: Call, shell: str, monkeypatch: pytest.Monk
 
 def test_completion_knows_the_commands() -> None:
     env = {"_DEPLOYER_COMPLETE": "complete_bash", "COMP_WORDS": "deployer ro", "COMP_CWORD": "1"}
-    program = "from deployer.cli.main import app\napp(prog_name='deployer')"
+    script = "from deployer.cli.main import app\napp(prog_name='deployer')"
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False, env=env
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False, env=env
     )
     assert done.stdout.strip() == "rollback"
 

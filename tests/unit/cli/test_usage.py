@@ -262,7 +262,7 @@ def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails() -> None:
         raise error
 
-    monkeypatch.setattr(main, "app", app)
+    monkeypatch.setattr(main, "program", lambda _only: app)
 
 
 @pytest.mark.parametrize(("error", "code"), RAISED, ids=lambda value: type(value).__name__)
