@@ -42,7 +42,7 @@ read_workers() {
 # Finds the one master. $1: quick where it was looked already whether another one runs, and the pid file names one. Sets master (empty: none), master_start, orphans, oldbin, running, nginx_problem.
 find_master() {
   master='' master_start='' orphans=0 oldbin=no running=no nginx_problem='' others=''
-  serving='' serving_count=0
+  serving='' serving_count=0 children=''
   [ "$program" = nginx ] || return 0
   pid_named=''
   [ ! -f "$pid_path" ] || { read -r pid_named <"$pid_path"; } 2>/dev/null
@@ -58,7 +58,11 @@ find_master() {
         ;;
     esac
   fi
-  # One process lists every nginx here; then the kernel's own files say who belongs to whom.
+  if [ -n "$master" ]; then
+    stat_of "$master" && master_start=$started
+    read_workers
+  fi
+  # One process lists every nginx here; then the kernel's own files say who belongs to whom, of those that are not the master's own children.
   found=''
   [ "${1-}" = quick ] && [ -n "$master" ] || found=$(grep -aos '^nginx: [a-z]* process' /proc/[0-9]*/cmdline)
   old_ifs=$IFS
@@ -67,7 +71,8 @@ find_master() {
     IFS=$old_ifs
     pid=${entry#/proc/}
     pid=${pid%%/*}
-    [ "$pid" != "$master" ] && stat_of "$pid" || continue
+    case " $master $children " in *" $pid "*) continue ;; esac
+    stat_of "$pid" || continue
     [ "/proc/$pid/root/." -ef /. ] && [ "/proc/$pid/ns/pid" -ef /proc/self/ns/pid ] || continue
     case $entry in
       # A child that was forked this moment still has its master's title.
@@ -77,10 +82,6 @@ find_master() {
   done
   IFS=$old_ifs
   [ ! -e "$pid_path.oldbin" ] || oldbin=yes
-  if [ -n "$master" ]; then
-    stat_of "$master" && master_start=$started
-    read_workers
-  fi
   if [ -n "$nginx_problem" ]; then
     :
   elif [ "$oldbin" = yes ]; then
