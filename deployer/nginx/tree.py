@@ -31,7 +31,9 @@ Token = tuple[str, int, bool]
 _FEW = 16
 _SIGNS = frozenset("{};")
 _ODD_SPACE = re.compile(r"[^\S \t\r\n]")
-_TO_PRIVATE = {code: 0xF0000 + code for code in range(0x3001) if _ODD_SPACE.match(chr(code))}
+_TO_PRIVATE = {
+    code: 0xF0000 + code for code in range(0x3001) if chr(code).isspace() and chr(code) not in " \t\r\n"
+}
 _FROM_PRIVATE = {private: code for code, private in _TO_PRIVATE.items()}
 _BOM = b"\xef\xbb\xbf"
 
