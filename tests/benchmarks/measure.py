@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import subprocess
 import tempfile
 import threading
@@ -24,18 +25,21 @@ class Measured:
 
     :ivar seconds: wall time of the whole process, the interpreter's start included.
     :ivar inside: wall time without the start-up, as the program itself says (``inside=…``), else ``None``.
+    :ivar cpu: seconds of processor time, user and system, of the process and of those it waited for; other
+        work on the machine stretches it far less than the wall time.
     :ivar peak_mb: largest resident size of the process without its children, 10⁶ bytes (``VmHWM``, proc(5)).
     """
 
     seconds: float
     inside: float | None
     peak_mb: float
+    cpu: float
 
 
 def run(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, timeout_s: float) -> Measured:
     """Run to the end. :raises Failed: with what it printed."""
     with tempfile.TemporaryFile("w+") as output:
-        began = time.perf_counter()
+        used, began = _cpu_s(), time.perf_counter()
         process = subprocess.Popen(
             argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
@@ -57,14 +61,19 @@ def run(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, timeout_s: fl
             if process.returncode is None:
                 process.kill()
                 process.wait()
-            seconds = time.perf_counter() - began
+            seconds, cpu = time.perf_counter() - began, _cpu_s() - used
             watcher.join()
         output.seek(0)
         said = output.read()
     if status != 0:
         raise Failed(f"{' '.join(argv)}\nended with {status}:\n{said[-4000:]}")
     inside = re.search(r"^inside=([0-9.]+)$", said, re.MULTILINE)
-    return Measured(seconds, float(inside[1]) if inside else None, peak_kb * 1024 / 1e6)
+    return Measured(seconds, float(inside[1]) if inside else None, peak_kb * 1024 / 1e6, cpu)
+
+
+def _cpu_s() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return children.ru_utime + children.ru_stime
 
 
 def _high_water_kb(pid: int) -> int:
