@@ -31,6 +31,9 @@ HEAVY = {
 }
 """Each costs tens of milliseconds; ``--help`` and shell completion need none of them."""
 
+SLOW = {"jinja2", "rich", "sqlalchemy", "tenacity"}
+"""What no deployment that goes well has a use for."""
+
 Named = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -77,6 +80,25 @@ def test_what_is_public_is_told() -> None:
 @pytest.mark.parametrize("statement", ["import deployer", "import deployer.cli.main"])
 def test_nothing_heavy_is_loaded_at_the_door(statement: str) -> None:
     assert loaded_by(statement) & HEAVY == set()
+
+
+@pytest.mark.parametrize("use_case", ["deploy", "rollback", "recover", "status", "adopt", "watch.service"])
+def test_what_a_command_works_with_is_lean(use_case: str) -> None:
+    loaded = loaded_by(
+        "import deployer.host.link, deployer.journal, deployer.journal.sqlite, deployer.cli.main\n"
+        f"import deployer.config.inventory, deployer.config.playbook, deployer.{use_case}"
+    )
+    assert "paramiko" in loaded
+    assert loaded & (SLOW | {"git"}) == set()
+
+
+def test_a_rollback_loads_nothing_of_git_or_of_lint() -> None:
+    program = "import deployer.rollback, sys\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+    rooms = ("deployer.comparison", "deployer.lint", "deployer.nginx", "deployer.source.git")
+    assert [name for name in done.stdout.split() if name.startswith(rooms)] == []
 
 
 def test_heavy_modules_would_be_noticed() -> None:
