@@ -24,8 +24,8 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("deployer: interrupted before anything was changed\n")
         code = 130
-    # At its end Python looks through everything that was loaded for cycles, several times: for nothing, in a process
-    # that ends. What is closed, flushed or waited for at the end still is.
+    # At its end Python looks through everything that was loaded for cycles, several times: for nothing, in a
+    # process that ends. What is closed, flushed or waited for at the end still is.
     gc.disable()
     gc.freeze()
     sys.exit(code)
