@@ -123,6 +123,15 @@ def test_it_answers_where_it_will_listen(lab: Lab, host: LabHost, user: str) -> 
         transport.tunnel("127.0.0.1", 8090, timeout_s=5)
 
 
+def test_it_has_the_addresses_of_the_host_and_no_others(lab: Lab, host: LabHost) -> None:
+    bound = "location /%s/ { proxy_bind %s; proxy_pass http://127.0.0.1:8081/; }"
+    places = bound % ("ours", "127.0.0.7") + bound % ("theirs", "10.99.99.99")
+    with talk(lab, host, {"conf.d/new.conf": f"server {{ listen 8090; {places} }}".encode()}) as it:
+        assert it.ask(8090, path="/ours/")[0] == 200
+        assert it.ask(8090, path="/theirs/")[0] == 500
+        assert it.ask(80, name="shop.example.com", address=host.address) == (200, "shop 1\n")
+
+
 def test_sockets_of_others_are_reached_and_caches_are_its_own(lab: Lab, host: LabHost) -> None:
     server = (
         "import socketserver, http.server, os\n"

@@ -2,14 +2,20 @@
 
 # What becomes of the private root: the first process of the rehearsal. Its standard input is its life line, held by the agent alone.
 # shellcheck disable=SC2016 # it is a program for another shell
-keeping=$private_root'asked=$1 host_net=$2 program=$3 addresses=$4
+keeping=$private_root'asked=$1 host_net=$2 program=$3 addresses=$4 foreign=$5
 read -r pid _ </proc/self/stat
 echo "deployer-keeper $pid"
-# Addresses that the host lacks were found by the test, in the network of the host; here nothing must depend on which could be copied.
+# Here are the addresses of the host and no others, so that a proxy_bind to one that it lacks fails as it will. Where they cannot be copied
+# every address is taken for one of them: what it listens on was tried by the test, in the network of the host.
 for word in ipv4 ipv6; do echo 1 >/proc/sys/net/$word/ip_nonlocal_bind; done 2>/dev/null
 if [ -n "$addresses" ]; then
   printf "%s" "$addresses" >"$work/addresses"
-  ip -force -batch "$work/addresses" >/dev/null 2>&1 || printf "%s" "$addresses" | while read -r line; do ip $line >/dev/null 2>&1; done
+  if ip -force -batch "$work/addresses"; then
+    echo "${foreign% *}" >/proc/sys/net/ipv4/ip_nonlocal_bind
+    echo "${foreign#* }" >/proc/sys/net/ipv6/ip_nonlocal_bind
+  else
+    printf "%s" "$addresses" | while read -r line; do ip $line; done
+  fi >/dev/null 2>&1
 fi
 if [ "$asked" = yes ]; then
   # Where nginx is started from, so that the one it replaces itself by can be something else; and the way out of the private network.
@@ -51,7 +57,7 @@ open_rehearsal() {
   extra_mounts=$extra extra_dirs=$made timeout -s KILL "$rehearsal_limit_s" \
     unshare -m -p -i -u -n -f --kill-child=KILL --propagation private \
     sh -c "$keeping" deployer-rehearsal "$private/test" "$target" "$state" "releases/$starting" "$masks" \
-    "$answers" "/proc/$$/ns/net" "$binary" "$addresses" <&3 >&8 2>&1 3<&- 4>&- 6<&- 7<&- 8>&- &
+    "$answers" "/proc/$$/ns/net" "$binary" "$addresses" "$foreign" <&3 >&8 2>&1 3<&- 4>&- 6<&- 7<&- 8>&- &
   rehearsal=$!
   read_uptime
   opened_cs=$uptime_cs
@@ -94,9 +100,15 @@ read_sockets() {
   done
 }
 
-# Sets addresses to what gives the private loopback the host's addresses; empty: they cannot be copied.
+# Sets addresses to what gives the private loopback the host's addresses (empty: they cannot be copied), and foreign to whether the host
+# lets programs use addresses that it lacks (a balancer's, before it takes them over): of IPv4 and of IPv6.
 read_addresses() {
-  addresses=''
+  addresses='' foreign=''
+  for word in ipv4 ipv6; do
+    value=0
+    read -r value 2>/dev/null <"/proc/sys/net/$word/ip_nonlocal_bind" || :
+    foreign="$foreign${foreign:+ }$value"
+  done
   command -v ip >/dev/null || return 0
   shown=$(ip -o addr show 2>/dev/null) || return 0
   while read -r _ _ family value _; do
