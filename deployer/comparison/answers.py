@@ -242,7 +242,7 @@ def _get(
         stream,
         asked,
         deadline=deadline,
-        headers=manner.headers,
+        headers={**question.headers, **manner.headers},
         trust=trust,
         preface=preface,
         limit=_BODY_LIMIT,

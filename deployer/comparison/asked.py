@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+
+_TELLING = re.compile(r"Googlebot|iPhone|Android|Windows|Macintosh|X11")
+_SHORT = 40
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -14,16 +19,35 @@ class Question:
     port: int
     name: str
     path: str = "/"  #: as it goes over the wire, perhaps with a query
+    said: tuple[tuple[str, str], ...] = ()
+    """What it says besides: headers and made-up values; with the empty name the arguments of the path."""
 
     @property
     def place(self) -> tuple[str, int]:
         """Where it is asked."""
         return self.address, self.port
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What is sent besides the usual."""
+        return {name: value for name, value in self.said if name}
+
+    @property
+    def told(self) -> str:
+        """What it says besides, short enough for a table: ``?lang=fr``, ``(User-Agent: …iPhone…)``."""
+        return "".join(f" ({name}: {_shorter(value)})" if name else f"?{value}" for name, value in self.said)
+
     def __str__(self) -> str:
         where = f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
         path = "" if self.path == "/" else self.path.partition("?")[0]
-        return f"{self.name}{path} at {where}" if self.name else f"{where}{path}"
+        return f"{self.name}{path}{self.told} at {where}" if self.name else f"{where}{path}{self.told}"
+
+
+def _shorter(value: str) -> str:
+    if len(value) <= _SHORT:
+        return value or "none"
+    known = _TELLING.search(value)
+    return f"…{known[0]}…" if known else f"{value[:_SHORT]}…"
 
 
 class Rank(IntEnum):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from deployer.comparison.asked import AnswerClass, Question, Rank
+from deployer.comparison.conditions import excuse
 from deployer.comparison.routes import BELOW, STRANGER, Origin
 from deployer.nginx.access import Access, access
 from deployer.nginx.paths import read_path
@@ -81,6 +82,8 @@ class Foresight:
         was, now = self.standing(self.live, question), self.standing(self.candidate, question)
         if was is None or now is None:
             return None if was is None else self._only_its_own(question)
+        if reason := excuse(question, new, now.server, made_up=self.invented(question)):
+            return reason
         if reason := self._new_site(question, was, now) or self.own_upstream(question, new):
             return reason
         if new.rank is Rank.SERVER_ERROR:
@@ -151,6 +154,8 @@ class Foresight:
 
     def suspicion(self, question: Question, new: AnswerClass) -> str | None:
         """What in the candidate speaks against another answer."""
+        if question.said:
+            return None  # what holds for everybody is asked without; phones may have another site's page
         was, now = self.standing(self.live, question), self.standing(self.candidate, question)
         if was is None or now is None:
             return None
@@ -235,7 +240,12 @@ class Foresight:
     def _with_page(self) -> Mapping[tuple[str, str], list[Question]]:
         found: dict[tuple[str, str], list[Question]] = {}
         for question, answer in self.before.items():
-            if answer.page is not None and answer.shown and question.name not in ("", STRANGER):
+            if (
+                answer.page is not None
+                and answer.shown
+                and question.name not in ("", STRANGER)
+                and not question.said
+            ):
                 found.setdefault((question.path, answer.page.digest), []).append(question)
         return found
 

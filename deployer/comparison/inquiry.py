@@ -16,6 +16,7 @@ from deployer.checks.reach import Transport, reopen
 from deployer.comparison.answers import Dialect, Manner, ask, ask_one
 from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.compare import Comparison, Difference, compare
+from deployer.comparison.conditions import apart, carried
 from deployer.comparison.follow import follow, trouble
 from deployer.comparison.foresight import Foresight
 from deployer.comparison.pace import Limiter, Limits, limiters, spacing
@@ -189,7 +190,7 @@ class Inquirer:
             (changed if why else worse).append(replace(difference, why=why))
         changed = [d for d in changed if d.question not in {w.question for w in worse}]
         worse.sort(key=lambda d: d.question.name in ("", STRANGER))  # what has a name says more to people
-        return replace(found, worse=tuple(worse), changed=tuple(changed))
+        return replace(found, worse=apart(worse, worse), changed=apart(changed, [*worse, *changed]))
 
     def _strayed(
         self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]
@@ -222,7 +223,7 @@ class Inquirer:
 
     def _end(self, question: Question, answer: AnswerClass, transport: Transport, sites: Sites) -> str | None:
         def asked(following: Question) -> AnswerClass | None:
-            return self._one(following, transport, sites)
+            return self._one(replace(following, said=carried(question)), transport, sites)
 
         tls = self._dialects[question.place].tls
         end = follow(question, answer, sites, asked, tls=tls)
@@ -320,7 +321,8 @@ class Inquirer:
         return found
 
     def _foretold(self) -> list[Difference]:
-        return [Difference(q, reason) for q, reason in predictions(self._insight, list(self._origins))]
+        plain = [q for q in self._origins if not q.said]
+        return [Difference(q, reason) for q, reason in predictions(self._insight, plain)]
 
     def _promised(
         self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]

@@ -15,6 +15,7 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from deployer.comparison.compare import Question, concrete
+from deployer.comparison.conditions import further
 from deployer.nginx.samples import samples
 from deployer.nginx.sites import ANY4, ANY6, Listen, Location, Server, Sites
 from deployer.nginx.tree import Directive
@@ -117,8 +118,10 @@ def derive(
                     collected[route.question] = (route.origin, changed or bool(old and old[1]), route)
         unasked += asking.unasked
     kept = [item for item in collected.values() if not any(covers(p, item[2].question) for p in shunned)]
-    chosen = _fair(kept, cap)
-    return Questions(chosen, len(kept) - len(chosen), tuple(dict.fromkeys(unasked)))
+    plain = [item[2] for item in kept]
+    more = tuple(further(live, candidate, plain, made_up=Origin.PATTERN, most=cap // 4))
+    chosen = _fair(kept, cap - len(more))
+    return Questions((*chosen, *more), len(kept) - len(chosen), tuple(dict.fromkeys(unasked)))
 
 
 def route_text(question: Question) -> str:

@@ -102,7 +102,7 @@ class Inquiries:
             alike = tuple(self._same.setdefault(e, e) for e in found.promise.expected)
             self._promises[run.name] = replace(found.promise, expected=alike)
         for changed in found.comparison.changed:
-            if changed.why:
+            if changed.why and not changed.question.said:  # what excuses a crawler excuses no one else
                 question = changed.question
                 self._excused[question.port, question.name, question.path] = changed.why
         if found.comparison.stopped:

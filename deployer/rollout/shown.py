@@ -28,7 +28,7 @@ def table(comparison: Comparison, *, most: int = MOST_ROWS) -> tuple[str, ...]:
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
-    """For the journal: how many were asked, and the differences. No body, no query, no header's value."""
+    """For the journal: how many were asked, and the differences. No body, nothing a user sent."""
     return {
         "asked": comparison.asked,
         "worse": _kept(comparison.worse),
@@ -78,6 +78,8 @@ def _kept(
             sides[1]: clean(difference.new.brief) if difference.new else None,
             "reason": clean(difference.reason),
         }
+        if difference.question.said:
+            row["with"] = clean(", ".join(f"{n}: {v}" if n else f"?{v}" for n, v in difference.question.said))
         if difference.why:
             row["why"] = clean(difference.why)
         found.append(row)
@@ -97,7 +99,7 @@ def _row(difference: Difference, verdict: str) -> tuple[str, str, str, str]:
     if live == candidate or difference.new is None:
         candidate = clean(difference.reason)
     why = f" ({clean(difference.why)})" if difference.why else ""
-    return _route(difference), live, candidate, verdict + why
+    return _route(difference) + clean(difference.question.told), live, candidate, verdict + why
 
 
 def _lines(shown: Sequence[tuple[str, str, str, str]], more: int) -> tuple[str, ...]:

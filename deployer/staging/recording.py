@@ -74,7 +74,7 @@ def put(
     """The answers to all questions that a configuration gives rise to; those that got none are left out."""
     routes = derive(sites, sites, seen=seen, exclude=exclude, cap=cap).routes
     dialects = {route.question.place: Dialect(*route.dialect) for route in routes}
-    questions = [route.question for route in routes]
+    questions = [route.question for route in routes if not route.question.said]
     answers = ask(questions, dialects, connection, deadline_s=DEADLINE_S, limits=_limits(sites, questions))
     return tuple(_recorded(q, a, dialects[q.place]) for q, a in answers.items() if a.status is not None)
 
