@@ -99,7 +99,7 @@ def _row(difference: Difference, verdict: str) -> tuple[str, str, str, str]:
     if live == candidate or difference.new is None:
         candidate = clean(difference.reason)
     why = f" ({clean(difference.why)})" if difference.why else ""
-    return _route(difference) + clean(difference.question.told), live, candidate, verdict + why
+    return clean(_route(difference) + difference.question.told), live, candidate, verdict + why
 
 
 def _lines(shown: Sequence[tuple[str, str, str, str]], more: int) -> tuple[str, ...]:
