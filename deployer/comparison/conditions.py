@@ -87,6 +87,8 @@ def further(
         held = _by_server(sites, routes) if sides[number] else {}
         for server, one in sides[number]:
             same = any((name, one.identity) in known[1 - number] for name in _names(server))
+            if same and _spelt(one.variable)[0] not in (*_ORDINARY, "Cookie"):
+                continue  # a header of one's own may be a switch: it is left alone until it changes
             here = _places(server, one, held.get(id(server), ()))
             ranked += [(2 if same else number, n, r) for n, r in enumerate(_asked(one, here, made_up))]
     ranked.sort(key=lambda item: item[:2])

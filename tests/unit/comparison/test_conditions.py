@@ -110,6 +110,8 @@ def test_the_changed_before_the_same_and_few_of_all() -> None:
     assert values(live, live) == values(live, live)[:MOST_SAME]
     assert len(values(shop(many("new", 99)))) == MOST
     assert len(said(shop(many("new", 99)), cap=20)) == 5
+    drill = shop("if ($http_x_drill = 1) { return 503; }")
+    assert (values(drill), values(drill, drill)) == ([("X-Drill", "1")], [])
     # what is gone in the candidate, and what leads elsewhere
     assert len(values(shop(), shop(many("old", 2)))) == 2
 
