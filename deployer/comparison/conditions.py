@@ -82,15 +82,19 @@ def further(
     if not any(sides):
         return []
     known = [{(name, one.identity) for server, one in side for name in _names(server)} for side in sides]
-    ranked: list[tuple[int, int, Route]] = []
-    for number, sites in enumerate((candidate, live)):
-        held = _by_server(sites, routes) if sides[number] else {}
+    found: list[list[tuple[int, Server, Condition]]] = [[], [], []]  # new, gone, the same
+    for number in (0, 1):
         for server, one in sides[number]:
             same = any((name, one.identity) in known[1 - number] for name in _names(server))
-            if same and _spelt(one.variable)[0] not in (*_ORDINARY, "Cookie"):
-                continue  # a header of one's own may be a switch: it is left alone until it changes
-            here = _places(server, one, held.get(id(server), ()))
-            ranked += [(2 if same else number, n, r) for n, r in enumerate(_asked(one, here, made_up))]
+            # A header of one's own may be a switch: it is left alone until it changes.
+            if not same or _spelt(one.variable)[0] in (*_ORDINARY, "Cookie"):
+                found[2 if same else number].append((number, server, one))
+    held = [_by_server(sites, routes) for sites in (candidate, live)]
+    ranked: list[tuple[int, int, Route]] = []
+    for state, some in enumerate(found):
+        for number, server, one in some[: MOST * 2]:  # not every one can be asked
+            here = _places(server, one, held[number].get(id(server), ()))
+            ranked += [(state, n, r) for n, r in enumerate(_asked(one, here, made_up))]
     ranked.sort(key=lambda item: item[:2])
     return _chosen(ranked, min(MOST, most))
 
