@@ -40,6 +40,13 @@ def test_a_new_site_comes_with_its_check(story: Story) -> None:
     assert story.deploy().outcome == "deployed"
     for host in story.lab.hosts:
         assert get(host, "blog.example.com") == (200, "blog 1\n")
+    # Once it is taken back its check does not stand in the way of the next one.
+    assert story.run("rollback", "lab", "--yes").code == 0
+    assert get(story.lab.hosts[0], "blog.example.com") != (200, "blog 1\n")
+    story.shop("shop 2")
+    assert story.deploy().outcome == "deployed"
+    for host in story.lab.hosts:
+        assert get(host, "blog.example.com") == (200, "blog 1\n")
 
 
 def test_a_check_that_passed_and_does_not_any_more_refuses(story: Story) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -161,6 +162,7 @@ def begin(request: dict[str, Any], fds: list[int]) -> list[str]:
     os.setsid()
     for stream, fd in enumerate(fds[:FIRST_FREE]):
         os.dup2(fd, stream)
+    open_streams()
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
@@ -170,6 +172,17 @@ def begin(request: dict[str, Any], fds: list[int]) -> list[str]:
     sys.path.insert(0, request["cwd"])
     argv: list[str] = request["argv"]
     return argv
+
+
+def open_streams() -> None:
+    """Python's own streams, opened anew: those it has remember what they were opened on."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        old = getattr(sys, name)
+        buffer = open(number, "wb" if number else "rb", closefd=False)  # noqa: SIM115 (open to the end)
+        line_by_line = number == FIRST_FREE - 1 or os.isatty(number)
+        stream = io.TextIOWrapper(buffer, old.encoding, old.errors, line_buffering=line_by_line)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 if __name__ == "__main__":

@@ -91,8 +91,10 @@ do_observe() {
     directory=${directory%/}
     [ ! -f "$meta/${directory##*/}/hash" ] || say release "${directory##*/}"
   done
-  if [ -f "$private/checks" ]; then
-    while read -r line; do say check "$line"; done <"$private/checks"
+  known=$meta/$live/checks # of what was promoted by an older agent only the last ones are known
+  [ -f "$known" ] || known=$private/checks
+  if [ -f "$known" ]; then
+    while read -r line; do say check "$line"; done <"$known"
   fi
   say_quarantine
   read_owner

@@ -50,12 +50,24 @@ do_promote() {
   [ -z "$keep" ] || find_unwanted
   replace_file "$private/good" "$goods" || cannot_write "$private"
   remove_unwanted
-  is_text "$private/checks" "$checks" || replace_file "$private/checks" "$checks" || cannot_write "$private"
+  keep_checks
   link_name
   [ ! -e "$beside.deployer-before" ] || rm -rf "$beside.deployer-before"
   # The log is bounded: one older half is kept. Now and then is often enough to look.
   [ $((epoch % 8)) -ne 0 ] || [ -z "$(find "$private/log" -size +1024k 2>/dev/null)" ] || mv -f "$private/log" "$private/log.1"
   note ok
+}
+
+# Keeps the checks that passed with $release, beside what it took the place of keeping those that passed with that: whoever goes back goes
+# back to its checks, or a check that came with a release would stand in the way of the next one once that is undone.
+keep_checks() {
+  was=''
+  { read -r _ && read -r _ && read -r was; } 2>/dev/null <"$private/last"
+  if ! is_text "$private/checks" "$checks"; then
+    [ -z "$was" ] || [ ! -d "$meta/$was" ] || [ -e "$meta/$was/checks" ] || replace_file "$meta/$was/checks" "$text" || cannot_write "$private"
+    replace_file "$private/checks" "$checks" || cannot_write "$private"
+  fi
+  is_text "$meta/$release/checks" "$checks" || replace_file "$meta/$release/checks" "$checks" || cannot_write "$private"
 }
 
 is_good() {
