@@ -89,7 +89,7 @@ def test_wrong_use_is_told_what_is_right(call: Call, argv: tuple[str, ...], said
 def test_the_variable_for_minutes_hinders_no_list(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEPLOYER_MINUTES", "5")
     assert call("history").code == 0
-    assert "In the 5 min 0 s before" in call("history", "--around", "1m ago").out
+    assert "In the 5 min before" in call("history", "--around", "1m ago").out
 
 
 def test_every_format(call: Call) -> None:
