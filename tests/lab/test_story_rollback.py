@@ -134,7 +134,7 @@ def test_a_pruned_release_is_refused_with_what_would_bring_it(story: Story) -> N
     assert not [r for r in kept if r.startswith(commits[0][:12])], "nothing was pruned"
     refused = story.run("rollback", "lab", "--yes", "--to", commits[0][:12])
     assert refused.code == 3, refused
-    assert f"deploy --rev {commits[0][:12]}" in refused.err
+    assert f"deployer deploy INVENTORY --rev {commits[0][:12]}" in refused.err
     assert story.trees() == before
     story.deploy("--rev", commits[0][:12])
     story.assert_serving("shop 2")

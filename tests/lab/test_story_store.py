@@ -268,7 +268,8 @@ def test_unlocked_while_it_works_the_hosts_still_refuse(story: Story, state: str
     story.deploy(DEPLOYER_STATE=state)
     story.playbook(health={"bake": "60s"}, rollout=ONE_WAVE)
     story.shop("shop 2")
-    process = story.start("deploy", "lab", "--yes", "--json", DEPLOYER_STATE=state)
+    # Started cold: what its command line says is told.
+    process = story.start("deploy", "lab", "--yes", "--json", DEPLOYER_STATE=state, PYTHONUTF8="1")
     story.until_said(process, "web1: activated")
     unlocked = story.run("unlock", "lab", "--yes", DEPLOYER_STATE=state)
     assert unlocked.code == 0, unlocked
