@@ -16,6 +16,7 @@ from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.conditions import excuse
 from deployer.comparison.routes import BELOW, STRANGER, Origin
 from deployer.nginx.access import Access, access
+from deployer.nginx.methods import only_written_to
 from deployer.nginx.paths import read_path
 from deployer.nginx.sites import Choice, Location, Server, Sites, effective
 from deployer.nginx.tree import Directive
@@ -28,6 +29,10 @@ PRIVATE = re.compile(
     re.IGNORECASE,
 )
 """What one closes to make a site safer."""
+
+
+_PUBLIC = "/.well-known/"
+"""What whoever it concerns has to be able to ask for, certificate authorities first (RFC 8615)."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,10 @@ class Foresight:
             return None
         if self.closed_on_purpose(question, was, now):
             return f"{now.location.title} closes it on purpose"
+        narrow = not now.location.regex and now.location.pattern != "/"
+        asked = self._origins.get(question) is Origin.SEEN
+        if narrow and not asked and passing(now.location) and only_written_to(now.scope):
+            return f"{now.location.title} is new, and takes what is sent to it"
         plain = was.location is None or was.location.pattern == "/" or was.location.regex
         files = passing(now.location) is None and not _closes(now.location)
         if plain and files and self._no_such_file(question, now.location, new):
@@ -144,6 +153,8 @@ class Foresight:
         was, now = self.standing(self.live, question), self.standing(self.candidate, question)
         if was is None or now is None or now.location is None:
             return None
+        if read_path(question.path).startswith(_PUBLIC):
+            return f"{_PUBLIC} is for everybody"
         here = now.location.directive
         if access(was.scope) is Access.OPEN and any(d.args == ("on",) for d in here.all("autoindex")):
             return f"{now.location.title} lists its directory on purpose"

@@ -1,4 +1,4 @@
-"""Which requests are refused by their method, by ``if ($request_method …)`` alone. Pure."""
+"""Which requests are refused by their method. Pure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,19 @@ from deployer.nginx.tree import Directive
 def refused(scope: Sequence[Directive], method: str) -> Directive | None:
     """The ``if`` of these blocks that answers a method with an error; ``None``: none does."""
     return next((d for d in _conditions(scope) if _holds(d.args, method) and _says_no(d)), None)
+
+
+def only_written_to(scope: Sequence[Directive]) -> bool:
+    """Whether the innermost block refuses GET, by ``limit_except`` or ``if``, and lets POST through."""
+
+    def closed(method: str) -> bool:
+        limits = scope[-1].all("limit_except")
+        kept_out = any(
+            method not in d.args and any(x.args == ("all",) for x in d.all("deny")) for d in limits
+        )
+        return kept_out or refused(scope[-1:], method) is not None
+
+    return closed("GET") and not closed("POST")
 
 
 def _conditions(scope: Sequence[Directive]) -> Iterable[Directive]:

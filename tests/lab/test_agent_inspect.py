@@ -243,3 +243,25 @@ def make_certificate(directory: Path, *, days: int, name: str = "shop.example.co
     argv = ["openssl", "req", *kind, *whose, "-keyout", str(key), "-out", str(certificate)]
     subprocess.run(argv, check=True, capture_output=True, timeout=60)
     return key.read_text() + certificate.read_text()
+
+
+def test_paths_are_those_that_users_asked_for(agent: AgentOn) -> None:
+    line = '{before}10.0.0.1 - - [12/Jun/2024:14:15:00 +0000] "{asked} HTTP/1.1" {status} 12 "-" "{agent}"\n'
+
+    def said(asked: str, *, before: str = "", status: int = 200, by: str = "Mozilla/5.0") -> str:
+        return line.format(before=before, asked=asked, status=status, agent=by)
+
+    agent.host.write(
+        "/var/log/nginx/access.log",
+        said("GET /often?token=1") * 3
+        + said("HEAD /once")
+        + said("GET /named", before="shop.example.com:443 ")
+        + said("POST /sent")
+        + said("GET /lost", status=404)
+        + said("GET /reset/aaaaaaaaaabbbbbbbbbbcc")
+        + said("GET /asked-by-a-rehearsal", by="deployer-check") * 9,
+    )
+    log = "/var/log/nginx/access.log"
+    told = agent.ok("paths", lines="10").all("path")
+    assert set(told) == {f"{log} - /often", f"{log} - /once", f"{log} shop.example.com /named"}
+    assert told[0] == f"{log} - /often"

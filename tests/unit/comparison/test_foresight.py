@@ -29,6 +29,10 @@ def why(
     return seen.meant(question, new)
 
 
+POST_ONLY = "limit_except POST { deny all; }"
+UNLESS_POST = "if ($request_method != POST) { return 405; }"
+
+
 @pytest.mark.parametrize(
     ("inside", "path", "status", "meant"),
     [
@@ -36,6 +40,15 @@ def why(
         ("location = /xmlrpc.php { return 404; }", "/xmlrpc.php", 404, True),
         ("location /admin/ { auth_basic x; proxy_pass http://10.0.0.1; }", "/admin/", 401, True),
         ("location /admin/ { return 503; }", "/admin/", 503, False),
+        (f"location = /hook {{ {POST_ONLY} proxy_pass http://10.0.0.1; }}", "/hook", 403, True),
+        (
+            "location /hook/ { if ($request_method != POST) { return 405; } proxy_pass http://a; }",
+            "/hook/",
+            405,
+            True,
+        ),
+        (f"location ~ /hook {{ {POST_ONLY} proxy_pass http://10.0.0.1; }}", "/hook", 403, False),
+        ("location /hook/ { limit_except GET { deny all; } proxy_pass http://a; }", "/hook/", 403, False),
         ("location /account/ { deny all; }", "/account/", 403, False),
         ("deny all;", "/.git/HEAD", 403, False),
         ("return 404;", "/", 404, False),
@@ -160,3 +173,17 @@ def test_a_header_that_an_inner_block_hides() -> None:
     assert "X-New" not in str(worse(SHOP, page(x_mine="1"), page(x_new="1"), foresight(live, inner)))
     assert "x-mine is lost" in str(worse(SHOP, page(x_mine="1"), page(x_new="1"), foresight(live, inner)))
     assert worse(SHOP, page(x_mine="1"), page(), foresight(live, shop())) is None
+
+
+def test_who_asked_for_it_may_go_on_and_what_is_well_known_is_for_everybody() -> None:
+    seen = foresight(
+        shop(),
+        shop(f"location = /hook {{ {POST_ONLY} proxy_pass http://10.0.0.1; }}"),
+        {at("/hook"): Origin.SEEN},
+    )
+    assert not seen.meant(at("/hook"), page(status=403))
+    hidden = shop("location ~ /\\. { deny all; }")
+    other = foresight(hidden, hidden.replace("/\\.", "/\\.(?!well-known/)"))
+    assert other.opened(at("/.well-known/acme-challenge/x"))
+    assert not other.opened(at("/.git/HEAD"))
+    assert not list(predictions(other, [at("/.well-known/acme-challenge/x")]))
