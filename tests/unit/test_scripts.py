@@ -21,7 +21,7 @@ echo ready
 for try in $(seq 300); do sleep 0.1; done
 """
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="would ask for a password")
+pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="would ask for a password"), pytest.mark.slow]
 
 
 def start(*argv: str) -> subprocess.Popen[str]:

@@ -13,6 +13,8 @@ import pytest
 from tests.lab.warm import Warm, fits
 from tests.postgres import silence
 
+pytestmark = pytest.mark.slow
+
 WITHIN_S = 120.0
 
 

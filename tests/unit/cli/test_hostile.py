@@ -15,6 +15,8 @@ import pytest
 from tests.unit.cli.conftest import PROGRAM, Call, Ran
 from tests.unit.project import Project
 
+pytestmark = pytest.mark.slow
+
 LONG = "x" * 5000
 SSH = ("--ssh-config", "ssh_config")
 

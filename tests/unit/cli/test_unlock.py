@@ -25,6 +25,8 @@ from deployer.model import DeploymentRecord, Event, State
 from tests.unit.cli.conftest import PROGRAM, Call, Ran
 from tests.unit.project import Project
 
+pytestmark = pytest.mark.slow
+
 SSH = ("--ssh-config", "ssh_config")
 ANN = Owner("20240612-141500-aaaa", "deploy", who="ann@ops1", host="ops1")
 Take = Callable[[Owner], Lease]

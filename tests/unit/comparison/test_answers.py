@@ -18,7 +18,7 @@ from deployer.comparison.answers import Dialect, Look, look, settle
 from deployer.comparison.compare import Question, survey
 from tests.unit.servers import Authority, Loopback, Server, never, read_request, response
 
-pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="needs nginx")
+pytestmark = [pytest.mark.skipif(shutil.which("nginx") is None, reason="needs nginx"), pytest.mark.slow]
 
 Serve = Callable[..., Server]
 NAMES = ["shop.example.com", "blog.example.com", "*.wild.example.com", "_"]

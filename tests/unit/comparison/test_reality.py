@@ -14,7 +14,10 @@ from deployer.comparison.reality import Kept, Reality
 from deployer.nginx.sites import Listen
 from tests.unit.comparison.twins import POSSIBLE, Twin
 
-pytestmark = pytest.mark.skipif(not POSSIBLE, reason="needs root, nginx, ip, unshare and nsenter")
+pytestmark = [
+    pytest.mark.skipif(not POSSIBLE, reason="needs root, nginx, ip, unshare and nsenter"),
+    pytest.mark.slow,
+]
 
 SITE = """
 limit_req_zone all zone=slow:1m rate=20r/s;

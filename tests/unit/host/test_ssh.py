@@ -23,6 +23,8 @@ from deployer.errors import Fate, TransportError, Unreachable
 from deployer.host.ssh import Connection, TunnelRefused
 from tests.unit.host.conftest import Sshd, StartSshd
 
+pytestmark = pytest.mark.slow
+
 BIG = bytes(range(256)) * (20 << 12)  # 20 MiB
 
 

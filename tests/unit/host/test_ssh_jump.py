@@ -24,6 +24,8 @@ from deployer.host.ssh import Connection, SshOptions
 from tests.unit.host.conftest import Sshd, StartSshd
 from tests.unit.servers import Server, never
 
+pytestmark = pytest.mark.slow
+
 RELAY = """
 import socket, sys, threading
 sock = socket.create_connection((sys.argv[1], int(sys.argv[2])))

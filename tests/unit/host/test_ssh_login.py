@@ -13,6 +13,8 @@ import pytest
 from deployer.errors import Unreachable
 from tests.unit.host.conftest import Sshd, StartSshd, keygen, public
 
+pytestmark = pytest.mark.slow
+
 WORDS = "not a word of a sentence"
 
 

@@ -19,6 +19,8 @@ from deployer.journal.migrations import MIGRATIONS, NEWEST
 from deployer.journal.sqlite import SqliteDatabase
 from deployer.model import DeploymentRecord, Event, Result
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., DeploymentRecord]
 MakeEvent = Callable[..., Event]
 

@@ -19,6 +19,8 @@ from deployer.journal import Store
 from deployer.journal.lease import Answer, Held, Lease, Owner, look, release, take
 from deployer.journal.process import Process, this_process
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 NAME = "production 0123456789ab"
 WITHIN_S = 20.0

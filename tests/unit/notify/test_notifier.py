@@ -15,6 +15,8 @@ from tests.unit.receivers import Hook, Post, until
 
 from .conftest import Make, by_hook, by_url, good, problem
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_problem_is_told_once_by_however_many_processes_and_its_end_once(
     hook: Hook, post: Post, notifier: Make

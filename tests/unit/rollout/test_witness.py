@@ -26,6 +26,8 @@ from deployer.rollout.witness import Witness, beside
 from tests.unit.seen import release, tree
 from tests.unit.servers import Loopback, Server, read_request, response
 
+pytestmark = pytest.mark.slow
+
 GOOD = AnswerClass("200", 200)
 LIMIT_S = 20.0
 

@@ -24,6 +24,8 @@ from deployer.source.git import Mirror
 from deployer.source.lock import file_lock
 from tests.unit.source.conftest import Repo, Source
 
+pytestmark = pytest.mark.slow
+
 RESOLVE = """
 import sys
 from pathlib import Path
