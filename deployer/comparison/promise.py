@@ -136,6 +136,7 @@ _ONLY = Only()
 def broken_by(expected: Expected, answer: AnswerClass) -> str | None:
     """Why an answer is worse than promised, and than before; ``None``: it is not."""
     question, old = expected.question, expected.reference
+    answer = _slim(answer)  # as what it is held against: what is not kept of one must not be new in the other
     reason = judge.worse(question, old, answer, _ONLY)
     if reason is None or _as_before(expected, answer):
         return None

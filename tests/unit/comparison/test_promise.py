@@ -62,6 +62,22 @@ def test_worse_than_promised_and_than_before(
     assert found is None if said is None else said in (found or "")
 
 
+@pytest.mark.parametrize(
+    "same",
+    [
+        page(cache_control="max-age=315360000"),
+        page(content_type="text/html; charset=koi8-r"),
+        page(set_cookie="basket=1; Path=/elsewhere/; Domain=example.com; Secure"),
+        page(content_security_policy="default-src 'none'"),
+        moved("/a"),
+    ],
+)
+def test_the_answer_that_was_promised_is_as_promised_whatever_is_kept_of_it(same: AnswerClass) -> None:
+    kept = promise(({SHOP: same}, {SHOP: same}), foresight(PASSED, PASSED), PLAIN, {})
+    (expected,) = kept.expected
+    assert broken_by(expected, same) is None
+
+
 def test_what_was_not_rehearsed_is_measured_by_what_was_live() -> None:
     live = SITE % "location / { return 200 a; }"
     candidate = (
