@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from deployer.comparison.answers import Dialect, Look, look, settle
-from deployer.comparison.compare import Question, survey
+from deployer.comparison.asked import AnswerClass
+from deployer.comparison.compare import Question, Survey, survey
 from tests.unit.servers import Authority, Loopback, Server, never, read_request, response
 
 pytestmark = [pytest.mark.skipif(shutil.which("nginx") is None, reason="needs nginx"), pytest.mark.slow]
@@ -220,6 +221,26 @@ def test_what_recovers_in_time_is_healthy(nginx: Nginx, loopback: Loopback) -> N
     timer.start()
     assert settle(seen, loopback, deadline_s=30).healthy
     timer.join()
+
+
+def test_the_last_question_has_time_for_its_answer(loopback: Loopback) -> None:
+    """The first answer is an error, and the next comes when the time of all is over."""
+    answers = iter([("500 Oh", 0.0), ("200 OK", 0.6)])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for status, late_s in answers:
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(4096)
+                    time.sleep(late_s)
+                    connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+
+        threading.Thread(target=serve, daemon=True).start()
+        question = Question("127.0.0.1", server.getsockname()[1], "")
+        good = {question: AnswerClass("200", 200)}
+        seen = Look(Survey((question,)), {question.place: Dialect(tls=False, proxy=False)}, good)
+        assert settle(seen, loopback, deadline_s=0.8).healthy
 
 
 def test_a_limit_on_requests_is_not_mistaken_for_an_outage(nginx: Nginx, loopback: Loopback) -> None:
