@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deployer.context import Context
 from deployer.errors import HostError, Refused, TransportError, UsageError
 from deployer.journal.ids import who
-from deployer.leasing import lease_name, leased
 from deployer.model import (
     Entry,
     HostOutcome,
@@ -21,20 +19,22 @@ from deployer.model import (
     Result,
     State,
 )
+from deployer.planning.context import Context
 from deployer.report.words import count
 from deployer.rollout.effects import release
 from deployer.rollout.engine import Recorder
 from deployer.rollout.plan import without_boot_unit
 from deployer.rollout.summing import told
 from deployer.rollout.survey import Contact, Survey
-from deployer.undertaking import Undertaking
-from deployer.unfinished import in_the_way
+from deployer.running.leasing import lease_name, leased
+from deployer.running.undertaking import Undertaking
+from deployer.running.unfinished import in_the_way
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deployer.audience import Audience
     from deployer.journal.store import Store
+    from deployer.planning.audience import Audience
 
 EXPORT_BYTES = 256 << 20  #: of one host's tree that is exported
 

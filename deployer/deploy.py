@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from deployer.context import Context
 from deployer.errors import HostError
-from deployer.gating import gatekeeping, learn, note_gates
 from deployer.journal.ids import who
-from deployer.leasing import Tenure, lease_name, leased
 from deployer.model import EXIT_CODE, HostOutcome, HostResult, Outcome, Result, State
-from deployer.proposal import Prepared, Wishes
-from deployer.propose import policy, propose
+from deployer.planning.context import Context
+from deployer.planning.gating import gatekeeping, learn, note_gates
+from deployer.planning.proposal import Prepared, Wishes
+from deployer.planning.propose import policy, propose
+from deployer.planning.sentence import sentenced
 from deployer.recover import Wishes as Recovering
 from deployer.recover import recovered
 from deployer.report.words import duration
@@ -35,13 +35,13 @@ from deployer.rollout.resume import policy_note
 from deployer.rollout.summing import told, wave_results
 from deployer.rollout.survey import Survey
 from deployer.rollout.waves import Fleet, Member
-from deployer.sentence import sentenced
-from deployer.undertaking import Undertaking
-from deployer.unfinished import in_the_way
+from deployer.running.leasing import Tenure, lease_name, leased
+from deployer.running.undertaking import Undertaking
+from deployer.running.unfinished import in_the_way
 
 if TYPE_CHECKING:
-    from deployer.audience import Audience
     from deployer.journal.store import Store
+    from deployer.planning.audience import Audience
     from deployer.rollout.gates import Gatekeeping
 
 

@@ -16,9 +16,9 @@ from deployer.rollout.measuring import IMPACT, LEAD_S, measure
 from deployer.rollout.survey import Survey
 
 if TYPE_CHECKING:
-    from deployer.context import Context
     from deployer.journal.database import Row
     from deployer.journal.store import Store
+    from deployer.planning.context import Context
     from deployer.report.when import When
 
 NEAR_LATER = 50  #: deployments after one that are looked through for what belongs to it

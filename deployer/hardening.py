@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deployer.config.playbook import Check, From, Playbook
-from deployer.context import Context
 from deployer.errors import UsageError
 from deployer.host.program import bundled
+from deployer.planning.context import Context
 
 DEFAULT_LOGIN = "deployer"
 DEFAULT_PORTS = ("127.0.0.1:80", "127.0.0.1:443")  #: where nobody wrote checks: what the comparison asks

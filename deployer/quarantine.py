@@ -7,21 +7,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from deployer.barriers import Quarantined, hash_of
 from deployer.errors import UsageError
-from deployer.gating import known
 from deployer.journal.ids import new_deployment_id, who
 from deployer.model import RELEASE_ID
+from deployer.model.barriers import Quarantined, hash_of
+from deployer.planning.gating import known
+from deployer.planning.sentence import acquit
 from deployer.report.words import clean, iso, minute, names
 from deployer.rollout.survey import Survey
-from deployer.sentence import acquit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deployer.context import Context
     from deployer.errors import HostError
     from deployer.journal.store import Store
+    from deployer.planning.context import Context
 
 _HASH = re.compile(r"[0-9a-f]{6,64}")
 HASH_DIGITS = 12  #: of a tree's hash, as release ids have them

@@ -12,12 +12,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from deployer.context import Context
 from deployer.errors import Refused
-from deployer.gating import learn
 from deployer.journal.ids import who
 from deployer.journal.process import this_process
-from deployer.leasing import lease_name, leased
 from deployer.model import (
     EXIT_CODE,
     DeploymentRecord,
@@ -28,7 +25,10 @@ from deployer.model import (
     Result,
     State,
 )
-from deployer.propose import policy
+from deployer.planning.context import Context
+from deployer.planning.gating import learn
+from deployer.planning.propose import policy
+from deployer.planning.sentence import sentenced
 from deployer.report.words import clean, count, duration, names
 from deployer.rollout import waves
 from deployer.rollout.aftermath import bystanders, host_results, outcome_of
@@ -41,13 +41,13 @@ from deployer.rollout.resume import found as told_by_host
 from deployer.rollout.summing import wave_results
 from deployer.rollout.survey import Contact, Survey
 from deployer.rollout.waves import Fleet
-from deployer.sentence import sentenced
-from deployer.undertaking import Undertaking
-from deployer.unfinished import Open, at_work, close, cure, decisive, open_records
+from deployer.running.leasing import lease_name, leased
+from deployer.running.undertaking import Undertaking
+from deployer.running.unfinished import Open, at_work, close, cure, decisive, open_records
 
 if TYPE_CHECKING:
-    from deployer.audience import Audience
     from deployer.journal.store import Store
+    from deployer.planning.audience import Audience
     from deployer.rollout.resume import Unfinished
 
 NOTHING = "nothing to recover"

@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from deployer.barriers import Quarantined
-from deployer.context import Context
 from deployer.errors import HostError
-from deployer.gating import note_gates, quarantine
 from deployer.journal.ids import who
-from deployer.leasing import lease_name
 from deployer.model import HostOutcome, HostResult, Outcome, Ownership, Result, State
+from deployer.model.barriers import Quarantined
+from deployer.planning.context import Context
+from deployer.planning.gating import note_gates, quarantine
 from deployer.report.words import count, names
 from deployer.rollout import back
 from deployer.rollout.back import Way
@@ -30,12 +29,13 @@ from deployer.rollout.looking import failing_checks
 from deployer.rollout.saga import Step
 from deployer.rollout.summing import told
 from deployer.rollout.survey import Contact, Survey
-from deployer.undertaking import Undertaking
-from deployer.unfinished import settle
+from deployer.running.leasing import lease_name
+from deployer.running.undertaking import Undertaking
+from deployer.running.unfinished import settle
 
 if TYPE_CHECKING:
-    from deployer.audience import Audience
     from deployer.journal.store import Journal
+    from deployer.planning.audience import Audience
     from deployer.rollout.back import BackPlan, HostBack
     from deployer.rollout.split import Split
     from deployer.rollout.waves import Fleet

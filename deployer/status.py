@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deployer.barriers import Quarantined
 from deployer.errors import HostError
 from deployer.model import Guard, GuardState, Observation
+from deployer.model.barriers import Quarantined
 from deployer.report.words import clean, duration, iso, names
 from deployer.rollout.gates import on_hosts
 from deployer.rollout.resume import traces
@@ -20,7 +20,7 @@ from deployer.watch.findings import Rules, guard_note, judge_look, split_told
 from deployer.watch.look import Health, Look, Origin, Past
 
 if TYPE_CHECKING:
-    from deployer.context import Context
+    from deployer.planning.context import Context
     from deployer.watch.once import Round
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deployer.journal.lease import Held, look, release
-from deployer.leasing import lease_name, told
-from deployer.living import command, how_to_end, which
 from deployer.report.words import clean, duration, iso
-from deployer.unfinished import at_work, open_records
+from deployer.running.leasing import lease_name, told
+from deployer.running.living import command, how_to_end, which
+from deployer.running.unfinished import at_work, open_records
 
 if TYPE_CHECKING:
-    from deployer.context import Context
     from deployer.journal.store import Store
+    from deployer.planning.context import Context
 
 HOSTS = (
     "This frees the lease alone. Hosts that the deployment took stay its own while it lives. They are free "

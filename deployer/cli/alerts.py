@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deployer.cli.common import Common
-    from deployer.context import Context
     from deployer.notify.notices import Notice
     from deployer.notify.notifier import Notifier
+    from deployer.planning.context import Context
     from deployer.watch.now import Now
     from deployer.watch.telling import Crier
 

@@ -14,8 +14,8 @@ from deployer.errors import UsageError
 
 if TYPE_CHECKING:
     from deployer.config.playbook import Playbook
-    from deployer.context import Context
     from deployer.lint.trees import Tree
+    from deployer.planning.context import Context
 
 FORMATS = ("text", "json", "sarif")
 
@@ -104,8 +104,8 @@ def _of_inventory(
 ) -> tuple[_Trees, Playbook, Context]:
     from deployer.cli import setup
     from deployer.lint.trees import of_release
-    from deployer.linting import check_ids, is_nginx, rendered_trees
-    from deployer.propose import resolve
+    from deployer.planning.linting import check_ids, is_nginx, rendered_trees
+    from deployer.planning.propose import resolve
 
     context = setup.load(inventory, common)
     book = context.playbook
@@ -144,7 +144,7 @@ def _finish(
     trees: _Trees, book: Playbook | None, context: Context | None, chosen: str, prefix: str, *, deep: bool
 ) -> None:
     from deployer.cli import findings
-    from deployer.linting import lint_trees
+    from deployer.planning.linting import lint_trees
 
     hide = context.veil.hide if context is not None else str
     linted = lint_trees(trees, book, hide=hide)

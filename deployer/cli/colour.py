@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from deployer.proposal import Proposal
+    from deployer.planning.proposal import Proposal
 
 
 LOUD = ("REFUSED:", "DRIFTED:", "UNREACHABLE:", "DOES NOT ANSWER:")

@@ -31,10 +31,10 @@ from deployer.cli.watch import status, watch
 from deployer.errors import UsageError
 
 if TYPE_CHECKING:
-    from deployer.audience import Audience
     from deployer.cli.signals import Signals
-    from deployer.context import Context
     from deployer.model import Result
+    from deployer.planning.audience import Audience
+    from deployer.planning.context import Context
 
 Rev = Annotated[
     str | None,
@@ -144,9 +144,9 @@ def plan(inventory: Inventory, *, rev: Rev = None, common: Common) -> None:
     from deployer.cli import setup
     from deployer.cli.colour import print_plan
     from deployer.cli.plans import plan_json
-    from deployer.gating import shown
-    from deployer.proposal import Wishes
-    from deployer.propose import propose, would_refuse
+    from deployer.planning.gating import shown
+    from deployer.planning.proposal import Wishes
+    from deployer.planning.propose import propose, would_refuse
     from deployer.rollout.plan import without_boot_unit
     from deployer.rollout.survey import Survey
 
@@ -238,7 +238,7 @@ def deploy(
     """
     from deployer.cli import setup
     from deployer.deploy import deploy as case
-    from deployer.proposal import Wishes
+    from deployer.planning.proposal import Wishes
     from deployer.rollout.plan import Permissions
 
     setup.need_yes(yes, "deploy")

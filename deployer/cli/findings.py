@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from deployer.report.words import names
 
 if TYPE_CHECKING:
-    from deployer.linting import Found, Linted
+    from deployer.planning.linting import Found, Linted
 
 
 def text_lines(linted: Linted, advice: Sequence[str] | None = None, prefix: str = "") -> Iterator[str]:

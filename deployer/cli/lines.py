@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from deployer.cli.signals import Signals
     from deployer.errors import HostError
-    from deployer.proposal import Proposal
+    from deployer.planning.proposal import Proposal
     from deployer.rollout.back import BackPlan
     from deployer.rollout.resume import Recovery
 

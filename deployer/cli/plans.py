@@ -13,8 +13,8 @@ from deployer.rollout.saga import Do, Undo
 
 if TYPE_CHECKING:
     from deployer.errors import HostError
-    from deployer.linting import Linted
-    from deployer.proposal import Proposal
+    from deployer.planning.linting import Linted
+    from deployer.planning.proposal import Proposal
     from deployer.rollout.back import BackPlan
     from deployer.rollout.diffs import Diff
     from deployer.rollout.resume import Recovery

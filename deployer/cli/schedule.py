@@ -16,7 +16,7 @@ from deployer.errors import DeployerError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deployer.context import Context
+    from deployer.planning.context import Context
     from deployer.schedule.calendar import Calendar
     from deployer.schedule.listing import Listed
     from deployer.schedule.ordering import Typed
@@ -129,7 +129,7 @@ def _one_of(**given: bool) -> None:
 
 def _write(typed: Typed, expression: str, common: Common, *, install: bool, cron: bool) -> None:
     from deployer.cli import setup
-    from deployer.leasing import lease_name
+    from deployer.running.leasing import lease_name
     from deployer.schedule import installing
     from deployer.schedule.here import understood
     from deployer.schedule.ordering import order_of, state_in

@@ -14,8 +14,8 @@ from deployer.errors import UsageError
 
 if TYPE_CHECKING:
     from deployer.cli.common import Common
-    from deployer.context import Context
     from deployer.journal.store import Journal, Store
+    from deployer.planning.context import Context
 
 
 def load(inventory: str, common: Common) -> Context:
@@ -32,8 +32,8 @@ def load(inventory: str, common: Common) -> Context:
 def _read(inventory: str, common: Common) -> Context:
     from deployer.config.inventory import find_inventory, load_inventory
     from deployer.config.playbook import find_playbook, load_playbook
-    from deployer.context import Context
     from deployer.host.ssh import SshOptions
+    from deployer.planning.context import Context
 
     _password_is_seen(common.state)
     if common.ssh_config is not None and not common.ssh_config.is_file():

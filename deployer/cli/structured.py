@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from deployer.errors import HostError
     from deployer.notify.notices import Notice
     from deployer.notify.notifier import Report
-    from deployer.proposal import Proposal
+    from deployer.planning.proposal import Proposal
     from deployer.rollout.back import BackPlan
     from deployer.rollout.resume import Recovery
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from deployer.barriers import hash_of
 from deployer.cli.runbooks import of_status
 from deployer.model import GuardState
+from deployer.model.barriers import hash_of
 from deployer.report.words import clean, minute, names
 
 if TYPE_CHECKING:

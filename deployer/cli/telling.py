@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, cast
 from deployer.cli.streams import err
 
 if TYPE_CHECKING:
-    from deployer.audience import Audience
     from deployer.cli.common import Common
     from deployer.cli.structured import Log
-    from deployer.context import Context
     from deployer.model import Event, Result
     from deployer.notify.notices import Notice
     from deployer.notify.notifier import Notifier, Settings
     from deployer.notify.outcomes import Command
+    from deployer.planning.audience import Audience
+    from deployer.planning.context import Context
 
 _PENDING: list[Teller] = []
 
@@ -73,8 +73,8 @@ def settings_of(context: Context) -> Settings:
     """What a notifier of this inventory works with."""
     import socket
 
-    from deployer.leasing import lease_name
     from deployer.notify.notifier import Settings
+    from deployer.running.leasing import lease_name
 
     where = f"{socket.gethostname()}:{context.project.absolute()}"
     return Settings(lease_name(context), where, context.state, context.veil.hide)

@@ -17,16 +17,16 @@ from deployer.model import Result
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from deployer.audience import Audience
     from deployer.cli.common import Common
     from deployer.cli.signals import Signals
     from deployer.cli.structured import Fields
-    from deployer.context import Context
     from deployer.journal.store import Store
     from deployer.model import Event
-    from deployer.proposal import Wishes
+    from deployer.model.scheduled import Scheduled
+    from deployer.planning.audience import Audience
+    from deployer.planning.context import Context
+    from deployer.planning.proposal import Wishes
     from deployer.schedule.telling import Ending
-    from deployer.scheduled import Scheduled
 
 Unattended = Annotated[
     bool,
@@ -167,7 +167,7 @@ def _release(audience: Held | Fields) -> None:
 
 
 def _scheduled(context: Context, common: Common, on_calendar: str | None) -> Scheduled:
-    from deployer.leasing import lease_name
+    from deployer.running.leasing import lease_name
     from deployer.schedule.here import read, scheduled
 
     if on_calendar is not None:

@@ -20,7 +20,7 @@ from deployer.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deployer.context import Context
+    from deployer.planning.context import Context
     from deployer.status import FleetStatus
     from deployer.watch.changes import Change
     from deployer.watch.kept import Shelf

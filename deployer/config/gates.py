@@ -10,8 +10,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema
 
-from deployer.barriers import Moment, Window
 from deployer.config import terms
+from deployer.model.barriers import Moment, Window
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MOMENT = re.compile(

@@ -9,7 +9,6 @@ import tarfile
 import time
 from collections.abc import Iterable, Sequence
 
-from deployer.barriers import Quarantined
 from deployer.errors import AgentError, Fenced
 from deployer.globs import to_ere
 from deployer.host.observation import observation
@@ -20,6 +19,7 @@ from deployer.host.request import Header
 from deployer.host.ssh import Connection
 from deployer.host.traffic import Reading, reading
 from deployer.model import Manifest, Observation, Ownership, Release, Target
+from deployer.model.barriers import Quarantined
 
 # Seconds until a verb's answer must be complete; after that its outcome is unknown.
 OBSERVE_S = 60.0

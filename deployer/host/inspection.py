@@ -10,8 +10,8 @@ from deployer.host.agent import Agent
 from deployer.host.observation import observation
 from deployer.host.reply import VerbAnswer
 from deployer.host.request import Header
-from deployer.inspected import Counts, Inspection, Questions, Written
 from deployer.model import Observation
+from deployer.model.inspected import Counts, Inspection, Questions, Written
 
 LOOK_S = 75.0  #: until the answer is complete; the host itself gives its validator 20 s
 

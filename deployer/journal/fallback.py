@@ -8,10 +8,10 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from deployer.barriers import Quarantined
 from deployer.journal.location import place_of
 from deployer.journal.store import Store
 from deployer.model import DeploymentRecord, Event, Result
+from deployer.model.barriers import Quarantined
 
 T = TypeVar("T")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from deployer.barriers import Quarantined
 from deployer.journal.database import Row
 from deployer.journal.statements import text_of
+from deployer.model.barriers import Quarantined
 
 # What was released once does not come back because a host that was away tells of it again.
 INSERT = """

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from deployer.journal.statements import text_of
-from deployer.scheduled import Scheduled
+from deployer.model.scheduled import Scheduled
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

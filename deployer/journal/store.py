@@ -20,9 +20,9 @@ from deployer.model import DeploymentRecord, Event, Result
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from deployer.barriers import Quarantined
     from deployer.journal.database import Database, Parameters, Row, Session
     from deployer.journal.fallback import BestEffortStore
+    from deployer.model.barriers import Quarantined
 
 BUSY_S = 10.0  #: how long another program's lock is waited for
 ANSWER_S = 15.0  #: how long any call waits for the disk, or the server

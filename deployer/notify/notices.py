@@ -11,8 +11,8 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from deployer.barriers import hash_of
 from deployer.config.notify import Level
+from deployer.model.barriers import hash_of
 from deployer.report.words import clean, duration, iso
 
 VERSION = 1  #: of the JSON document

@@ -14,8 +14,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from deployer.barriers import Quarantined, hash_of
 from deployer.errors import HostError, NotProved
+from deployer.model.barriers import Quarantined, hash_of
 from deployer.rollout.hiding import Hide
 from deployer.rollout.saga import Step
 

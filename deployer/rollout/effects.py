@@ -25,8 +25,8 @@ from deployer.rollout.saga import Step
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-    from deployer.barriers import Quarantined
     from deployer.host.reply import Frozen, Switched
+    from deployer.model.barriers import Quarantined
     from deployer.rollout.guards import Deadlines
     from deployer.rollout.health import Physician
     from deployer.rollout.plan import HostPlan, Permissions

@@ -12,8 +12,8 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from shlex import quote
 from typing import Any
 
-from deployer.barriers import Closed, Gate, Quarantined, Window, hash_of
 from deployer.model import DeploymentRecord, HostOutcome, HostResult, Observation, Outcome
+from deployer.model.barriers import Closed, Gate, Quarantined, Window, hash_of
 from deployer.report.words import clean, duration, minute, names
 
 BREAKABLE = frozenset({Gate.FREEZE, Gate.AFTER, Gate.SIGNATURE, Gate.QUARANTINE, Gate.LINT})

@@ -13,7 +13,7 @@ from deployer.report.words import clean, duration, minute
 from deployer.schedule.calendar import Calendar, parse, zone_of
 
 if TYPE_CHECKING:
-    from deployer.scheduled import Scheduled
+    from deployer.model.scheduled import Scheduled
 
 MOST_DELAY_S = 120  #: a timer starts at most so much later than it is due
 GRACE_S = 900.0  #: what is not heard so long after it should have begun was missed

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.errors import UsageError
+from deployer.model.scheduled import Scheduled
 from deployer.schedule.calendar import parse, zone_of
-from deployer.scheduled import Scheduled
 
 if TYPE_CHECKING:
     from deployer.schedule.calendar import Calendar

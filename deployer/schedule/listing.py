@@ -18,8 +18,8 @@ from deployer.schedule.ordering import state_in
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from deployer.model.scheduled import Scheduled
     from deployer.schedule.installing import Installed
-    from deployer.scheduled import Scheduled
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.config.locate import find_inventory, find_playbook
-from deployer.context import cache_directory
 from deployer.errors import UsageError
 from deployer.journal.location import default_path, place_of
+from deployer.planning.context import cache_directory
 from deployer.report.words import clean
 from deployer.schedule.due import delay_s
 from deployer.schedule.here import zone_here
 from deployer.schedule.units import Order, unit_name
 
 if TYPE_CHECKING:
-    from deployer.context import Context
+    from deployer.planning.context import Context
     from deployer.schedule.calendar import Calendar
 
 CARRIED = ("XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")

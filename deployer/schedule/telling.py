@@ -11,7 +11,7 @@ from deployer.model import HostOutcome, Outcome, Result
 from deployer.report.words import clean, count, duration, minute
 
 if TYPE_CHECKING:
-    from deployer.scheduled import Scheduled
+    from deployer.model.scheduled import Scheduled
 
 STANDING = (Outcome.REFUSED, Outcome.PARTIAL)
 """Outcomes that may stay as they are from run to run."""

@@ -27,8 +27,8 @@ from deployer.staging.machines import OUTSIDE, Machines, bring_up, start_stubs
 from deployer.staging.records import Fleet, Match, directory_of, fleets, save
 
 if TYPE_CHECKING:
-    from deployer.context import Context
     from deployer.model import Host
+    from deployer.planning.context import Context
     from deployer.staging.exporting import Export
 
 PARALLEL = 8

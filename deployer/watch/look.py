@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from deployer.barriers import Quarantined
 from deployer.checks.certificate import Certificate
-from deployer.inspected import Inspection
 from deployer.model import Observation
+from deployer.model.barriers import Quarantined
+from deployer.model.inspected import Inspection
 from deployer.schedule.due import Verdict
 
 

@@ -16,7 +16,7 @@ from deployer.watch.tally import Tally
 from deployer.watch.visit import Visit
 
 if TYPE_CHECKING:
-    from deployer.context import Context
+    from deployer.planning.context import Context
     from deployer.watch.changes import Change
     from deployer.watch.fleet import Fleet
 

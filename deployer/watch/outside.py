@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from deployer.context import cache_directory
 from deployer.errors import DeployerError
 from deployer.model import Manifest
+from deployer.planning.context import cache_directory
 from deployer.watch.look import Left, Origin, Past, Wanted
 
 if TYPE_CHECKING:
-    from deployer.context import Context
     from deployer.model import Release
+    from deployer.planning.context import Context
     from deployer.source.git import Commit
 
 MANY = 100  #: paths that are named of a difference
@@ -64,7 +64,7 @@ class Source:
         return Wanted(release.id, tree, self._differing(host, release.manifest, live))
 
     def _differing(self, host: str, wanted: Manifest, live: str) -> tuple[str, ...] | None:
-        from deployer.manifest import Changes
+        from deployer.model.manifest import Changes
 
         commit = live.partition("-")[0]
         if len(commit) != 12:
@@ -79,7 +79,7 @@ class Source:
         return tuple(sorted((*found.added, *found.removed, *found.modified)))[:MANY]
 
     def _released(self, revision: str) -> Mapping[str, Release]:
-        from deployer.propose import resolve
+        from deployer.planning.propose import resolve
 
         return resolve(self._context, revision)[1]
 
@@ -91,9 +91,9 @@ def ask_journal(context: Context) -> Past:
     """
     from deployer.journal import schedules
     from deployer.journal.store import Store
-    from deployer.leasing import lease_name
+    from deployer.running.leasing import lease_name
+    from deployer.running.unfinished import cure, open_records
     from deployer.schedule.due import verdicts
-    from deployer.unfinished import cure, open_records
 
     try:
         with Store.open(context.state, read_only=True) as store:

@@ -22,7 +22,7 @@ from deployer.watch.visit import Visit
 from deployer.watch.workers import Workers
 
 if TYPE_CHECKING:
-    from deployer.context import Context
+    from deployer.planning.context import Context
     from deployer.watch.exposing import Textfile
     from deployer.watch.now import Now
     from deployer.watch.systemd import Manager

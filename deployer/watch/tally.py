@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from deployer.inspected import Inspection
+from deployer.model.inspected import Inspection
 
 MAX_LOGS = 64  #: of a host; as many as its agent looks at
 

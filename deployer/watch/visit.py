@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from deployer.errors import DeployerError, HostError, TransportError
 from deployer.host.inspection import Inspector
 from deployer.host.ssh import Connection
-from deployer.inspected import Inspection, Questions
+from deployer.model.inspected import Inspection, Questions
 from deployer.rollout.hiding import hidden
 from deployer.watch.look import Dated, Health, Look
 
 if TYPE_CHECKING:
     from deployer.checks.certificate import Certificate
-    from deployer.context import Context
     from deployer.model import Host, Observation
+    from deployer.planning.context import Context
     from deployer.watch.tally import Tally
 
 CHECKS_S = 5.0  #: how long the checks are asked, at most; what failed the last time is asked once

@@ -8,15 +8,15 @@ from typing import cast
 
 import pytest
 
-from deployer.audience import Audience
 from deployer.config.inventory import load_inventory
 from deployer.config.playbook import load_playbook
-from deployer.context import Context
 from deployer.errors import AgentError, ConfigError, HostError, UnknownRevision, Unreachable
 from deployer.host.ssh import SshOptions
 from deployer.model import Amount
-from deployer.proposal import Proposal, Wishes
-from deployer.propose import policy, propose, resolve, would_refuse
+from deployer.planning.audience import Audience
+from deployer.planning.context import Context
+from deployer.planning.proposal import Proposal, Wishes
+from deployer.planning.propose import policy, propose, resolve, would_refuse
 from deployer.rollout.plan import Action, HostPlan, Plan
 from deployer.rollout.survey import Survey
 from deployer.rollout.waves import EVERYBODY, Policy, Scope

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from deployer.barriers import Quarantined
 from deployer.cli.tables import status_table
 from deployer.errors import Unreachable
 from deployer.model import Guard, GuardState, Observation
+from deployer.model.barriers import Quarantined
+from deployer.model.scheduled import Scheduled
 from deployer.schedule.due import verdicts
-from deployer.scheduled import Scheduled
 from deployer.status import FleetStatus, HostStatus, judge, of_look
 from deployer.watch.findings import Rules
 from deployer.watch.look import Health, Look, Past, Wanted

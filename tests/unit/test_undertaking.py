@@ -12,10 +12,10 @@ from deployer.cli import setup
 from deployer.cli.common import Common
 from deployer.cli.lines import Lines
 from deployer.cli.signals import Signals
-from deployer.context import Context
 from deployer.journal import Store
 from deployer.model import Event, HostOutcome, HostResult, Outcome, Result, State
-from deployer.undertaking import Undertaking
+from deployer.planning.context import Context
+from deployer.running.undertaking import Undertaking
 from tests.postgres import Server
 from tests.unit.project import Project
 

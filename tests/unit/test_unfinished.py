@@ -13,12 +13,12 @@ import pytest
 
 from deployer.cli import setup
 from deployer.cli.common import Common
-from deployer.context import Context
 from deployer.journal.process import Process, this_process
 from deployer.journal.store import Store
-from deployer.leasing import lease_name
 from deployer.model import DeploymentRecord, Event, HostOutcome, HostResult, Outcome, Result, State
-from deployer.unfinished import in_the_way, open_records, settle
+from deployer.planning.context import Context
+from deployer.running.leasing import lease_name
+from deployer.running.unfinished import in_the_way, open_records, settle
 from tests.unit.project import Project
 from tests.unit.seen import seen
 

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from deployer.barriers import Quarantined
 from deployer.errors import UsageError
 from deployer.journal import Store
+from deployer.model.barriers import Quarantined
 from deployer.quarantine import Entry, Kept, lines, meant
 from tests.unit.cli.conftest import Call
 from tests.unit.project import Project

@@ -14,7 +14,7 @@ from deployer.cli import setup
 from deployer.cli.common import Common
 from deployer.journal import Store
 from deployer.journal.lease import Lease, Owner
-from deployer.leasing import lease_name
+from deployer.running.leasing import lease_name
 from deployer.schedule import installing
 from deployer.schedule.due import Trouble
 from deployer.watch.outside import ask_journal

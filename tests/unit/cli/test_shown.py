@@ -14,10 +14,10 @@ from deployer.cli.lines import Lines, line_of
 from deployer.cli.plans import back_lines, plan_json, plan_lines, recovery_lines
 from deployer.cli.signals import Signals
 from deployer.cli.tables import releases_table, status_table
-from deployer.context import Context
 from deployer.errors import Unreachable
 from deployer.model import Changes, Event, Guard, GuardState, State
-from deployer.proposal import Proposal
+from deployer.planning.context import Context
+from deployer.planning.proposal import Proposal
 from deployer.rollout.back import undo_latest
 from deployer.rollout.diffs import Diff
 from deployer.rollout.plan import Action, HostPlan, Plan

@@ -20,8 +20,8 @@ from deployer.cli.common import Common
 from deployer.journal import Store
 from deployer.journal.lease import Held, Lease, Owner, look
 from deployer.journal.process import Process, _born, this_process
-from deployer.leasing import lease_name
 from deployer.model import DeploymentRecord, Event, State
+from deployer.running.leasing import lease_name
 from tests.unit.cli.conftest import PROGRAM, Call, Ran
 from tests.unit.project import Project
 

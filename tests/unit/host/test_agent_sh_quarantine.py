@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deployer.barriers import Quarantined
 from deployer.host.reply import VerbAnswer
+from deployer.model.barriers import Quarantined
 from tests.unit.host.box import SHELLS, Box, boxed
 
 BAD = "aaaaaaaaaaaa-0123456789ab"

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from deployer.barriers import Quarantined
 from deployer.errors import StoreUnavailable
 from deployer.journal import Store
 from deployer.journal.fallback import NullStore
 from deployer.model import DeploymentRecord, Outcome, Result
+from deployer.model.barriers import Quarantined
 
 NOON = 1718201700.0  # 2024-06-12 14:15:00 UTC
 BAD = Quarantined("4f4f4f4f4f4f-0123456789ab", "20240612-141500-aaaa", NOON, "web1: answered 503, fünf")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deployer.journal import Store, schedules
-from deployer.scheduled import Scheduled
+from deployer.model.scheduled import Scheduled
 
 FIRST = Scheduled("lab 0123", "", "lab", "/srv/p", "daily", "UTC", "ops1", since=100.0)
 

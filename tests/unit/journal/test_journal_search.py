@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from deployer.barriers import Quarantined
 from deployer.explain import belonging, look_around
 from deployer.journal import Store
 from deployer.journal.search import Wanted, search
@@ -21,6 +20,7 @@ from deployer.model import (
     Result,
     State,
 )
+from deployer.model.barriers import Quarantined
 from deployer.report.around import Suspicion, around_json, around_text
 from deployer.report.when import When
 

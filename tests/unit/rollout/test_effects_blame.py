@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from deployer.barriers import Quarantined
 from deployer.config.rehearse import BY_DEFAULT
 from deployer.errors import HostError, NotProved, Stopped
 from deployer.host.reply import Switched
 from deployer.model import Ownership
+from deployer.model.barriers import Quarantined
 from deployer.rollout.blame import ANSWERS, Blame, Unwell
 from deployer.rollout.effects import DeployEffects, HostRun
 from deployer.rollout.guards import Deadlines

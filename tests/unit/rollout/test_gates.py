@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from deployer.barriers import Closed, Gate, Moment, Quarantined, Window
 from deployer.model import DeploymentRecord, HostOutcome, HostResult, Outcome, Result
+from deployer.model.barriers import Closed, Gate, Moment, Quarantined, Window
 from deployer.rollout.gates import (
     BREAKABLE,
     Evidence,

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from deployer.errors import HostKeyError, LeaseHeld, UsageError
 from deployer.model import EXIT_CODE, HostOutcome, HostResult, Outcome, Result
+from deployer.model.scheduled import Scheduled
 from deployer.schedule.calendar import parse
 from deployer.schedule.due import GRACE_S, Trouble, delay_s, expected, verdict
 from deployer.schedule.telling import Ending, ending, problem_of
-from deployer.scheduled import Scheduled
 
 HOUR = 3600.0
 MONDAY = datetime(2026, 11, 23, 10, 0, tzinfo=UTC).timestamp()

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from deployer.checks.certificate import Certificate
-from deployer.inspected import Counts, Inspection, Written
 from deployer.model import Guard, GuardState, Observation
+from deployer.model.inspected import Counts, Inspection, Written
+from deployer.model.scheduled import Scheduled
 from deployer.schedule.due import verdicts
-from deployer.scheduled import Scheduled
 from deployer.watch.findings import Finding, Kind, Rules, judge_fleet, judge_look
 from deployer.watch.look import Dated, Health, Left, Look, Origin, Past, Wanted
 from tests.unit.seen import fresh, good, seen

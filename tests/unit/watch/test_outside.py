@@ -11,15 +11,15 @@ import pytest
 
 from deployer.config.inventory import load_inventory
 from deployer.config.playbook import load_playbook
-from deployer.context import Context
 from deployer.errors import ConfigError
 from deployer.host.ssh import SshOptions
 from deployer.journal import schedules
 from deployer.journal.process import this_process
 from deployer.journal.store import Store
-from deployer.leasing import lease_name
 from deployer.model import DeploymentRecord, Event, State
-from deployer.scheduled import Scheduled
+from deployer.model.scheduled import Scheduled
+from deployer.planning.context import Context
+from deployer.running.leasing import lease_name
 from deployer.watch.changes import Change, Turn
 from deployer.watch.findings import Kind
 from deployer.watch.kept import Shelf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deployer.host.inspection import inspection
 from deployer.host.reply import VerbAnswer
-from deployer.inspected import Counts, Inspection, Questions
+from deployer.model.inspected import Counts, Inspection, Questions
 from deployer.watch.tally import MAX_LOGS, Tally
 
 

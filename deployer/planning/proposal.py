@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deployer.context import Context
-from deployer.linting import Linted
-from deployer.manifest import Manifest
 from deployer.model import Release
+from deployer.model.manifest import Manifest
+from deployer.planning.context import Context
+from deployer.planning.linting import Linted
 from deployer.rollout.diffs import Diff
 from deployer.rollout.gates import Gatekeeping
 from deployer.rollout.plan import Permissions, Plan

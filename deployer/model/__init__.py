@@ -13,10 +13,10 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from deployer.manifest import Changes as Changes
-from deployer.manifest import Entry as Entry
-from deployer.manifest import Kind as Kind
-from deployer.manifest import Manifest as Manifest
+from deployer.model.manifest import Changes as Changes
+from deployer.model.manifest import Entry as Entry
+from deployer.model.manifest import Kind as Kind
+from deployer.model.manifest import Manifest as Manifest
 
 RELEASE_ID = re.compile(r"[a-z0-9]{1,12}-[0-9a-f]{12}")
 """``<commit12>-<hash12>``, or ``baseline-<hash12>`` / ``drift-<hash12>`` for what the tool found."""

@@ -15,9 +15,9 @@ from deployer.model import DeploymentRecord, HostOutcome, HostResult, Outcome, R
 from deployer.rollout.engine import Recorder
 
 if TYPE_CHECKING:
-    from deployer.audience import Audience
-    from deployer.context import Context
     from deployer.journal.store import Journal
+    from deployer.planning.audience import Audience
+    from deployer.planning.context import Context
     from deployer.source.git import Commit
 
 

@@ -8,21 +8,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from deployer.barriers import Closed, Gate, Quarantined
 from deployer.errors import StoreUnavailable, StoreUnusable
 from deployer.journal.ids import who
 from deployer.model import State
+from deployer.model.barriers import Closed, Gate, Quarantined
 from deployer.report.words import names
 from deployer.rollout import gates
 from deployer.rollout.gates import Gatekeeping
 from deployer.rollout.plan import Action
 
 if TYPE_CHECKING:
-    from deployer.audience import Audience
-    from deployer.context import Context
     from deployer.journal.store import Journal, Store
     from deployer.model import Observation
-    from deployer.proposal import Prepared, Proposal
+    from deployer.planning.audience import Audience
+    from deployer.planning.context import Context
+    from deployer.planning.proposal import Prepared, Proposal
     from deployer.rollout.engine import Recorder
 
 
@@ -139,7 +139,7 @@ def _signature(
     keys = context.playbook.source.signed_by
     if keys is None:
         return None, ()
-    from deployer.propose import mirror_of
+    from deployer.planning.propose import mirror_of
     from deployer.source.signature import verify
 
     ref = asked or context.playbook.source.ref

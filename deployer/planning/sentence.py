@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from deployer.errors import DeployerError
-from deployer.gating import quarantine
 from deployer.journal.ids import who
 from deployer.model import Ownership, State
+from deployer.planning.gating import quarantine
 from deployer.report.words import names
 
 if TYPE_CHECKING:
-    from deployer.audience import Audience
-    from deployer.context import Context
     from deployer.journal.store import Journal
+    from deployer.planning.audience import Audience
+    from deployer.planning.context import Context
     from deployer.rollout.blame import Blame
     from deployer.rollout.engine import Recorder
     from deployer.rollout.survey import Contact

@@ -17,10 +17,10 @@ from deployer.model import Event, State
 from deployer.report.words import clean, duration, minute
 
 if TYPE_CHECKING:
-    from deployer.audience import Audience
-    from deployer.context import Context
     from deployer.journal.store import Store
-    from deployer.undertaking import Undertaking
+    from deployer.planning.audience import Audience
+    from deployer.planning.context import Context
+    from deployer.running.undertaking import Undertaking
 
 LOOK_EVERY_S = 0.5  #: how often somebody who waits looks whether it is free
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.barriers import Closed, Gate
-from deployer.context import Context
 from deployer.errors import ConfigError
+from deployer.model.barriers import Closed, Gate
+from deployer.planning.context import Context
 
 if TYPE_CHECKING:
     from deployer.config.playbook import Playbook

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING
 
-from deployer.context import Context, cache_directory
 from deployer.errors import ConfigError, DeployerError, TransportError
-from deployer.linting import check_ids, lint_releases
 from deployer.model import Manifest, Release
-from deployer.proposal import Prepared, Proposal, Wishes
+from deployer.planning.context import Context, cache_directory
+from deployer.planning.linting import check_ids, lint_releases
+from deployer.planning.proposal import Prepared, Proposal, Wishes
 from deployer.report.words import count
 from deployer.rollout import plan as planning
 from deployer.rollout.bases import live_manifests
@@ -21,8 +21,8 @@ from deployer.rollout.plan import Action, HostPlan, Permissions, Plan
 from deployer.rollout.waves import Policy, Scope
 
 if TYPE_CHECKING:
-    from deployer.audience import Audience
     from deployer.config.playbook import Playbook
+    from deployer.planning.audience import Audience
     from deployer.rollout.survey import Survey
     from deployer.source.changes import Between
     from deployer.source.git import Commit, Mirror

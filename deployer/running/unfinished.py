@@ -8,16 +8,16 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from deployer.journal.process import Process
-from deployer.leasing import lease_name
-from deployer.living import how_to_end, which
 from deployer.model import HostOutcome, HostResult, Outcome, Result, State
 from deployer.report.words import clean, duration, minute, names
 from deployer.rollout.resume import traces
+from deployer.running.leasing import lease_name
+from deployer.running.living import how_to_end, which
 
 if TYPE_CHECKING:
-    from deployer.context import Context
     from deployer.journal.store import Journal, Store
     from deployer.model import DeploymentRecord, Event, Observation
+    from deployer.planning.context import Context
 
 
 @dataclass(frozen=True)
