@@ -200,6 +200,7 @@ def _page(answer: Answer) -> Page:
         headers,
         listing=b"<title>Index of /" in answer.body[:400],
         welcome=b"<title>Welcome to nginx" in answer.body[:400],
+        built_in=b"<hr><center>nginx" in answer.body[:400],
         seconds=answer.seconds,
     )
 

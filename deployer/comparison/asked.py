@@ -75,6 +75,7 @@ class Page:
     headers: tuple[tuple[str, str], ...] = ()
     listing: bool = False  #: nginx's own list of a directory
     welcome: bool = False  #: nginx's own first page
+    built_in: bool = False  #: nginx's own page for an error
     seconds: float = 0.0
 
     def differs(self, other: Page) -> bool:

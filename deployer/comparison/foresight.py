@@ -199,6 +199,12 @@ class Foresight:
         fresh = now.location is not None and self._new(now.location, was.server)
         return fresh or _texts(was.scope[-1])
 
+    def own_page(self, question: Question, status: int) -> bool:
+        """Whether ``error_page`` of the candidate leads that status to a place of its own."""
+        now = self.standing(self.candidate, question)
+        pages = effective(now.scope, "error_page") if now is not None else ()
+        return any(str(status) in d.args and d.args[-1][:1] in ("/", "@") for d in pages)
+
     def secret(self, question: Question, new: AnswerClass) -> bool:
         """Whether it is asked for because nobody should get it, and is not what everybody gets."""
         if self._origins.get(question) is not Origin.SECRET or new.page is None:

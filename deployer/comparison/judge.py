@@ -52,6 +52,9 @@ class Insight(Protocol):
     def typed(self, question: Question) -> bool:
         """Whether a text of the candidate's own is answered on purpose, in the type it was given."""
 
+    def own_page(self, question: Question, status: int) -> bool:
+        """Whether the candidate names a page of its own for that error."""
+
     def secret(self, question: Question, new: AnswerClass) -> bool:
         """Whether it is asked for because nobody should get it, and is not what everybody gets."""
 
@@ -217,6 +220,16 @@ def _content(case: _Case) -> str | None:
     return None if case.insight.typed(case.question) else _spoilt(case, was, now)
 
 
+def _error_page(case: _Case) -> str | None:
+    """The site's page for an error, of which only nginx's own is left though the candidate names one."""
+    was, now, status = case.old.page, case.new.page, case.new.status
+    if case.insight is None or was is None or now is None or status is None or status != case.old.status:
+        return None
+    if was.built_in or not now.built_in or not case.insight.own_page(case.question, status):
+        return None
+    return f"{status} with nginx's own page now: the one that error_page names is not there"
+
+
 def _spoilt(case: _Case, was: Page, now: Page) -> str | None:
     if was.size and not now.size and case.new.status != 204:
         return "an empty page now"
@@ -242,4 +255,15 @@ def _browser(case: _Case) -> str | None:
     return None if case.insight is None else browsers.unhappy(case.question, case.old, case.new)
 
 
-_RULES = (_rank, _certificate, _redirect, _access, _behind, _headers, _content, _browser, _doubtful)
+_RULES = (
+    _rank,
+    _certificate,
+    _redirect,
+    _access,
+    _behind,
+    _headers,
+    _content,
+    _error_page,
+    _browser,
+    _doubtful,
+)

@@ -249,7 +249,8 @@ def _slim(answer: AnswerClass) -> AnswerClass:
     if page is None:
         return answer
     kept = [(n, _flags(v) if n == "set-cookie" else v) for n, v in page.headers if n in _KEPT]
-    thin = Page(page.digest, page.size, page.kind, tuple(kept), page.listing, page.welcome)
+    own = (page.listing, page.welcome, page.built_in)
+    thin = Page(page.digest, page.size, page.kind, tuple(kept), *own)
     return replace(answer, page=thin)
 
 

@@ -26,9 +26,18 @@ def foresight(live: str, candidate: str, origins: dict[Question, Origin] | None 
 def page(body: str = "page", kind: str = "text/html", *, status: int = 200, **headers: str) -> AnswerClass:
     """An answer with a page."""
     named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-    listing, welcome = body.startswith("Index of"), body.startswith("Welcome to nginx")
     return AnswerClass(
-        str(status), status, page=Page(body, len(body), kind, named, listing=listing, welcome=welcome)
+        str(status),
+        status,
+        page=Page(
+            body,
+            len(body),
+            kind,
+            named,
+            listing=body.startswith("Index of"),
+            welcome=body.startswith("Welcome to nginx"),
+            built_in=body.startswith("nginx's own"),
+        ),
     )
 
 

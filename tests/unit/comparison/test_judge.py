@@ -82,6 +82,19 @@ def test_what_is_only_another_answer(old: AnswerClass, new: AnswerClass) -> None
     assert verdict(old, new) is None
 
 
+def test_a_page_for_errors_that_is_named_and_is_not_there() -> None:
+    named = PLAIN.replace("location", "error_page 404 500 /errors/404.html; location")
+    was, now = page("we are sorry", status=404), page("nginx's own", status=404)
+    assert "nginx's own page" in str(verdict(was, now, candidate=named))
+    assert verdict(was, was, candidate=named) is None
+    assert verdict(now, now, candidate=named) is None, "it was not there before"
+    assert verdict(was, now) is None, "it is named no more: nginx's own is meant"
+    away = named.replace("/errors/404.html", "https://elsewhere.example/")
+    assert verdict(was, now, candidate=away) is None
+    gone = page("nginx's own", status=410)
+    assert verdict(was, gone, candidate=named) is None, "another error has another page"
+
+
 def test_redirects_keep_what_was_asked_for() -> None:
     whole = moved("https://shop.example.com/a/deployer-probe?deployer=probe")
     assert "without the path" in str(verdict(whole, moved("https://shop.example.com/"), DEEP))
