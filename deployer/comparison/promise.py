@@ -125,6 +125,10 @@ class Only(judge.Insight):
         """No."""
         return False
 
+    def own_page(self, question: Question, status: int) -> bool:  # noqa: ARG002
+        """No: whether an error has a page of its own was judged in the rehearsal."""
+        return False
+
     def secret(self, question: Question, new: AnswerClass) -> bool:  # noqa: ARG002
         """No: it was judged in the rehearsal."""
         return False
