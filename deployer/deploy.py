@@ -217,7 +217,7 @@ class Deployment:
                 wave_within_s=self._context.playbook.wave_within_s,
             )
             end = run.drive(fleet)
-        for note in grouped(rehearsals.notes):
+        for note in (*grouped(rehearsals.notes), *grouped(self._inquiries.unshown)):
             self._audience.warns(self._hide(note))
         for host in runs.values():
             for warning in host.physician.warnings:

@@ -98,6 +98,8 @@ def ask(
 ) -> dict[Question, AnswerClass]:
     """Ask them all, several at a time. What was not asked before the deadline or a stop is left out.
 
+    What is asked has :data:`FAIR_S` for its answer, though the deadline is nearer.
+
     :param limits: how fast nginx lets some of them be asked (:func:`deployer.comparison.pace.schedule`).
     """
     stop = stop or threading.Event()
@@ -109,7 +111,8 @@ def ask(
         def one(question: Question) -> AnswerClass | None:
             if stop.is_set() or time.monotonic() >= deadline:
                 return None
-            return ask_one(question, dialects[question.place], transport, deadline)
+            fair = max(deadline, time.monotonic() + FAIR_S)
+            return ask_one(question, dialects[question.place], transport, fair)
 
         known = [q for q in questions if q.place in dialects]
         for at_s, question in schedule(known, limits or {}, within_s=deadline_s):
@@ -136,7 +139,7 @@ def settle(
 ) -> Comparison:
     """Ask the same questions after a change; what got worse is asked again until ``deadline_s`` has passed.
 
-    The last round may take :data:`FAIR_S` longer.
+    Once more it is asked in any case: the last round may take :data:`FAIR_S` longer.
 
     :param names: the server names of the configuration that answers now (see :func:`compare`).
     :param accepted: likewise.
@@ -144,11 +147,13 @@ def settle(
     stop = stop or threading.Event()
     end = time.monotonic() + deadline_s
     after = ask(before.answers, before.dialects, transport, deadline_s=deadline_s, stop=stop)
+    doubted = False
     while True:
         found = compare(before.answers, after, names=names, accepted=accepted)
         left_s = end - time.monotonic() - AGAIN_S
-        if found.healthy or left_s <= 0 or stop.wait(AGAIN_S):
+        if found.healthy or (doubted and left_s <= 0) or stop.wait(AGAIN_S):
             break
+        doubted = True
         reopen(transport)
         doubtful = [d.question for d in (*found.worse, *found.unproved)]
         # Whoever is asked has time to answer, in the last round too: "late" is said of nginx, not of a clock.

@@ -25,6 +25,7 @@ from deployer.comparison.promise import Promise, promise
 from deployer.comparison.routes import CAP, STRANGER, Questions, covers, derive
 from deployer.comparison.strayed import strayed
 from deployer.comparison.touch import streams
+from deployer.comparison.unshown import telling, unshown
 from deployer.nginx.sites import Sites
 
 DEADLINE_S = 45.0
@@ -65,6 +66,7 @@ class Inquiry:
     """What came of it.
 
     :ivar notes: sentences: what was not asked, and why.
+    :ivar unshown: what is changed and no answer shows, as a sentence.
     :ivar promise: what live is expected to answer once it is the candidate; ``None``: the candidate is worse.
     """
 
@@ -72,6 +74,7 @@ class Inquiry:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     promise: Promise | None = None
+    unshown: str | None = None
 
 
 class Inquirer:
@@ -126,7 +129,10 @@ class Inquirer:
         found = replace(found, asked=len(before), stopped=self._stop.is_set())
         promised = None if found.worse or found.stopped else self._promised(before, after)
         notes = self._notes(before, after, found)
-        return Inquiry(found, notes, round(time.monotonic() - started, 3), promised)
+        differing = {d.question for d in (*found.worse, *found.changed)}
+        differing |= {q for q, answer in after.items() if q in before and telling(before[q], answer)}
+        silent = None if found.stopped else unshown(self._insight, differing)
+        return Inquiry(found, notes, round(time.monotonic() - started, 3), promised, silent)
 
     # --- asking
 

@@ -69,8 +69,14 @@ class Inquiries:
         found = {}
         for name, one in sorted(self.done.items()):
             after = {"after": kept_document(self.kept[name])} if name in self.kept else {}
-            found[name] = {**document(one.comparison), "seconds": one.seconds, **after}
+            silent = {"unshown": one.unshown} if one.unshown else {}
+            found[name] = {**document(one.comparison), "seconds": one.seconds, **silent, **after}
         return found
+
+    @property
+    def unshown(self) -> Mapping[str, tuple[str, ...]]:
+        """By host, what is changed and no answer shows."""
+        return {name: (one.unshown,) for name, one in self.done.items() if one.unshown}
 
     def witness(self, contact: Contact, health: Health) -> Witness:
         """Who holds a host to what its rehearsal will promise."""
@@ -127,8 +133,9 @@ def _story(found: Inquiry, shown: tuple[str, ...]) -> Mapping[str, Any]:
     from deployer.rollout.shown import document
 
     story: dict[str, Any] = {"compared": {**document(found.comparison), "seconds": found.seconds}}
-    if found.notes:
-        story["notes"] = list(found.notes)
+    notes = [*found.notes, *filter(None, (found.unshown,))]
+    if notes:
+        story["notes"] = notes
     if shown:
         story["table"] = list(shown)
     return story

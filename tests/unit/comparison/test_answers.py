@@ -223,9 +223,18 @@ def test_what_recovers_in_time_is_healthy(nginx: Nginx, loopback: Loopback) -> N
     timer.join()
 
 
-def test_the_last_question_has_time_for_its_answer(loopback: Loopback) -> None:
-    """The first answer is an error, and the next comes when the time of all is over."""
-    answers = iter([("500 Oh", 0.0), ("200 OK", 0.6)])
+@pytest.mark.parametrize(
+    ("said", "deadline_s"),
+    [
+        ([("500 Oh", 0.0), ("200 OK", 0.6)], 0.8),  # the second comes when the time of all is over
+        ([("200 OK", 0.6)], 0.2),  # so does the first
+        ([("500 Oh", 0.6), ("200 OK", 0.0)], 0.2),  # it is doubted though no time is left for that
+    ],
+)
+def test_the_last_question_has_time_for_its_answer(
+    loopback: Loopback, said: list[tuple[str, float]], deadline_s: float
+) -> None:
+    answers = iter(said)
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -240,7 +249,7 @@ def test_the_last_question_has_time_for_its_answer(loopback: Loopback) -> None:
         question = Question("127.0.0.1", server.getsockname()[1], "")
         good = {question: AnswerClass("200", 200)}
         seen = Look(Survey((question,)), {question.place: Dialect(tls=False, proxy=False)}, good)
-        assert settle(seen, loopback, deadline_s=0.8).healthy
+        assert settle(seen, loopback, deadline_s=deadline_s).healthy
 
 
 def test_a_limit_on_requests_is_not_mistaken_for_an_outage(nginx: Nginx, loopback: Loopback) -> None:
