@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from deployer.errors import (
@@ -133,20 +134,19 @@ class Run:
         """Go on until no host has anything left to do; returns the fleet as it ended."""
         with ThreadPoolExecutor(max_workers=self.parallel, thread_name_prefix="host") as pool:
             running: dict[Future[Member], str] = {}
+            finished: SimpleQueue[Future[Member]] = SimpleQueue()
             while True:
                 interrupted = self.stop.is_set() or self.recorder.lost is not None
                 fleet = replace(fleet, interrupted=interrupted, overdue=self._is_overdue())
-                self._submit(fleet, pool, running)
+                self._submit(fleet, pool, running, finished)
                 if self.renewals is not None:
                     self.renewals.keep(undecided(fleet), waiting(fleet))
                 if not running:
                     self.bugs += self.recorder.bugs
                     return fleet
-                finished, _ = wait(running, timeout=POLL_S, return_when=FIRST_COMPLETED)
-                members = dict(fleet.members)
-                for future in finished:
-                    members[running.pop(future)] = future.result()
-                fleet = replace(fleet, members=members)
+                news = {running.pop(future): future.result() for future in _all_of(finished)}
+                if news:
+                    fleet = replace(fleet, members={**fleet.members, **news})
 
     def _is_overdue(self) -> bool:
         if self.overdue is None and self.phases:
@@ -157,7 +157,13 @@ class Run:
                 note("decision", State.FAILED, decision="overdue", wave=phase.wave, within=within_s)
         return self.overdue is not None
 
-    def _submit(self, fleet: Fleet, pool: ThreadPoolExecutor, running: dict[Future[Member], str]) -> None:
+    def _submit(
+        self,
+        fleet: Fleet,
+        pool: ThreadPoolExecutor,
+        running: dict[Future[Member], str],
+        finished: SimpleQueue[Future[Member]],
+    ) -> None:
         todo: list[tuple[str, Action]] = []
         busy = set(running.values())
         for host, goal in self.orders(fleet).items():
@@ -169,7 +175,9 @@ class Run:
         # Going back comes first: a host that serves a bad release is worse than one that waits.
         todo.sort(key=lambda item: isinstance(item[1], Do))
         for host, action in todo[: self.parallel - len(running)]:
-            running[pool.submit(self._act, host, fleet.members[host], action)] = host
+            future = pool.submit(self._act, host, fleet.members[host], action)
+            running[future] = host
+            future.add_done_callback(finished.put)
 
     def _name_phase(self, fleet: Fleet) -> None:
         if self.describe is None:
@@ -241,6 +249,16 @@ class Run:
         detail = {"undo": action.undo.value, "seconds": round(time.monotonic() - began, 3), **kept}
         self.recorder.note(action.step, State.UNDO_SUCCEEDED, host=host, **detail)
         return replace(member, log=log.after(action.step, State.UNDO_SUCCEEDED))
+
+
+def _all_of(finished: SimpleQueue[Future[Member]]) -> Iterator[Future[Member]]:
+    """What has finished, once something has; nothing when that takes longer than :data:`POLL_S`."""
+    try:
+        yield finished.get(timeout=POLL_S)
+        while True:
+            yield finished.get_nowait()
+    except Empty:
+        return
 
 
 def _cause(error: HostError, step: Step) -> Cause:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from functools import cached_property
 
 from deployer.model import Event, State
 
@@ -193,8 +194,16 @@ class HostLog:
 
     def done(self, step: Step) -> bool:
         """The step succeeded and was not taken back."""
+        return step in self._done
+
+    @cached_property
+    def _done(self) -> frozenset[Step]:
+        # Every log is asked again whenever something happens on any host of the fleet.
+        return frozenset(step for at, step in enumerate(STEPS) if self._is_done(at, step))
+
+    def _is_done(self, at: int, step: Step) -> bool:
         if self._lacks(step):
-            return any(later in self.states for later in STEPS[STEPS.index(step) + 1 :])
+            return any(later in self.states for later in STEPS[at + 1 :])
         return self.states.get(step) is State.SUCCEEDED
 
     def _lacks(self, step: Step) -> bool:
@@ -206,7 +215,7 @@ class HostLog:
         """Users may have noticed: a step that changes was started (and perhaps taken back)."""
         return any(row.changes and row.step in self.states for row in TABLE)
 
-    @property
+    @cached_property
     def guarded(self) -> bool:
         """A guard may be armed: the host would go back by itself."""
         return any(
