@@ -34,6 +34,7 @@ _GRACE_S = 3.5  # a probe that met the deadline may still be asking whether the 
 _WORKERS = 12
 _TICK_S = 0.01  # an interval of nothing must not become a busy loop
 _NAP_S = 0.2  # how soon a stop is noticed
+_LATE_S = 0.5  # a round that is unanswered for so long is not counted on any more: others are begun meanwhile
 
 
 class Pace(Protocol):
@@ -215,6 +216,7 @@ class _Rounds:
         self._in_a_row = health.consecutive
         self._in_flight = max(2, health.consecutive)
         self._rounds: list[list[Future[Verdict]]] = []
+        self._begun_at: list[float] = []
         self._lock = threading.Lock()
         self._passed = threading.Event()
         workers = min(_WORKERS, len(checks) * self._in_flight)
@@ -224,11 +226,14 @@ class _Rounds:
         """Begin one more round, unless enough have passed, too many are unanswered, or time is up."""
         with self._lock:
             unanswered = sum(not _answered(r) for r in self._rounds[-self._in_flight :])
+            now = time.monotonic()
             if (
                 not self._passed.is_set()
                 and unanswered < self._in_flight
-                and time.monotonic() < self._deadline
+                and not self._may_suffice(now)
+                and now < self._deadline
             ):
+                self._begun_at.append(now)
                 self._rounds.append([self._pool.submit(self._ask, c, self._deadline) for c in self._checks])
                 begun = self._rounds[-1]
             else:
@@ -236,6 +241,17 @@ class _Rounds:
         for future in begun:
             future.add_done_callback(self._note)
         return self._passed.is_set()
+
+    def _may_suffice(self, now: float) -> bool:
+        """The latest rounds have passed or may still pass, and are enough: one more would be for nothing."""
+        row = self._rounds[-self._in_a_row :]
+        if len(row) < self._in_a_row:
+            return False
+        late = now - _LATE_S
+        return all(
+            all(map(_passed, round_)) if _answered(round_) else begun > late
+            for round_, begun in zip(row, self._begun_at[-self._in_a_row :], strict=True)
+        )
 
     def rest(self, seconds: float, stop: threading.Event) -> None:
         """Wait for the next beginning; shorter when enough have passed, when stopped and at the deadline."""

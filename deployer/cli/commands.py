@@ -237,30 +237,32 @@ def deploy(
     Prepared and validated on all hosts before any is changed, then in waves.
     """
     from deployer.cli import setup
-    from deployer.deploy import deploy as case
-    from deployer.planning.proposal import Wishes
-    from deployer.rollout.plan import Permissions
 
     setup.need_yes(yes, "deploy")
     setup.not_empty("--rev", rev)
     setup.not_empty("--break-glass", break_glass)
     context = (load if unattended else setup.load)(inventory, common)
-    allowed = Permissions(fix_forward, overwrite_drift, accept_deletions, accept_unproven)
     wait_s, meant = setup.seconds("--lock-wait", lock_wait), accepted(accept_change, reason)
-    wishes = Wishes(rev, allowed, prepare_only, yes, wait_s, recover, break_glass, meant)
-    if unattended:
-        run(context, wishes, inventory, common, on_calendar)
-    elif on_calendar is not None:
+    if on_calendar is not None and not unattended:
         raise UsageError("--on-calendar says when an unattended run is due: it goes with --unattended")
-    with telling(context, "deploy", common, whole=not prepare_only) as teller:
-        with (
-            _signals() as signals,
-            setup.journal_of(context) as journal,
-            audience_of(signals, common, diff=not yes) as audience,
-        ):
-            signals.guard_s = context.playbook.rollout.confirm_within_s
-            result = case(context, wishes, journal, teller.beside(audience), signals.stop)
-        teller.ended(result)
+    with setup.dialling(context, now=not (unattended or wait_s)):
+        from deployer.deploy import deploy as case
+        from deployer.planning.proposal import Wishes
+        from deployer.rollout.plan import Permissions
+
+        allowed = Permissions(fix_forward, overwrite_drift, accept_deletions, accept_unproven)
+        wishes = Wishes(rev, allowed, prepare_only, yes, wait_s, recover, break_glass, meant)
+        if unattended:
+            run(context, wishes, inventory, common, on_calendar)
+        with telling(context, "deploy", common, whole=not prepare_only) as teller:
+            with (
+                _signals() as signals,
+                setup.journal_of(context) as journal,
+                audience_of(signals, common, diff=not yes) as audience,
+            ):
+                signals.guard_s = context.playbook.rollout.confirm_within_s
+                result = case(context, wishes, journal, teller.beside(audience), signals.stop)
+            teller.ended(result)
     end(result, inventory, "deploy", common)
 
 
@@ -286,8 +288,6 @@ def rollback(
     Needs no git and no database, and helps every host that answers. Said twice it changes nothing more.
     """
     from deployer.cli import setup
-    from deployer.rollback import Wishes
-    from deployer.rollback import rollback as case
 
     if not list_:
         setup.need_yes(yes, "rollback")
@@ -296,15 +296,19 @@ def rollback(
     context = setup.load(inventory, common)
     if list_:
         return _list_releases(context, common)
-    with telling(context, "rollback", common) as teller:
-        with (
-            _signals() as signals,
-            audience_of(signals, common) as audience,
-            setup.emergency_journal(context, audience.warns) as journal,
-        ):
-            wishes = Wishes(to, yes, not no_quarantine, break_glass)
-            result = case(context, wishes, journal, teller.beside(audience), signals.stop)
-        teller.ended(result)
+    with setup.dialling(context):
+        from deployer.rollback import Wishes
+        from deployer.rollback import rollback as case
+
+        with telling(context, "rollback", common) as teller:
+            with (
+                _signals() as signals,
+                audience_of(signals, common) as audience,
+                setup.emergency_journal(context, audience.warns) as journal,
+            ):
+                wishes = Wishes(to, yes, not no_quarantine, break_glass)
+                result = case(context, wishes, journal, teller.beside(audience), signals.stop)
+            teller.ended(result)
     return end(result, inventory, "rollback", common)
 
 

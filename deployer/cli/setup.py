@@ -65,6 +65,21 @@ def _password_is_seen(state: str | None) -> None:
 
 
 @contextmanager
+def dialling(context: Context, *, now: bool = True) -> Iterator[None]:
+    """Connect to the hosts while what is needed for the rest is still being loaded.
+
+    :param now: not when nobody knows how long it takes until a host is asked anything.
+    """
+    if not now:
+        yield
+        return
+    from deployer.host.ahead import begun
+
+    with begun(context.hosts, context.ssh):
+        yield
+
+
+@contextmanager
 def journal_of(context: Context) -> Iterator[Store]:
     """The journal, being opened while the hosts are asked; closed at the end."""
     from deployer.journal.store import Store

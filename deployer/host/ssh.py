@@ -6,7 +6,8 @@ A failure says what is known of the command's fate; only what was never sent is 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,7 @@ class SshOptions:
     :ivar command_timeout_s: for a command that names no time of its own.
     :ivar stall_s: a connection that nobody acknowledges for so long has ended.
     :ivar pulse_s: so has one whose sshd answers nothing for so long; ``None``: that is not asked.
+    :ivar ahead: connections that are being opened already, by the hosts' names (``ahead.py``).
     """
 
     config_file: Path | None = None
@@ -52,6 +54,7 @@ class SshOptions:
     stall_s: float = STALL_S
     pulse_s: float | None = None
     gateways: Gateways[Link] = field(default_factory=Gateways, compare=False, repr=False)
+    ahead: dict[str, Connection] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass
@@ -68,6 +71,13 @@ class Connection:
         self._route: Route | None = None
         self._link: Link | None = None
         self._idle: dict[str, list[Conversation]] = {}
+        self._begun: Future[None] | None = None
+
+    @classmethod
+    def to(cls, host: Host, options: SshOptions) -> Connection:
+        """The one that was begun already, or one that is yet to be opened."""
+        begun = options.ahead.pop(host.name, None)
+        return begun if begun is not None and begun.host == host else cls(host, options)
 
     @property
     def route(self) -> Route:
@@ -94,6 +104,29 @@ class Connection:
 
     def open(self) -> None:
         """Connect and log in, unless that is done. Raises :class:`Unreachable` or :class:`HostKeyError`."""
+        begun, self._begun = self._begun, None
+        if begun is not None and not begun.cancel():
+            begun.result()  # no time limit: to connect has one
+        self._connect()
+
+    def ahead(self) -> Callable[[], None]:
+        """What connects, for another thread to call once; :meth:`open` then says how it went."""
+        begun: Future[None] = Future()
+        self._begun = begun
+
+        def connect() -> None:
+            if not begun.set_running_or_notify_cancel():
+                return  # whoever needed it has not waited
+            try:
+                self._connect()
+            except BaseException as error:  # raised again in who opens it
+                begun.set_exception(error)
+            else:
+                begun.set_result(None)
+
+        return connect
+
+    def _connect(self) -> None:
         with self._lock:
             if self.is_open:
                 return
@@ -277,6 +310,13 @@ class Connection:
 
     def close(self) -> None:
         """End the connection. Never waits for the host, never raises."""
+        begun, self._begun = self._begun, None
+        if begun is not None and not begun.cancel() and not begun.done():
+            begun.add_done_callback(lambda _: self._close())  # it is being opened, and nobody waits for that
+        else:
+            self._close()
+
+    def _close(self) -> None:
         with self._lock:
             self._drop()
 

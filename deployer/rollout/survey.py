@@ -58,7 +58,7 @@ class Survey:
         self.contacts: dict[str, Contact] = {}
         payloads = Payloads()  # hosts that are alike share the bytes that are sent
         for host in hosts:
-            connection = Connection(host, ssh)
+            connection = Connection.to(host, ssh)
             agent = Agent(connection, target, any_version=any_version, payloads=payloads)
             self.contacts[host.name] = Contact(host, connection, agent)
 

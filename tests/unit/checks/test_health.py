@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -76,6 +76,26 @@ def test_rounds_overlap(serve: Serve, loopback: Loopback) -> None:
     report = until_healthy([check(server), check(server, "other")], loopback, FAST)
     assert report.healthy
     assert report.seconds < 2.5  # one after the other: 3 s and more
+
+
+def test_no_more_is_asked_than_is_needed_while_answers_are_on_their_way(
+    serve: Serve, loopback: Loopback
+) -> None:
+    server = serve(Script(200, delay_s=0.15))
+    report = until_healthy([check(server)], loopback, Health(deadline_s=10, interval_s=0.02, consecutive=3))
+    assert (report.healthy, report.rounds) == (True, 3)
+
+
+def test_one_lost_answer_is_not_waited_for(serve: Serve, loopback: Loopback) -> None:
+    turns: Iterator[Handler] = iter([never, *[Script(200)] * 100])
+
+    def handle(connection: socket.socket) -> None:
+        next(turns)(connection)
+
+    server = serve(handle)
+    report = until_healthy([check(server, within_s=8)], loopback, FAST)
+    assert report.healthy
+    assert report.seconds < 4
 
 
 def test_what_never_answers_is_not_asked_without_end(serve: Serve, loopback: Loopback) -> None:
