@@ -19,8 +19,31 @@ _WrongUse: type[Exception] = typer.BadParameter.__mro__[1]
 _WHOLE = 1000  #: characters that no first sentence has
 
 
+class _Untyped:
+    """What typer has an option's value read by, made only for one that has a value.
+
+    Typer makes pydantic's reader for every option, typed or not, each of which takes milliseconds.
+    """
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """``None`` is what typer makes of it, too."""
+        if value is None and not param.multiple and param.nargs == 1:
+            return None
+        param._runtime_param = None
+        return param.get_runtime_param().coerce(value, param=param, ctx=ctx)
+
+
 class Command(TyperCommand):
     """A command whose ``--help`` ends with 0 also when nobody reads it to its end."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read what was typed, as typer does."""
+        untyped: Any = _Untyped()
+        for param in self.params:
+            # A typer that has no such attribute, or a reader already, goes its own way.
+            if getattr(param, "_runtime_param", param) is None:
+                vars(param)["_runtime_param"] = untyped
+        return super().parse_args(ctx, args)
 
     def make_context(self, *args: Any, **named: Any) -> Any:
         """Read what was typed; ``--help`` is printed in here."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Check", "Expect", "From", "Health", "OnFailure", "Playbook", "Rollout", "Source", "TargetSpec"]
 __all__ += ["find_playbook", "load_playbook"]
 
+NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 MAX_BYTES = 1_000_000
 WAVE_S = 1800.0  #: beside its bake, a wave may take so long
 _EXACT = ConfigDict(extra="forbid")  # an unknown key is an error, never ignored
@@ -365,4 +367,13 @@ def adapter() -> TypeAdapter[PlaybookFile]:
     """Pydantic's reader of the YAML's content; also the source of the JSON Schema."""
     from pydantic import TypeAdapter
 
-    return TypeAdapter(PlaybookFile)
+    # Else pydantic looks for plugins in all that is installed; none has a say in what a playbook is.
+    before = os.environ.get(NO_PLUGINS)
+    os.environ[NO_PLUGINS] = "1"
+    try:
+        return TypeAdapter(PlaybookFile)
+    finally:
+        if before is None:
+            del os.environ[NO_PLUGINS]
+        else:
+            os.environ[NO_PLUGINS] = before

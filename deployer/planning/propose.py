@@ -43,6 +43,8 @@ def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience
     audience.saying(f"resolving {ref} and asking {count(len(survey.contacts))}")
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="git") as pool:
         source = pool.submit(resolve, context, wishes.revision)
+        # While hosts are waited for; nearly always all of them change, or none.
+        asked = pool.submit(lambda: lint_releases(context, source.result()[1]))
         # Only where the playbook has no checks, sites are compared before and after.
         survey.observe(sites=not context.playbook.checks)
         commit, releases = source.result()
@@ -59,7 +61,8 @@ def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience
         for p in plan.with_action(Action.DRIFTED)
     ]
     between = _between(context, survey, plan, commit)
-    linted = lint_releases(context, {p.host: releases[p.host] for p in plan.with_action(Action.CHANGE)})
+    changing = {p.host: releases[p.host] for p in plan.with_action(Action.CHANGE)}
+    linted = asked.result() if changing.keys() == releases.keys() else lint_releases(context, changing)
     proposal = Proposal(
         context, commit, plan, shown, tuple(d for d in edited if d is not None), between, linted=linted
     )
