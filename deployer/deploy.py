@@ -42,21 +42,29 @@ from deployer.running.unfinished import in_the_way
 if TYPE_CHECKING:
     from deployer.journal.store import Store
     from deployer.planning.audience import Audience
+    from deployer.planning.propose import Source
     from deployer.rollout.gates import Gatekeeping
 
 
 def deploy(
-    context: Context, wishes: Wishes, journal: Store, audience: Audience, stop: threading.Event
+    context: Context,
+    wishes: Wishes,
+    journal: Store,
+    audience: Audience,
+    stop: threading.Event,
+    *,
+    source: Source | None = None,
 ) -> Result:
     """Bring a revision to the fleet, prove that it is served, and take it back where it is not.
 
     :param stop: set by a signal; the deployment is then unwound.
+    :param source: the revision is being resolved already (:func:`deployer.planning.propose.resolving`).
     :raises LeaseHeld: when somebody else is at work, as the store knows it.
     :raises DeployerError: when it could not even be recorded; otherwise the result says what happened.
     """
     own = Undertaking("deploy", context, journal, audience)
     with leased(own, journal, wait_s=wishes.lock_wait_s) as tenure:
-        return Deployment(own, wishes, journal, stop, tenure).run()
+        return Deployment(own, wishes, journal, stop, tenure, source=source).run()
 
 
 class Deployment:
@@ -69,7 +77,10 @@ class Deployment:
         journal: Store,
         stop: threading.Event,
         tenure: Tenure,
+        *,
+        source: Source | None,
     ) -> None:
+        self._source = source
         self._own, self._wishes, self._stop, self._tenure = undertaking, wishes, stop, tenure
         self._journal = journal
         self._inquiries = Inquiries(undertaking.context.playbook.compare, stop, wishes.accepted)
@@ -99,7 +110,8 @@ class Deployment:
         context = self._context
         target, parallel = context.playbook.target_spec(), context.playbook.rollout.parallel
         with Survey(context.hosts, target, context.ssh, parallel=parallel, hide=self._hide) as survey:
-            prepared = propose(context, self._wishes, survey, self._audience)
+            source, self._source = self._source, None  # a second time it may be another
+            prepared = propose(context, self._wishes, survey, self._audience, source)
             self._tenure.granted()
             prepared = self._gated(prepared, survey)
             self._in_the_way = in_the_way(context, self._journal, survey.answered)

@@ -245,7 +245,7 @@ def deploy(
     wait_s, meant = setup.seconds("--lock-wait", lock_wait), accepted(accept_change, reason)
     if on_calendar is not None and not unattended:
         raise UsageError("--on-calendar says when an unattended run is due: it goes with --unattended")
-    with setup.dialling(context, now=not (unattended or wait_s)):
+    with setup.ahead(context, rev, now=not (unattended or wait_s)) as source:
         from deployer.deploy import deploy as case
         from deployer.planning.proposal import Wishes
         from deployer.rollout.plan import Permissions
@@ -261,7 +261,8 @@ def deploy(
                 audience_of(signals, common, diff=not yes) as audience,
             ):
                 signals.guard_s = context.playbook.rollout.confirm_within_s
-                result = case(context, wishes, journal, teller.beside(audience), signals.stop)
+                beside = teller.beside(audience)
+                result = case(context, wishes, journal, beside, signals.stop, source=source)
             teller.ended(result)
     end(result, inventory, "deploy", common)
 

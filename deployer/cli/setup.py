@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from deployer.cli.common import Common
     from deployer.journal.store import Journal, Store
     from deployer.planning.context import Context
+    from deployer.planning.propose import Source
 
 
 def load(inventory: str, common: Common) -> Context:
@@ -65,18 +66,28 @@ def _password_is_seen(state: str | None) -> None:
 
 
 @contextmanager
-def dialling(context: Context, *, now: bool = True) -> Iterator[None]:
-    """Connect to the hosts while what is needed for the rest is still being loaded.
-
-    :param now: not when nobody knows how long it takes until a host is asked anything.
-    """
-    if not now:
-        yield
-        return
+def dialling(context: Context) -> Iterator[None]:
+    """Connect to the hosts while what is needed for the rest is still being loaded."""
     from deployer.host.ahead import begun
 
     with begun(context.hosts, context.ssh):
         yield
+
+
+@contextmanager
+def ahead(context: Context, revision: str | None, *, now: bool) -> Iterator[Source | None]:
+    """Connect to the hosts and resolve the revision while what is needed for the rest is still being loaded.
+
+    :param now: not when nobody knows how long it takes until either is needed.
+    """
+    if not now:
+        yield None
+        return
+    with dialling(context):
+        from deployer.planning.propose import resolving
+
+        with resolving(context, revision) as source:
+            yield source
 
 
 @contextmanager

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ from deployer.rollout.waves import Policy, Scope
 if TYPE_CHECKING:
     from deployer.config.playbook import Playbook
     from deployer.planning.audience import Audience
+    from deployer.planning.linting import Linted
     from deployer.rollout.survey import Survey
     from deployer.source.changes import Between
     from deployer.source.git import Commit, Mirror
@@ -30,9 +33,28 @@ if TYPE_CHECKING:
 KEPT_DIFFS = 4  #: different changes that are looked at when nobody reads them before it begins
 
 
-def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience) -> Prepared:
+@dataclass(frozen=True)
+class Source:
+    """What is being found out of a revision, without any host."""
+
+    resolved: Future[tuple[Commit, Mapping[str, Release]]]
+    linted: Future[Linted]  #: of the releases of all hosts
+
+
+@contextmanager
+def resolving(context: Context, revision: str | None) -> Iterator[Source]:
+    """Resolve a revision meanwhile, and lint what comes out; waited for at the end."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="git") as pool:
+        source = pool.submit(resolve, context, revision)
+        yield Source(source, pool.submit(lambda: lint_releases(context, source.result()[1])))
+
+
+def propose(
+    context: Context, wishes: Wishes, survey: Survey, audience: Audience, begun: Source | None = None
+) -> Prepared:
     """Resolve the revision while the hosts are asked, then plan.
 
+    :param begun: the revision is being resolved already, for these very hosts.
     :raises UsageError: for an unknown revision, a wrong path, a template that cannot be rendered, a check
         whose authorities cannot be read: it would fail every host, and only after it was changed.
     :raises Refused: when git cannot be reached, or holds what cannot be shipped.
@@ -41,13 +63,10 @@ def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience
     check_ids(context.playbook)
     ref = wishes.revision or context.playbook.source.ref
     audience.saying(f"resolving {ref} and asking {count(len(survey.contacts))}")
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="git") as pool:
-        source = pool.submit(resolve, context, wishes.revision)
-        # While hosts are waited for; nearly always all of them change, or none.
-        asked = pool.submit(lambda: lint_releases(context, source.result()[1]))
+    with nullcontext(begun) if begun else resolving(context, wishes.revision) as source:
         # Only where the playbook has no checks, sites are compared before and after.
         survey.observe(sites=not context.playbook.checks)
-        commit, releases = source.result()
+        commit, releases = source.resolved.result()
     known = {release.id: release.manifest for release in releases.values()}.values()
     live = live_manifests(survey, cache_directory() / "manifests", known)
     plans = [_plan_host(survey, name, releases[name], live, wishes.allowed) for name in survey.contacts]
@@ -62,7 +81,10 @@ def propose(context: Context, wishes: Wishes, survey: Survey, audience: Audience
     ]
     between = _between(context, survey, plan, commit)
     changing = {p.host: releases[p.host] for p in plan.with_action(Action.CHANGE)}
-    linted = asked.result() if changing.keys() == releases.keys() else lint_releases(context, changing)
+    # Nearly always all of them change, or none.
+    linted = (
+        source.linted.result() if changing.keys() == releases.keys() else lint_releases(context, changing)
+    )
     proposal = Proposal(
         context, commit, plan, shown, tuple(d for d in edited if d is not None), between, linted=linted
     )
