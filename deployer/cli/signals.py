@@ -26,6 +26,7 @@ class Signals:
         self.working = False  #: hosts may have been touched: unwind instead of leaving
         self.guard_s = 0.0  #: how long a host that is left alone stays on what nobody confirmed
         self._count = 0
+        self._raised: Interrupted | None = None
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -37,6 +38,9 @@ class Signals:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        # In the middle of a thread's start even Python's own cleaning up stumbles over it.
+        if self._raised is not None and error is not self._raised and _is_behind(self._raised, error):
+            raise self._raised from None
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         self._count += 1
@@ -45,7 +49,8 @@ class Signals:
         if not self.working:
             # It may be raised in the middle of a thread's start; what that thread stumbles over is no news.
             sys.unraisablehook = lambda _what: None
-            raise Interrupted(f"{name}: ended before anything was changed")
+            self._raised = Interrupted(f"{name}: ended before anything was changed")
+            raise self._raised
         if self._count >= PATIENCE:
             _say(f"{name} again: leaving now;{self._guarded()} look at the hosts with 'deployer status'")
             os._exit(Interrupted.exit_code)
@@ -57,6 +62,13 @@ class Signals:
             return ""
         by = time.strftime("%H:%M:%S", time.gmtime(time.time() + self.guard_s))
         return f" a host that was activated and not confirmed goes back by itself by {by} UTC (its guard);"
+
+
+def _is_behind(cause: BaseException, error: BaseException | None) -> bool:
+    """Whether an error came about while that one was on its way."""
+    while error is not None and error is not cause:
+        error = error.__context__
+    return error is cause
 
 
 def _say(what: str) -> None:

@@ -33,7 +33,9 @@ class Contestant:
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without what would change the deployer's or Ansible's ways."""
-    own = {k: v for k, v in os.environ.items() if not k.startswith(("DEPLOYER_", "ANSIBLE_", "PYINFRA_"))}
+    # A program that is installed has its bytecode, and so are all of these to have theirs.
+    foreign = ("DEPLOYER_", "ANSIBLE_", "PYINFRA_", "PYTHONDONTWRITEBYTECODE")
+    own = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
     return {**own, "PYTHONPATH": str(REPO), "NO_COLOR": "1", **extra}
 
 

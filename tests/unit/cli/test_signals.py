@@ -48,3 +48,21 @@ def test_before_anything_is_touched_it_ends_the_command() -> None:
     with Signals(), pytest.raises(Interrupted, match="before anything was changed"):
         os.kill(os.getpid(), signal.SIGTERM)
     sys.unraisablehook = hook
+
+
+def test_what_stumbles_over_it_is_no_bug() -> None:
+    """As Python's own Thread.start does: it cleans up after any exception what is cleaned up by then."""
+    hook = sys.unraisablehook
+    limbo: dict[str, str] = {}
+    with pytest.raises(Interrupted, match="before anything was changed"), Signals():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except Exception:
+            del limbo["ask_0"]
+            raise
+    sys.unraisablehook = hook
+
+
+def test_another_error_is_that_error() -> None:
+    with pytest.raises(KeyError), Signals():
+        raise KeyError("a bug")
