@@ -50,16 +50,20 @@ def test_before_anything_is_touched_it_ends_the_command() -> None:
     sys.unraisablehook = hook
 
 
-def test_what_stumbles_over_it_is_no_bug() -> None:
-    """As Python's own Thread.start does: it cleans up after any exception what is cleaned up by then."""
-    hook = sys.unraisablehook
+def started_while_interrupted() -> None:
+    """As Python's own Thread.start does: after any exception it cleans up what is cleaned up by then."""
     limbo: dict[str, str] = {}
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except Exception:
+        del limbo["ask_0"]
+        raise
+
+
+def test_what_stumbles_over_it_is_no_bug() -> None:
+    hook = sys.unraisablehook
     with pytest.raises(Interrupted, match="before anything was changed"), Signals():
-        try:
-            os.kill(os.getpid(), signal.SIGINT)
-        except Exception:
-            del limbo["ask_0"]
-            raise
+        started_while_interrupted()
     sys.unraisablehook = hook
 
 
