@@ -297,7 +297,7 @@ def rollback(
     context = setup.load(inventory, common)
     if list_:
         return _list_releases(context, common)
-    with setup.dialling(context):
+    with setup.dialling(context, len(context.hosts)):  # nobody waits for a dead host
         from deployer.rollback import Wishes
         from deployer.rollback import rollback as case
 

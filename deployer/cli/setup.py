@@ -66,11 +66,11 @@ def _password_is_seen(state: str | None) -> None:
 
 
 @contextmanager
-def dialling(context: Context) -> Iterator[None]:
+def dialling(context: Context, parallel: int) -> Iterator[None]:
     """Connect to the hosts while what is needed for the rest is still being loaded."""
     from deployer.host.ahead import begun
 
-    with begun(context.hosts, context.ssh):
+    with begun(context.hosts, context.ssh, parallel=parallel):
         yield
 
 
@@ -83,7 +83,7 @@ def ahead(context: Context, revision: str | None, *, now: bool) -> Iterator[Sour
     if not now:
         yield None
         return
-    with dialling(context):
+    with dialling(context, context.playbook.rollout.parallel):
         from deployer.planning.propose import resolving
 
         with resolving(context, revision) as source:

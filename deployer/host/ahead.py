@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
     from deployer.host.ssh import SshOptions
     from deployer.model import Host
 
-PARALLEL = 32
+Begun = tuple[Future[None], Callable[[], None]]
 
 
 @contextmanager
-def begun(hosts: Sequence[Host], options: SshOptions) -> Iterator[None]:
+def begun(hosts: Sequence[Host], options: SshOptions, *, parallel: int) -> Iterator[None]:
     """Connect to the hosts meanwhile. What nobody takes (:meth:`Connection.to`) is closed at the end.
 
     That a host cannot be reached is told where its connection is opened, as without this.
+
+    :param parallel: at so many hosts at once; a dead one holds up those behind it.
     """
     # Loaded first: until then no thread could do anything, and all would wait for each other's imports.
     from deployer.host import link  # noqa: F401
@@ -33,21 +36,22 @@ def begun(hosts: Sequence[Host], options: SshOptions) -> Iterator[None]:
     connections = {host.name: Connection(host, options) for host in hosts}
     todo = deque(connection.ahead() for connection in connections.values())
     options.ahead.update(connections)
-    for _ in range(min(PARALLEL, len(todo))):
+    for _ in range(min(parallel, len(todo))):
         # No pool: its threads would be waited for at the end of the program, also those at a dead host.
         threading.Thread(target=_work, args=(todo,), name="dial", daemon=True).start()
     try:
         yield
     finally:
-        todo.clear()
+        for future, _ in tuple(todo):
+            future.cancel()
         for name in tuple(options.ahead):
             options.ahead.pop(name).close()
 
 
-def _work(todo: deque[Callable[[], None]]) -> None:
+def _work(todo: deque[Begun]) -> None:
     while True:
         try:
-            connect = todo.popleft()
+            _, connect = todo.popleft()
         except IndexError:
             return
         connect()

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,18 +105,19 @@ class Connection:
     def open(self) -> None:
         """Connect and log in, unless that is done. Raises :class:`Unreachable` or :class:`HostKeyError`."""
         begun, self._begun = self._begun, None
-        if begun is not None and not begun.cancel():
-            begun.result()  # no time limit: to connect has one
+        if begun is not None:
+            with suppress(CancelledError):
+                begun.result()  # no time limit: to connect has one
         self._connect()
 
-    def ahead(self) -> Callable[[], None]:
-        """What connects, for another thread to call once; :meth:`open` then says how it went."""
+    def ahead(self) -> tuple[Future[None], Callable[[], None]]:
+        """What connects, for another thread to call; :meth:`open` waits for it, unless it is cancelled."""
         begun: Future[None] = Future()
         self._begun = begun
 
         def connect() -> None:
             if not begun.set_running_or_notify_cancel():
-                return  # whoever needed it has not waited
+                return
             try:
                 self._connect()
             except BaseException as error:  # raised again in who opens it
@@ -124,7 +125,7 @@ class Connection:
             else:
                 begun.set_result(None)
 
-        return connect
+        return begun, connect
 
     def _connect(self) -> None:
         with self._lock:

@@ -27,7 +27,7 @@ def until(true: Callable[[], bool], within_s: float = 20) -> None:
 def test_whoever_opens_it_gets_what_was_begun(sshd: Sshd) -> None:
     hosts = [sshd.host("web1"), sshd.host("web2")]
     options = SshOptions(config_file=sshd.config())
-    with ahead.begun(hosts, options):
+    with ahead.begun(hosts, options, parallel=2):
         left = options.ahead["web2"]
         connection = Connection.to(hosts[0], options)
         until(lambda: connection.is_open and left.is_open)  # before anybody opened it
@@ -47,7 +47,7 @@ def test_what_went_wrong_is_raised_where_it_is_opened(start_sshd: StartSshd, tmp
     other = public(keygen(tmp_path / "other"))
     sshd.trust(f"{sshd.name} {other}")
     host, options = sshd.host(), SshOptions(config_file=sshd.config())
-    with ahead.begun([host], options):
+    with ahead.begun([host], options, parallel=2):
         connection = Connection.to(host, options)
         with pytest.raises(HostKeyError):
             connection.open()
@@ -57,13 +57,13 @@ def test_what_went_wrong_is_raised_where_it_is_opened(start_sshd: StartSshd, tmp
     connection.close()
 
 
-def test_one_that_was_taken_and_is_not_begun_yet_is_opened_at_once(sshd: Sshd) -> None:
-    host, options = sshd.host(), SshOptions(config_file=sshd.config())
-    connection = Connection(host, options)
-    begin = connection.ahead()
+def test_one_that_was_taken_and_never_begun_is_opened_by_whoever_needs_it(sshd: Sshd) -> None:
+    connection = Connection(sshd.host(), SshOptions(config_file=sshd.config()))
+    future, connect = connection.ahead()
+    future.cancel()  # what it was begun for is over
     connection.open()
     first = connection._link
-    begin()
+    connect()
     assert connection._link is first
     connection.close()
 
@@ -74,7 +74,7 @@ def test_nobody_waits_for_a_host_that_nobody_took(start_sshd: StartSshd) -> None
     try:
         options = SshOptions(config_file=sshd.config(), connect_timeout_s=30)
         begun = time.monotonic()
-        with ahead.begun([sshd.host()], options):
+        with ahead.begun([sshd.host()], options, parallel=2):
             left = options.ahead["web1"]
             until(lambda: left._begun is not None and left._begun.running())
         assert time.monotonic() - begun < 10
