@@ -34,7 +34,7 @@ _GRACE_S = 3.5  # a probe that met the deadline may still be asking whether the 
 _WORKERS = 12
 _TICK_S = 0.01  # an interval of nothing must not become a busy loop
 _NAP_S = 0.2  # how soon a stop is noticed
-_LATE_S = 0.5  # a round that is unanswered for so long is not counted on any more: others are begun meanwhile
+_LATE_S = 1.0  # a round that is unanswered for so long is not counted on any more: others are begun meanwhile
 
 
 class Pace(Protocol):
