@@ -96,6 +96,7 @@ class Difference:
     """One question whose answer is another one now, as a sentence.
 
     :ivar why: why it was accepted, by whoever said it was meant, or by the configuration itself.
+    :ivar sums: what both sides answered, where one answer does not tell: "502 in 2 of 12".
     """
 
     question: Question
@@ -103,6 +104,7 @@ class Difference:
     old: AnswerClass | None = None
     new: AnswerClass | None = None
     why: str | None = None
+    sums: tuple[str, str] | None = None
 
     def __str__(self) -> str:
         said = f"{self.question}: {self.reason}"

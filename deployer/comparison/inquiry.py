@@ -19,6 +19,7 @@ from deployer.comparison.compare import Comparison, Difference, compare
 from deployer.comparison.conditions import apart, carried
 from deployer.comparison.follow import follow, trouble
 from deployer.comparison.foresight import Foresight
+from deployer.comparison.insisting import Insistence
 from deployer.comparison.pace import Limiter, Limits, limiters, spacing
 from deployer.comparison.predictions import CALM, predictions
 from deployer.comparison.promise import Promise, promise
@@ -105,11 +106,14 @@ class Inquirer:
         """Ask, compare, doubt, ask again; what is still worse then is worse."""
         started = time.monotonic()
         self._deadline = started + deadline_s
+        insisting = self._insisting()
+        insisting.begin(self._insight, self._origins)
         before, after = self._both(list(self._origins))
         touched = streams(self._live.streams, self._to_live, self._to_candidate, self._deadline)
         before |= {q: one for q, (one, _) in touched.items()}
         after |= {q: two for q, (_, two) in touched.items()}
         found = self._compared(before, after)
+        insisting.rounds.hear({q: a for q, a in before.items() if q in self._origins}, after)
         for number in range(ROUNDS):
             # What is only another content may be another one each time; that is not worth a second round.
             doubted = [*found.worse, *(d for d in found.changed if not number and _is_content(d))]
@@ -117,10 +121,13 @@ class Inquirer:
             if not doubtful or self._stop.wait(AGAIN_S) or time.monotonic() > self._deadline:
                 break
             again, now = self._both(doubtful)
+            insisting.rounds.hear(again, now)
             for question in doubtful:
                 before[question] = _steadier(before[question], again.get(question))
                 after[question] = now.get(question, after[question])
             found = self._compared(before, after)
+        if not self._stop.is_set():
+            found = insisting.end(self._insight, found)
         extra = [*self._strayed(before, after), *self._led_astray(before, after)]
         extra += self._repeated(before, after)
         extra += [*self._older_clients(before, after), *self._passwords(before, after)]
@@ -173,6 +180,14 @@ class Inquirer:
             if standing is not None and (limits := limiters(sites.config, standing.scope)):
                 found[question] = spacing(limits, gentle=gentle)
         return found
+
+    def _insisting(self) -> Insistence:
+        def judge(question: Question, old: AnswerClass, new: AnswerClass) -> Difference | None:
+            one = compare({question: old}, {question: new}, insight=self._insight, accepted=self._scope.why)
+            return next(iter((*one.worse, *one.changed)), None)
+
+        sides = (self._to_live, self._to_candidate)
+        return Insistence(sides, self._dialects, judge, self._deadline, self._stop)
 
     # --- judging
 

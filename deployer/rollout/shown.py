@@ -58,7 +58,8 @@ def kept_document(kept: Kept) -> dict[str, Any]:
 
 def _telling(changed: Sequence[Difference]) -> list[Difference]:
     """Without what was only made up and strangers, where something better shows the same change."""
-    known = [d for d in changed if d.question.name not in ("", STRANGER) and not _made_up(d)]
+    named = (d for d in changed if d.question.name not in ("", STRANGER) or d.sums)
+    known = [d for d in named if d.sums or not _made_up(d)]
     return known or list(changed)
 
 
@@ -96,7 +97,9 @@ def _route(difference: Difference) -> str:
 def _row(difference: Difference, verdict: str) -> tuple[str, str, str, str]:
     live = clean(difference.old.brief) if difference.old else "-"
     candidate = clean(difference.new.brief) if difference.new else "-"
-    if live == candidate or difference.new is None:
+    if difference.sums is not None:
+        live, candidate = map(clean, difference.sums)
+    elif live == candidate or difference.new is None:
         candidate = clean(difference.reason)
     why = f" ({clean(difference.why)})" if difference.why else ""
     return clean(_route(difference) + difference.question.told), live, candidate, verdict + why

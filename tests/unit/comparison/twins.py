@@ -134,10 +134,18 @@ class Twin:
 
 @contextlib.contextmanager
 def twins(
-    directory: Path, live: str, candidate: str, *, main: tuple[str, str] = ("", "")
+    directory: Path,
+    live: str,
+    candidate: str,
+    *,
+    main: tuple[str, str] = ("", ""),
+    application: str = APPLICATION,
 ) -> Iterator[tuple[Twin, Twin]]:
     """Both, running."""
-    made = (Twin(directory / "live", live, main[0]), Twin(directory / "candidate", candidate, main[1]))
+    made = (
+        Twin(directory / "live", live, main[0], application),
+        Twin(directory / "candidate", candidate, main[1], application),
+    )
     try:
         for one in made:
             one.start()
@@ -154,7 +162,8 @@ def inquire(
     scope: Scope | None = None,
     *,
     main: tuple[str, str] = ("", ""),
+    application: str = APPLICATION,
 ) -> Inquiry:
     """Ask both, and compare."""
-    with twins(directory, live, candidate, main=main) as (one, two):
+    with twins(directory, live, candidate, main=main, application=application) as (one, two):
         return Inquirer((one.sites, two.sites), (one, two), scope or Scope()).run()
