@@ -16,12 +16,13 @@ from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.pace import BROWSER
 from deployer.nginx.conditions import Condition, conditions
 from deployer.nginx.configuration import walk
-from deployer.nginx.paths import read_path
 from deployer.nginx.samples import matches, samples
+from deployer.nginx.way import follow
 
 if TYPE_CHECKING:
     from deployer.comparison.compare import Difference
     from deployer.comparison.routes import Origin, Route
+    from deployer.nginx.configuration import Config
     from deployer.nginx.sites import Server, Sites
 
 MOST = 24
@@ -93,7 +94,7 @@ def further(
     ranked: list[tuple[int, int, Route]] = []
     for state, some in enumerate(found):
         for number, server, one in some[: MOST * 2]:  # not every one can be asked
-            here = _places(server, one, held[number].get(id(server), ()))
+            here = _places((candidate, live)[number].config, server, one, held[number].get(id(server), ()))
             ranked += [(state, n, r) for n, r in enumerate(_asked(one, here, made_up))]
     ranked.sort(key=lambda item: item[:2])
     return _chosen(ranked, min(MOST, most))
@@ -188,7 +189,9 @@ def _by_server(sites: Sites, routes: Iterable[Route]) -> dict[int, list[Route]]:
     return found
 
 
-def _places(server: Server, condition: Condition, routes: Iterable[Route]) -> list[Route]:
+def _places(
+    config: Config | None, server: Server, condition: Condition, routes: Iterable[Route]
+) -> list[Route]:
     """What is asked there anyway: one path as it is written, and one that users ask for."""
     where = condition.location
     found: dict[str, Route] = {}
@@ -196,7 +199,7 @@ def _places(server: Server, condition: Condition, routes: Iterable[Route]) -> li
     for route in sorted(routes, key=lambda r: not r.dialect[0]):
         path = route.question.path
         whole = where is None or where.kind == "@"
-        if "?" not in path and (whole or server.locate(read_path(path)) is where):
+        if "?" not in path and (whole or where in follow(config, server, path).through):
             found.setdefault(route.origin.name, route)
     written = next((found[o] for o in ("NAME", "WRITTEN", "PATTERN", "STRANGER") if o in found), None)
     return [r for r in (written, found.get("SEEN")) if r is not None]

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.conditions import excuse
 from deployer.comparison.routes import BELOW, STRANGER, Origin
+from deployer.comparison.standing import Standing, standing
 from deployer.nginx.access import Access, access
 from deployer.nginx.methods import only_written_to
 from deployer.nginx.paths import read_path
-from deployer.nginx.sites import Choice, Location, Server, Sites, effective
+from deployer.nginx.sites import Location, Server, Sites, effective
 from deployer.nginx.tree import Directive
 from deployer.nginx.upstreams import lost_path, mentioned, own_listener, passed, passing, told
+
+__all__ = ["Foresight", "Standing"]
 
 PRIVATE = re.compile(
     r"/\.(?!well-known)|/(wp-)?admin\b|/xmlrpc\.php|/(nginx_|server-)?status\b|/metrics\b|/internal\b|/private\b"
@@ -33,30 +35,6 @@ PRIVATE = re.compile(
 
 _PUBLIC = "/.well-known/"
 """What whoever it concerns has to be able to ask for, certificate authorities first (RFC 8615)."""
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Who answers a question in one configuration."""
-
-    sites: Sites
-    choice: Choice
-    location: Location | None
-
-    @property
-    def root(self) -> tuple[Directive, ...]:
-        """The directives outside of every block."""
-        return self.sites.config.directives if self.sites.config is not None else ()
-
-    @property
-    def server(self) -> Server:
-        """The server that answers."""
-        return self.choice.server
-
-    @property
-    def scope(self) -> tuple[Directive, ...]:
-        """The blocks that hold for the answer, outermost first."""
-        return self.location.scope if self.location is not None else self.server.scope
 
 
 class Foresight:
@@ -72,13 +50,15 @@ class Foresight:
         self.before: Mapping[Question, AnswerClass] = {}
         self.after: Mapping[Question, AnswerClass] = {}
         self._origins = origins or {}
+        self._standings: dict[tuple[int, Question], Standing | None] = {}
 
     def standing(self, sites: Sites, question: Question) -> Standing | None:
         """Who answers there; ``None``: nobody listens."""
-        choice = sites.choose(question.place, question.name)
-        if choice is None:
-            return None
-        return Standing(sites, choice, choice.server.locate(read_path(question.path)))
+        key = id(sites), question
+        if key not in self._standings:
+            choice = sites.choose(question.place, question.name)
+            self._standings[key] = None if choice is None else standing(sites, choice, question)
+        return self._standings[key]
 
     # --- Insight
 
@@ -175,7 +155,7 @@ class Foresight:
             or (self._elsewhere(question, was, now, new) if new.shown else None)
             or self._shadowed(was, now)
             or self._beside(was, now)
-            or self._passed_otherwise(question, was, now)
+            or self._passed_otherwise(was, now)
         )
 
     def fresh(self, was: Standing, now: Standing) -> bool:
@@ -284,9 +264,8 @@ class Foresight:
             return None
         return "a return stands beside what passes the request on, and comes first"
 
-    def _passed_otherwise(self, question: Question, was: Standing, now: Standing) -> str | None:
-        before = passed(self.live, was.location, question.path)
-        after = passed(self.candidate, now.location, question.path)
+    def _passed_otherwise(self, was: Standing, now: Standing) -> str | None:
+        before, after = (passed(s.sites, s.location, s.path) for s in (was, now))
         if before is None or after is None:
             return None
         fresh = now.location is not None and self._new(now.location, was.server)
@@ -306,7 +285,7 @@ class Foresight:
     def own_upstream(self, question: Question, new: AnswerClass) -> str | None:
         """A listener that only the candidate has cannot answer it before it is live."""
         now = self.standing(self.candidate, question)
-        target = passed(self.candidate, now.location, question.path) if now is not None else None
+        target = now.passed if now is not None else None
         if target is None or new.status not in (502, 504):
             return None
         own = own_listener(self.candidate, target.members)
@@ -320,10 +299,10 @@ class Foresight:
     def behind(self, question: Question) -> tuple[frozenset[str], bool]:
         """Whom the candidate passes it on to; and whether live did so, and they are not nginx itself."""
         was, now = self.standing(self.live, question), self.standing(self.candidate, question)
-        after = passed(self.candidate, now.location, question.path) if now is not None else None
+        after = now.passed if now is not None else None
         if after is None:
             return frozenset(), False
-        before = passed(self.live, was.location, question.path) if was is not None else None
+        before = was.passed if was is not None else None
         shared = before is not None and after.members <= before.members
         return after.members, shared and own_listener(self.candidate, after.members) is None
 

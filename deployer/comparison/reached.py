@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 
 from deployer.comparison.asked import Question
 from deployer.comparison.foresight import Foresight, Standing
+from deployer.comparison.routes import BELOW
 from deployer.nginx.sites import Location
+from deployer.nginx.way import follow
 
 Key = tuple[int, str, str, str]  #: port, name, and the location's kind and pattern
 
@@ -25,7 +27,8 @@ def unreached(insight: Foresight, questions: Sequence[Question]) -> Iterator[tup
         if was is None or now is None or was.location is None or _answers_all(was):
             continue
         key = question.port, question.name, was.location.kind, was.location.pattern
-        if not _answers_all(now) and now.location is not None and _same(now.location, was.location):
+        reached = [x for x in (now.location, *now.way.others) if x is not None]
+        if any(_same(x, was.location) for x in reached):
             alive.add(key)
         elif any(_same(x, was.location) for x in now.server.every) and not _taken_on_purpose(was, now):
             taken.setdefault(key, (question, was, now))
@@ -36,20 +39,31 @@ def unreached(insight: Foresight, questions: Sequence[Question]) -> Iterator[tup
 
 def _taken_on_purpose(was: Standing, now: Standing) -> bool:
     """Whether a location that live has nothing like takes it: a place of its own for a part of another."""
-    if _answers_all(now) or now.location is None:
+    if _answers_all(now):
         return False
+    if now.location is None or now.way.moved:
+        return was.location is None or was.location.pattern == "/" or not _takes_all(now)
     return all(x.pattern != now.location.pattern for x in was.server.every)
 
 
 def _by(now: Standing) -> str:
     if _answers_all(now):
         return "the server's return answers first"
+    if now.way.moved:
+        return f"rewrite {now.way.moved[0].args[0]} leads all of it on"
     return f"{now.location.title if now.location is not None else 'nothing'} takes all of it"
+
+
+def _takes_all(now: Standing) -> bool:
+    """Whether the server leads any other path on as well: a rewrite of one place says what it means."""
+    other = follow(now.sites.config, now.server, f"/{BELOW}/{BELOW}")
+    return any(one in other.moved for one in now.way.moved)
 
 
 def _answers_all(standing: Standing) -> bool:
     """Whether the server answers before any location is looked for."""
-    return standing.server.directive.first("return") is not None
+    said = standing.way.answer
+    return standing.location is None and said is not None and said in standing.server.directive.all("return")
 
 
 def _same(one: Location, two: Location) -> bool:

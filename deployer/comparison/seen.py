@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from deployer.comparison.compare import concrete
 from deployer.comparison.routes import quoted, spelt
+from deployer.nginx.configuration import Config
 from deployer.nginx.sites import Server, Sites, effective
+from deployer.nginx.way import follow
 
 _MOST_WRITERS = 4  # servers that share a log: what is in it is asked of so many
 
@@ -26,7 +28,7 @@ def seen_by(paths: Iterable[tuple[str, str, str]], live: Sites, most: int) -> tu
                 held.setdefault(name, []).append(server)
     found: list[tuple[int, str, str]] = []
     for log, name, path in paths:
-        names = [name] if name else _likely(writers.get(log, {}), path)
+        names = [name] if name else _likely(live.config, writers.get(log, {}), path)
         found += [(rank, n, path) for rank, n in enumerate(names) if quoted(path) is not None]
     chosen = set(list(dict.fromkeys(path for _, _, path in found))[:most])
     # Every path of the likeliest name, before any is asked of another.
@@ -34,16 +36,17 @@ def seen_by(paths: Iterable[tuple[str, str, str]], live: Sites, most: int) -> tu
     return tuple(dict.fromkeys((name, path) for _, name, path in found if path in chosen))
 
 
-def _likely(writers: Mapping[str, Sequence[Server]], path: str) -> list[str]:
+def _likely(config: Config | None, writers: Mapping[str, Sequence[Server]], path: str) -> list[str]:
     """Whom a path of a log without names may have been asked of: before all those who have a place for it.
 
     Last those who answer every path alike: what they say of this one is known from any other.
     """
 
     def strangeness(name: str) -> int:
-        taken = [one for server in writers[name] if (one := server.locate(path)) is not None]
-        if any(one.pattern != "/" for one in taken):
+        ways = [follow(config, server, path) for server in writers[name]]
+        taken = [(way, way.location) for way in ways if way.location is not None]
+        if any(one.pattern != "/" for _, one in taken):
             return 0
-        return 1 if any(one.directive.first("return") is None for one in taken) else 2
+        return 1 if any(way.answer is None for way, _ in taken) else 2
 
     return sorted(writers, key=strangeness)[:_MOST_WRITERS]

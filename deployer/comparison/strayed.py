@@ -126,7 +126,7 @@ def _another(insight: Foresight, question: Question, old: AnswerClass, new: Answ
     one, two = _kind(old), _kind(new)
     if not one or not two or one == two or _is_new(now.location, was.server):
         return None
-    if not _parted(_handler(was, question), _handler(now, question)):
+    if not _parted(_handler(was), _handler(now)):
         return None
     here = now.location.title if now.location is not None else now.server.title
     kinds = [answer.page.kind for answer in (old, new) if answer.page is not None]
@@ -168,12 +168,12 @@ def _is_new(location: Location | None, before: Server) -> bool:
     return all((x.kind, x.pattern) != (location.kind, location.pattern) for x in before.every)
 
 
-def _handler(standing: Standing, question: Question) -> tuple[str, frozenset[str]]:
+def _handler(standing: Standing) -> tuple[str, frozenset[str]]:
     """How a request is answered, and by whom: what passes it on, a text, or a directory."""
     block = standing.scope[-1]
     if block.first("return") is not None:
         return "text", frozenset(a for d in block.all("return") for a in d.args)
-    on = passed(standing.sites, standing.location, question.path)
+    on = passed(standing.sites, standing.location, standing.path)
     if on is not None:
         return "passed", on.members
     places = effective(standing.scope, "root", "alias")

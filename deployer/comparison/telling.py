@@ -38,7 +38,7 @@ def no_socket(was: Standing, now: Standing) -> str | None:
 
 def untold(question: Question, was: Standing, now: Standing) -> str | None:
     """Host, scheme, client or password, which live told the same application."""
-    if not _same_application(question, was, now):
+    if not _same_application(was, now):
         return None
     tls = any(x.tls for x in was.server.listens if x.port == question.port)
     brings = {"scheme": "https" if tls else "http", "https": "on" if tls else ""}
@@ -78,14 +78,13 @@ def _heard(standing: Standing, brings: Mapping[str, str]) -> Mapping[str, str]:
     return {name: value(config, standing.scope, text, brings) for name, text in sent.items()}
 
 
-def _same_application(question: Question, was: Standing, now: Standing) -> bool:
+def _same_application(was: Standing, now: Standing) -> bool:
     if not _same_location(was, now):
         return False
     directives = passing(was.location), passing(now.location)
     if any(d is None or d.name != "proxy_pass" for d in directives):
         return False
-    path = question.path.partition("?")[0]
-    before, after = passed(was.sites, was.location, path), passed(now.sites, now.location, path)
+    before, after = (passed(s.sites, s.location, s.path.partition("?")[0]) for s in (was, now))
     return before is not None and after is not None and not before.members.isdisjoint(after.members)
 
 

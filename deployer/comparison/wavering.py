@@ -17,7 +17,7 @@ from deployer.comparison.foresight import Foresight, Standing
 from deployer.comparison.pace import crowds, limiters
 from deployer.nginx.sites import Sites, written
 from deployer.nginx.tree import Directive
-from deployer.nginx.upstreams import passed, passing
+from deployer.nginx.upstreams import passing
 
 EVIDENT = 8
 """In so many moments the candidate failed and live never did: a trouble that both had would by chance show
@@ -241,7 +241,7 @@ def exercised(insight: Foresight, same: Sameness, questions: Iterable[Question])
         was, now = (insight.standing(s, question) for s in (insight.live, insight.candidate))
         if was is None or now is None or now.scope[-1] in found:
             continue
-        if not _varies(now) and _members(was, question) == _members(now, question):
+        if not _varies(now) and _members(was) == _members(now):
             continue
         if crowd(insight, question) is None and not same.holds(insight, question):
             alike = written(was.scope[-1]) == written(now.scope[-1])
@@ -266,7 +266,7 @@ def crowd(insight: Foresight, question: Question) -> float | None:
 
 def _group(standing: Standing) -> Directive | None:
     """The ``upstream`` that a request is passed to."""
-    directive, config = passing(standing.location), standing.sites.config
+    directive, config = passing(standing.passer), standing.sites.config
     if directive is None or config is None or not directive.args:
         return None
     host = directive.args[0].rpartition("://")[2].partition("/")[0]
@@ -275,12 +275,12 @@ def _group(standing: Standing) -> Directive | None:
 
 def _varies(standing: Standing) -> bool:
     """Whether two requests may take different ways: over a connection that was there, or to another place."""
-    directive, group = passing(standing.location), _group(standing)
+    directive, group = passing(standing.passer), _group(standing)
     if group is not None and group.first("keepalive") is not None:
         return True
     return directive is not None and any("$" in a for a in directive.args[:1])
 
 
-def _members(standing: Standing, question: Question) -> frozenset[str]:
-    to = passed(standing.sites, standing.location, question.path)
+def _members(standing: Standing) -> frozenset[str]:
+    to = standing.passed
     return to.members if to is not None else frozenset()

@@ -375,11 +375,12 @@ def _locate(locations: Sequence[Location], path: str) -> Location | None:
             best = one if best is None or len(one.pattern) > len(best.pattern) else best
     if best is not None:
         inner = _locate(best.inner, path)
-        if inner is not None and (inner.kind != "" or not any(x.regex for x in locations)):
+        # Only a prefix leaves it to the expressions outside; "^~" speaks for its own place alone.
+        if inner is not None and (inner.kind == "=" or inner.regex):
             return inner
-        best = inner or best
         if best.kind == "^~":
-            return best
+            return inner or best
+        best = inner or best
     for one in locations:
         if one.regex and one.holds(path):
             return _locate(one.inner, path) or one

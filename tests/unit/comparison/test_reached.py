@@ -36,6 +36,11 @@ def found(live: str, candidate: str) -> list[str]:
         (FILES, f"{FILES} location ^~ /static/ {{ alias /srv/static/; }}", None),
         (FILES, FILES + " location = /press/ { return 204; }", None),
         (f"return 204; {FILES}", f"return 204; {FILES} location = /x {{ }}", None),
+        (FILES, f"rewrite ^ /index.css last; {FILES}", "rewrite ^ leads all of it on"),
+        (FILES, f"rewrite ^/press/(.*)$ /$1 last; {FILES}", None),  # it says what it means
+        (FILES, f"rewrite ^/press/ /kit permanent; {FILES}", None),
+        (FILES, "error_page 404 /press/404.html; rewrite ^/press/ /x last;" + FILES, None),
+        ("location / { } location @app { }", "location / { try_files $uri @app; } location @app { }", None),
     ],
 )
 def test_a_location_that_stays_and_is_not_reached(live: str, candidate: str, said: str | None) -> None:

@@ -163,3 +163,15 @@ def test_an_address_that_leads_to_the_front_page(old: str, new: str, path: str, 
     assert ("front page" in str(found)) is bad
     application = strayed(foresight(LIVE, LIVE), at(path), moved(old), moved(new))
     assert "front page" not in str(application), "it is its own matter"
+
+
+WIKI = """server { listen 80; server_name shop.example.com; root /srv; index index.php; %s
+  location / { try_files $uri $uri/ /index.php?$args; } location ~ \\.php$ { fastcgi_pass unix:/php; } }"""
+
+
+def test_a_rewrite_of_the_server_that_takes_the_files_as_well() -> None:
+    insight = foresight(WIKI % "", WIKI % "rewrite ^/(.*)$ /index.php?title=$1 last;")
+    reason = strayed(insight, at("/logo.txt"), page("logo", "text/plain"), page("wiki", "text/html"))
+    assert reason is not None
+    assert "text/plain before, text/html now: somebody else answers" in reason
+    assert strayed(insight, at("/page"), page("one"), page("two")) is None

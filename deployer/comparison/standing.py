@@ -1,0 +1,69 @@
+"""Who answers a question in one configuration, and where its way through the server ends. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from deployer.comparison.asked import Question
+from deployer.nginx.sites import Choice, Location, Server, Sites
+from deployer.nginx.tree import Directive
+from deployer.nginx.upstreams import Passed, passed, passing
+from deployer.nginx.way import Way, follow
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Who answers a question in one configuration."""
+
+    sites: Sites
+    choice: Choice
+    way: Way
+    asked: str  #: the path, with its arguments
+
+    @property
+    def location(self) -> Location | None:
+        """Where its way ends; ``None``: the server itself answers."""
+        return self.way.location
+
+    @property
+    def path(self) -> str:
+        """The path as it comes into that location."""
+        return quote(self.way.path) if self.way.moved else self.asked
+
+    @property
+    def passer(self) -> Location | None:
+        """The location that hands the request on: its own, or the one that it falls back to."""
+        if passing(self.location) is not None:
+            return self.location
+        found = [one for one in self.way.others if passing(one) is not None]
+        return found[0] if len(found) == 1 else None
+
+    @property
+    def passed(self) -> Passed | None:
+        """What it becomes where it is handed on; ``None``: it is not."""
+        return passed(self.sites, self.passer, self.path)
+
+    @property
+    def root(self) -> tuple[Directive, ...]:
+        """The directives outside of every block."""
+        return self.sites.config.directives if self.sites.config is not None else ()
+
+    @property
+    def server(self) -> Server:
+        """The server that answers."""
+        return self.choice.server
+
+    @property
+    def scope(self) -> tuple[Directive, ...]:
+        """The blocks that hold for the answer, outermost first."""
+        return self.location.scope if self.location is not None else self.server.scope
+
+
+def standing(sites: Sites, choice: Choice, question: Question) -> Standing:
+    """Who answers, of the server that was chosen."""
+    listen = sites.listen_at(question.place)
+    says = {"host": question.name or question.address, "server_port": str(question.port)}
+    says["scheme"] = "https" if listen is not None and listen.tls else "http"
+    way = follow(sites.config, choice.server, question.path, says | {"http_host": says["host"]})
+    return Standing(sites, choice, way, question.path)
