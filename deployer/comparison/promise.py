@@ -211,6 +211,16 @@ class Doubt:
         return any(self.good) and not all(self.good)
 
     @property
+    def failed(self) -> bool:
+        """Whether it was no answer at all, or an error of the server, as long as it was worse."""
+        return self.answer is not None and self.answer.rank >= Rank.SERVER_ERROR
+
+    @property
+    def counts(self) -> str:
+        """How often it was worse."""
+        return f"{self.good.count(False)} of {len(self.good)} times"
+
+    @property
     def difference(self) -> Difference:
         """The last worse answer, as it is told."""
         return Difference(self.expected.question, self.reason, self.expected.reference, self.answer)

@@ -40,7 +40,8 @@ class Kept:
 
     :ivar worse: it was not, for as long as it was asked again.
     :ivar unsteady: now well and now not, or not by the release's doing: told, and no failure.
-    :ivar settled: worse at first, and as promised when they were asked again.
+    :ivar settled: worse at first, and as promised when they were asked again; those that failed are unsteady
+        as well.
     :ivar unproved: what could not be asked any more.
     :ivar left_out: questions for which there was no time, or no turn.
     """
@@ -197,6 +198,8 @@ class Reality:
         for doubt in self._doubts:
             if doubt.state(self.consecutive, over=True) is State.GOOD:
                 settled += 1
+                if doubt.failed:  # for a moment users met it: that is said, and no more
+                    unsteady.append(replace(doubt.difference, why=f"{doubt.counts}, and then no more"))
                 continue
             if doubt in worse:
                 continue
@@ -206,7 +209,7 @@ class Reality:
                 unproved.append(Difference(expected.question, said, expected.reference))
                 continue
             why = self._excuses.get(doubt.expected.question)
-            why = why or ("now well, now not" if doubt.flapped else "asked only once")
+            why = why or (f"now well, now not: {doubt.counts}" if doubt.flapped else "asked only once")
             unsteady.append(replace(doubt.difference, why=why))
         left_out = len(self.promise.expected) - self._asked
         told = tuple(d.difference for d in worse)

@@ -90,6 +90,9 @@ def test_what_is_worse_is_named_and_a_dead_upstream_of_both_is_not(held: Hold) -
 def test_an_upstream_that_flaps_is_told_and_blames_nobody(held: Hold) -> None:
     kept = held(FLAPS)
     assert kept.worse == ()
+    assert kept.unsteady
+    assert all(" times" in str(d) for d in kept.unsteady)  # those that came right as well
+    assert len(kept.unsteady) >= kept.settled
     assert kept.seconds < 25
 
 
