@@ -182,7 +182,8 @@ class Foresight:
     def own_page(self, question: Question, status: int) -> bool:
         """Whether ``error_page`` of the candidate leads that status to a place of its own."""
         now = self.standing(self.candidate, question)
-        pages = effective(now.scope, "error_page") if now is not None else ()
+        scopes = now.scopes if now is not None else ()
+        pages = [d for scope in scopes for d in effective(scope, "error_page")]
         return any(str(status) in d.args and d.args[-1][:1] in ("/", "@") for d in pages)
 
     def secret(self, question: Question, new: AnswerClass) -> bool:

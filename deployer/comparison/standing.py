@@ -59,6 +59,12 @@ class Standing:
         """The blocks that hold for the answer, outermost first."""
         return self.location.scope if self.location is not None else self.server.scope
 
+    @property
+    def scopes(self) -> tuple[tuple[Directive, ...], ...]:
+        """The blocks that hold for the answer, of all that it came through, and of who may have answered."""
+        more = (*self.way.through, *(one for one in self.way.others if one is not None))
+        return self.scope, *(one.scope for one in more)
+
 
 def standing(sites: Sites, choice: Choice, question: Question) -> Standing:
     """Who answers, of the server that was chosen."""

@@ -64,7 +64,7 @@ def unshown(insight: Foresight, differing: Iterable[Question]) -> str | None:
         return None
     sides = (insight.live, insight.candidate)
     standings = [s for q in differing for side in sides if (s := insight.standing(side, q)) is not None]
-    reached = {_reached(standing) for standing in standings}
+    reached = {_reached(scope) for standing in standings for scope in standing.scopes}
     words = " ".join({_words(standing) for standing in standings})
     named = [_named(p, texts) for p, texts in changed.items() if not _is_shown(p, reached, words)]
     more = f" and {len(named) - MOST} more places" if len(named) > MOST else ""
@@ -93,13 +93,14 @@ def _title(block: Directive) -> str:
     return " ".join(("server", *names))
 
 
-def _reached(standing: Standing) -> Place:
-    return tuple(_title(block) for block in standing.scope)
+def _reached(scope: Sequence[Directive]) -> Place:
+    return tuple(_title(block) for block in scope)
 
 
 def _words(standing: Standing) -> str:
     """All that may name an upstream or a variable for an answer."""
-    own = (d for block in standing.scope for d in block.block or () if d.block is None or d.name == "if")
+    blocks = {block for scope in standing.scopes for block in scope}
+    own = (d for block in blocks for d in block.block or () if d.block is None or d.name == "if")
     return " ".join(map(written, own))
 
 
