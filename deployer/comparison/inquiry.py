@@ -27,6 +27,7 @@ from deployer.comparison.routes import CAP, STRANGER, Questions, covers, derive
 from deployer.comparison.strayed import strayed
 from deployer.comparison.touch import streams
 from deployer.comparison.unshown import telling, unshown
+from deployer.comparison.wavering import is_content, steadier
 from deployer.nginx.sites import Sites
 
 DEADLINE_S = 45.0
@@ -116,22 +117,22 @@ class Inquirer:
         insisting.rounds.hear({q: a for q, a in before.items() if q in self._origins}, after)
         for number in range(ROUNDS):
             # What is only another content may be another one each time; that is not worth a second round.
-            doubted = [*found.worse, *(d for d in found.changed if not number and _is_content(d))]
+            doubted = [*found.worse, *(d for d in found.changed if not number and is_content(d))]
             doubtful = [d.question for d in doubted if d.question in self._origins][:MOST_AGAIN]
             if not doubtful or self._stop.wait(AGAIN_S) or time.monotonic() > self._deadline:
                 break
             again, now = self._both(doubtful)
             insisting.rounds.hear(again, now)
             for question in doubtful:
-                before[question] = _steadier(before[question], again.get(question))
+                before[question] = steadier(before[question], again.get(question))
                 after[question] = now.get(question, after[question])
             found = self._compared(before, after)
-        if not self._stop.is_set():
-            found = insisting.end(self._insight, found)
         extra = [*self._strayed(before, after), *self._led_astray(before, after)]
         extra += self._repeated(before, after)
         extra += [*self._older_clients(before, after), *self._passwords(before, after)]
         extra += [*self._unborn(after), *self._foretold()]
+        if not self._stop.is_set():
+            found = insisting.end(self._insight, found)
         found = self._with(found, extra)
         found = replace(found, asked=len(before), stopped=self._stop.is_set())
         promised = None if found.worse or found.stopped else self._promised(before, after)
@@ -369,23 +370,6 @@ class Inquirer:
         if missed:
             notes.append(f"{missed} of {len(before)} answers could not be compared")
         return tuple(notes)
-
-
-def _steadier(first: AnswerClass, second: AnswerClass | None) -> AnswerClass:
-    """What can be relied on of two answers of live: the worse, and only the content they share."""
-    if second is None or second.broken:
-        return first
-    if second.rank > first.rank:
-        return second
-    if first.page is not None and second.page is not None and first.page.differs(second.page):
-        return replace(first, page=replace(first.page, digest=""))
-    return first
-
-
-def _is_content(difference: Difference) -> bool:
-    old, new = difference.old, difference.new
-    same = old is not None and new is not None and (old.status, old.location) == (new.status, new.location)
-    return same and difference.why is None
 
 
 def _behind_a_proxy(insight: Foresight, question: Question) -> bool:

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from deployer.checks.reach import Transport, reopen
-from deployer.comparison.answers import Dialect, ask_one
+from deployer.comparison.answers import FAIR_S, Dialect, ask_one
 from deployer.comparison.asked import AnswerClass, Question
 from deployer.comparison.compare import Comparison, Difference
 from deployer.comparison.foresight import Foresight
@@ -24,9 +24,11 @@ AT_ONCE = 10
 
 MOST_PLACES = 6
 MOST_EXERCISED = 6
+MOST_EARLY = 2
 MOST_MOMENTS = 20
 INSIST_S = 6.0
-"""What fails now and then is asked again for so long at most, at so many moments, at so many locations."""
+"""What fails now and then is asked again for so long at most, at so many moments, at so many locations; at
+fewer before all else."""
 
 _LEAST_S = 0.1
 _SLOWEST_S = 0.5  # where limits want longer pauses, no evidence comes together in time
@@ -66,7 +68,8 @@ class Insistence:
                 if one is not None and self._is_fault(one):
                     self._early.append(one)
                     self._places.add(_place(insight, question))
-                    self._insist(pool, insight, one)
+                    if len(self._early) <= MOST_EARLY:
+                        self._insist(pool, insight, one)
                 if self.stop.wait(AT_ONCE / PER_SECOND) or time.monotonic() >= self.deadline:
                     break
 
@@ -123,10 +126,10 @@ class Insistence:
     ) -> tuple[list[AnswerClass], list[AnswerClass]]:
         """Both sides, the same question, so many times at once."""
         asked: tuple[list[Future[AnswerClass]], list[Future[AnswerClass]]] = ([], [])
-        dialect = self.dialects[question.place]
+        dialect, deadline = self.dialects[question.place], max(self.deadline, time.monotonic() + FAIR_S)
         for _ in range(many):
             for futures, transport in zip(asked, self.transports, strict=True):
-                futures.append(pool.submit(ask_one, question, dialect, transport, self.deadline))
+                futures.append(pool.submit(ask_one, question, dialect, transport, deadline))
         return [f.result() for f in asked[0]], [f.result() for f in asked[1]]
 
     def _judged(self, found: Comparison, wavering: Iterable[Wavering]) -> Comparison:

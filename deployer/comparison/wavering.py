@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from deployer.comparison.asked import AnswerClass, Question, Rank
+from deployer.comparison.compare import Difference
 from deployer.comparison.foresight import Foresight, Standing
 from deployer.comparison.pace import crowds, limiters
 from deployer.nginx.sites import Sites, written
@@ -42,14 +43,15 @@ class Wavering:
     """One question, and all that both sides answered to it, moment by moment.
 
     :ivar usual: live's answer of when all was well; whatever ranks worse has failed.
-    :ivar moments: how often live and the candidate failed in each.
+    :ivar moments: how often live and the candidate failed in each, and how often the candidate said so: what
+        is late or cut off may be the way's doing, which is not the same for both.
     :ivar elsewhere: failures of live at what is asked of the same upstream, and the candidate was well.
     """
 
     question: Question
     usual: AnswerClass
     elsewhere: int = 0
-    moments: list[tuple[int, int]] = field(default_factory=list)
+    moments: list[tuple[int, int, int]] = field(default_factory=list)
     live: list[AnswerClass] = field(default_factory=list)
     candidate: list[AnswerClass] = field(default_factory=list)
 
@@ -60,7 +62,9 @@ class Wavering:
             return
         self.live += known[0]
         self.candidate += known[1]
-        self.moments.append((sum(map(self.failed, known[0])), sum(map(self.failed, known[1]))))
+        failures = [[a for a in side if self.failed(a)] for side in known]
+        said = sum(not a.lost for a in failures[1])
+        self.moments.append((len(failures[0]), len(failures[1]), said))
 
     def failed(self, answer: AnswerClass) -> bool:
         """Whether an answer is worse than the usual one."""
@@ -69,7 +73,7 @@ class Wavering:
     @property
     def failures(self) -> tuple[int, int]:
         """Of live and of the candidate."""
-        return sum(one for one, _ in self.moments), sum(two for _, two in self.moments)
+        return sum(one for one, _, _ in self.moments), sum(two for _, two, _ in self.moments)
 
     @property
     def failure(self) -> AnswerClass:
@@ -88,7 +92,7 @@ class Wavering:
     @property
     def alone(self) -> int:
         """Moments in which the candidate failed and live did not."""
-        return sum(1 for one, two in self.moments if two and not one)
+        return sum(1 for one, _, said in self.moments if said and not one)
 
     @property
     def steady(self) -> bool:
@@ -284,3 +288,24 @@ def _varies(standing: Standing) -> bool:
 def _members(standing: Standing) -> frozenset[str]:
     to = standing.passed
     return to.members if to is not None else frozenset()
+
+
+# --- what one answer is worth
+
+
+def steadier(first: AnswerClass, second: AnswerClass | None) -> AnswerClass:
+    """What can be relied on of two answers of live: the worse, and only the content they share."""
+    if second is None or second.broken:
+        return first
+    if second.rank > first.rank:
+        return second
+    if first.page is not None and second.page is not None and first.page.differs(second.page):
+        return replace(first, page=replace(first.page, digest=""))
+    return first
+
+
+def is_content(difference: Difference) -> bool:
+    """Whether it is another content and nothing else."""
+    old, new = difference.old, difference.new
+    same = old is not None and new is not None and (old.status, old.location) == (new.status, new.location)
+    return same and difference.why is None

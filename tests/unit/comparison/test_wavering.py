@@ -38,6 +38,14 @@ def test_whose_doing_it_is(moments: list[tuple[str, str]], verdict: Verdict) -> 
     assert wavering(moments).verdict is verdict
 
 
+def test_what_is_late_or_cut_off_is_told_and_proves_nothing() -> None:
+    one = wavering([])
+    for _ in range(20):
+        one.hears([GOOD, GOOD], [GOOD, AnswerClass("no answer in time", lost=True)])
+    assert one.verdict is Verdict.OPEN
+    assert one.sums == ("200 in 40 of 40", "no answer in time in 20 of 40")
+
+
 def test_it_is_told_with_its_counts() -> None:
     one = wavering([("++++++", "+-++++"), ("++++++", "++++-+")])
     assert one.reason == "answered 502 in 2 of 12, live in 0 of 12"
