@@ -27,6 +27,9 @@ itself so once in :math:`2^8` times."""
 NEVER = 10
 """Or so often it was asked and never answered well, where live mostly did."""
 
+SLOW = 2
+"""What is late or cut off once is a busy machine's; so often it is told."""
+
 _LIMITED = (429, 503)
 
 
@@ -169,6 +172,8 @@ class Rounds:
             one = self.record(question)
             if one.steady and not one.failures[0]:
                 continue  # a difference for good, that is meant or accepted
+            if not one.alone and sum(two > 0 for _, two, _ in one.moments) < SLOW:
+                continue
             if one.usual.rank < Rank.SERVER_ERROR and not self._hurried(insight, one):
                 found.append(one)
         shaky = [one.question for one in found if _upset(one.failure)]

@@ -76,6 +76,16 @@ def test_what_is_worse_each_time_or_meant_is_not_wavering() -> None:
     assert not rounds.wavering(foresight(conf, conf), ())
 
 
+def test_what_was_late_once_is_a_busy_machines() -> None:
+    conf = "server { listen 80; location / { proxy_pass http://a:1; } }"
+    rounds, late = Rounds(), AnswerClass("no answer in time", lost=True)
+    rounds.hear({SHOP: GOOD}, {SHOP: late})
+    rounds.hear({SHOP: GOOD}, {SHOP: GOOD})
+    assert not rounds.wavering(foresight(conf, conf), ())
+    rounds.hear({SHOP: GOOD}, {SHOP: late})
+    assert rounds.wavering(foresight(conf, conf), ())
+
+
 def test_what_our_own_haste_met_is_judged_by_the_limit() -> None:
     conf = """limit_req_zone $binary_remote_addr zone=a:1m rate=1r/s;
     server { listen 80; limit_req zone=a; location / { proxy_pass http://a:1; } }"""
