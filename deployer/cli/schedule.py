@@ -153,8 +153,21 @@ def _write(typed: Typed, expression: str, common: Common, *, install: bool, cron
     for path in done:
         tell(f"wrote {path}")
     tell(f"due next: {_next(calendar)}")
-    tell("try it now: " + (f"systemctl start {order.name}.service" if not cron else " ".join(order.argv)))
+    tell(f"try it now: systemctl start {order.name}.service" if not cron else _try_by_hand(order))
+    if cron and not context.playbook.notify and not installing.SENDMAIL.exists():
+        err(
+            "deployer: warning: nobody will hear of a run that fails: cron has no sendmail to mail with, "
+            "and the playbook names nobody in notify (docs/notify.md)\n"
+        )
     return None
+
+
+def _try_by_hand(order: Order) -> str:
+    from deployer.schedule.cron import shell_command
+    from deployer.schedule.installing import run_by_cron
+
+    given = f" and with what {order.environment_file} says" if order.environment_file else ""
+    return f"try it now, as {order.user}{given}: {shell_command(run_by_cron(order), order.project)}"
 
 
 def _known(context: Context, order: Order) -> None:

@@ -37,7 +37,9 @@ def status_table(found: FleetStatus) -> str:
     if bad:
         lines.append(f"{bad} of {total} hosts {'needs' if bad == 1 else 'need'} attention.")
     elif not found.split:
-        lines.append(f"All {total} hosts are as they should be.")
+        lines.append(
+            "The host is as it should be." if total == 1 else f"All {total} hosts are as they should be."
+        )
     if page := of_status(found):
         lines.append(f"Help: {page}")
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from deployer.cli.lines import Lines
-from deployer.cli.streams import err, tell
+from deployer.cli.streams import complain, err, tell
 from deployer.errors import DeployerError, StoreUnavailable
 from deployer.model import Result
 
@@ -45,9 +45,14 @@ OnCalendar = Annotated[
     ),
 ]
 
+MEANWHILE = "Said meanwhile:"
+
 
 class Held(Lines):
-    """Keeps its lines until a host is touched: of a run that changes nothing, nobody reads them."""
+    """Keeps its lines until a host is touched: of a run that changes nothing, nobody reads them.
+
+    With ``quiet`` they are kept to the end: a mail begins with what happened, not with how.
+    """
 
     _held: list[str] | None = None
 
@@ -55,15 +60,18 @@ class Held(Lines):
         """From now on."""
         self._held = []
 
-    def release(self) -> None:
-        """Say what was held back, and go on aloud."""
+    def release(self, heading: str | None = None) -> None:
+        """Say what was held back, and go on aloud.
+
+        :param heading: stands above it, if there is anything.
+        """
         held, self._held = self._held, None
-        for line in held or ():
+        for line in (*(("", heading) if held and heading else ()), *(held or ())):
             super()._write(line)
 
     def hears(self, event: Event) -> None:
         """As others do; the first thing that is done to a host ends the silence."""
-        if event.host is not None and self._held is not None:
+        if event.host is not None and self._held is not None and not self._quiet:
             self.release()
         super().hears(event)
 
@@ -129,12 +137,12 @@ def run(
             _record(journal, replace(ours, finished=time.time(), exit_code=1, reason="a bug in deployer"))
             raise
         told = _told(journal, before, ended, inventory)
-        if told.news:
+        if told.news and not common.quiet:
             _release(audience)
         _record(journal, _after(ours, ended, told))
         if isinstance(ended, Result) and ended.id and told.idle:
             _fold(journal, ended.id)
-    _end(ended, told, inventory, common)
+    _end(ended, told, inventory, common, audience)
 
 
 def _deployed(
@@ -161,9 +169,9 @@ def _audience(signals: Signals, common: Common) -> Held | Fields:
     return audience
 
 
-def _release(audience: Held | Fields) -> None:
+def _release(audience: Held | Fields, heading: str | None = None) -> None:
     if isinstance(audience, Held):
-        audience.release()
+        audience.release(heading)
 
 
 def _scheduled(context: Context, common: Common, on_calendar: str | None) -> Scheduled:
@@ -217,12 +225,18 @@ def _fold(journal: Store, deployment: str) -> None:
         journal.wait(idle.fold(journal, deployment))
 
 
-def _end(ended: Result | DeployerError, told: Ending, inventory: str, common: Common) -> NoReturn:
+def _end(
+    ended: Result | DeployerError, told: Ending, inventory: str, common: Common, audience: Held | Fields
+) -> NoReturn:
     from deployer.report.result import result_json, result_summary
 
     if isinstance(ended, DeployerError):
-        if told.news:
+        if told.news and (common.json or not common.quiet):
             raise ended
+        if told.news:
+            complain(str(ended), ended.runbook)
+            _release(audience, MEANWHILE)
+            raise typer.Exit(ended.exit_code)
         if common.json:
             from deployer.cli.common import tell_early_end
 
@@ -238,6 +252,10 @@ def _end(ended: Result | DeployerError, told: Ending, inventory: str, common: Co
     elif told.news:
         # Not on standard output: cron mails what is written here, and only that.
         err(result_summary(ended, kind="deploy", inventory=inventory) + "\n")
+    elif told.over and common.quiet:
+        err(told.line + "\n")  # the same people hear that it is over
     else:
         tell(told.line)
+    if told.news:
+        _release(audience, MEANWHILE)
     raise typer.Exit(code)

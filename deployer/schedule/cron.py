@@ -1,13 +1,17 @@
-"""A calendar expression and a command as a line of a crontab. Pure."""
+"""A calendar expression and a command as a line of a crontab, and the variables above it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from shlex import quote
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from deployer.schedule.calendar import Calendar
+
+COPIED = "# copied from "
+_SETTING = re.compile(r"\s*[A-Za-z_]\w*\s*=", re.ASCII)
 
 
 def cron_times(calendar: Calendar) -> str:
@@ -45,8 +49,38 @@ def cron_command(argv: Sequence[str], directory: str) -> str:
 
     What is no news is written to standard output, which nobody wants mail of.
     """
-    line = f"cd {quote(directory)} && {' '.join(map(quote, argv))} >/dev/null"
-    return line.replace("%", "\\%")
+    return f"{shell_command(argv, directory)} >/dev/null".replace("%", "\\%")
+
+
+def shell_command(argv: Sequence[str], directory: str) -> str:
+    """The same for a shell, all of it heard."""
+    return f"cd {quote(directory)} && {' '.join(map(quote, argv))}"
+
+
+def cron_settings(variables: Mapping[str, str], file: str) -> Iterator[str]:
+    """The lines that give the entries below them these variables of that file (crontab(5)).
+
+    :raises ValueError: a sentence that says which of them cron cannot be given.
+    """
+    yield f"{COPIED}{file}; after a change of it install the schedule again"
+    for name, value in variables.items():
+        mark = "'" if '"' in value else '"'
+        if mark in value or not value.isprintable():
+            raise ValueError(
+                f"cron has no way to write the value of {name}: it has both kinds of quotes in it"
+            )
+        yield f"{name}={mark}{value}{mark}"
+
+
+def own_settings(text: str) -> tuple[str, ...]:
+    """What somebody wrote above our entry, ``MAILTO=…`` for one; not what was copied there."""
+    kept = []
+    for line in text.splitlines():
+        if line.startswith(COPIED):
+            break
+        if _SETTING.match(line):
+            kept.append(line)
+    return tuple(kept)
 
 
 def _field(numbers: frozenset[int] | set[int], least: int, most: int) -> str:

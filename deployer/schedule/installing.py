@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import DeployerError, UsageError
-from deployer.schedule.cron import cron_command, cron_times
+from deployer.schedule.cron import cron_command, cron_settings, cron_times, own_settings
 from deployer.schedule.here import asked, understood
+from deployer.schedule.ordering import variables_in
 from deployer.schedule.units import Order, marked, service, timer
 
 UNITS = Path("/etc/systemd/system")
 CRON = Path("/etc/cron.d")
+SENDMAIL = Path("/usr/sbin/sendmail")  #: what cron hands its mail to
 BEGUN_S = 10.0  #: a run that is older has told the journal of itself
 BOOTED = Path("/run/systemd/system")  #: there while systemd is pid 1 (sd_booted(3))
 
@@ -48,20 +50,42 @@ def systemd_files(order: Order) -> dict[str, str]:
     return {f"{order.name}.service": service(order), f"{order.name}.timer": timer(order)}
 
 
-def crontab(order: Order, *, user: bool) -> str:
+def crontab(
+    order: Order, *, user: bool, variables: Mapping[str, str] | None = None, kept: Iterable[str] = ()
+) -> str:
     """A crontab's lines; with ``user`` as files of /etc/cron.d are, which say as whom.
 
+    What cron mails begins with how it ended, so the run is a quiet one.
+
+    :param variables: of the environment file; ``None``: they are not shown.
+    :param kept: settings that were above the entry.
     :raises UsageError: for what cron cannot do.
     """
-    if order.environment_file or order.on_failure:
-        what = "--environment-file" if order.environment_file else "--on-failure"
-        raise UsageError(f"{what} is systemd's: cron has nothing like it")
+    if order.on_failure:
+        raise UsageError("--on-failure is systemd's: cron mails what goes wrong (MAILTO, crontab(5)) instead")
     try:
         times = cron_times(understood(order.calendar))
     except ValueError as error:
         raise UsageError(f"--on-calendar: {error}") from None
+    given = _copied(order.environment_file, variables) if order.environment_file else []
     name = f"{order.user} " if user else ""
-    return f"{order.mark}\n{times} {name}{cron_command(order.argv, order.project)}\n"
+    entry = f"{times} {name}{cron_command(run_by_cron(order), order.project)}"
+    return "\n".join((order.mark, *kept, *given, entry, ""))
+
+
+def _copied(file: str, variables: Mapping[str, str] | None) -> list[str]:
+    if variables is None:
+        return [f"# its variables, NAME=value, belong here, and nobody but root may read them: {file}"]
+    try:
+        return list(cron_settings(variables, file))
+    except ValueError as error:
+        raise UsageError(f"--environment-file: {error}") from None
+
+
+def run_by_cron(order: Order) -> tuple[str, ...]:
+    """Program and arguments, as cron starts them: it has no variables of its own, and mails all it hears."""
+    given = [f"{name}={value}" for name, value in order.environment.items()]
+    return (*(("env", *given) if given else ()), *order.argv, "--quiet")
 
 
 def install_systemd(order: Order) -> tuple[Path, ...]:
@@ -91,7 +115,7 @@ def install_cron(order: Order) -> tuple[Path, ...]:
     :returns: the file.
     :raises UsageError: without root or cron, for a name that is somebody else's, for what cron cannot do.
     """
-    text = crontab(order, user=True)
+    crontab(order, user=True)  # what cron cannot do is said first
     _need_root(str(CRON))
     if not CRON.is_dir():
         raise UsageError(f"there is no {CRON} on this machine, so no cron that reads it; use a timer")
@@ -100,7 +124,11 @@ def install_cron(order: Order) -> tuple[Path, ...]:
     path = CRON / order.name
     _free(order, [path])
     _make_directories(order)
-    _write(path, text)
+    variables = variables_in(Path(order.environment_file)) if order.environment_file else {}
+    before = path.read_text(errors="replace") if path.exists() else ""
+    hidden = bool(variables) or (path.exists() and not path.stat().st_mode & 0o004)
+    text = crontab(order, user=True, variables=variables, kept=own_settings(before))
+    _write(path, text, mode=0o600 if hidden else 0o644)
     return (path,)
 
 
@@ -234,11 +262,12 @@ def as_user(person: pwd.struct_passwd, work: Callable[[], None]) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, *, mode: int = 0o644) -> None:
     other = path.with_name(f".{path.name}.new")  # cron and systemd look at neither
     try:
+        other.touch(mode=0o600)
         other.write_text(text)
-        other.chmod(0o644)
+        other.chmod(mode)
         other.replace(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error

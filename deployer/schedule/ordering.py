@@ -164,16 +164,30 @@ def _person(user: str | None) -> pwd.struct_passwd:
 def state_in(file: Path) -> str | None:
     """The journal that a run with these variables has; ``None``: they do not say, or are not ours to read.
 
-    :raises UsageError: there is no such file, and no unit would start with it.
+    :raises UsageError: there is no such file, and no run would start with it.
+    """
+    try:
+        return variables_in(file).get("DEPLOYER_STATE") or None
+    except OSError:
+        return None
+
+
+def variables_in(file: Path) -> dict[str, str]:
+    """What a file of ``NAME=value`` lines says.
+
+    :raises UsageError: there is no such file, and no run would start with it.
+    :raises OSError: it is not ours to read.
     """
     try:
         lines = file.read_text(errors="replace").splitlines()
     except FileNotFoundError:
         raise UsageError(f"--environment-file: there is no {file}, and no run would start") from None
-    except OSError:
-        return None
-    found = [line.strip().partition("=")[2] for line in lines if line.strip().startswith("DEPLOYER_STATE=")]
-    return found[-1].strip().strip("\"'") or None if found else None
+    pairs = [line.strip().partition("=") for line in lines if not line.lstrip().startswith(("#", ";"))]
+    return {name: _unquoted(value.strip()) for name, equals, value in pairs if equals and name.isidentifier()}
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
 def _state(

@@ -34,6 +34,7 @@ class Ending:
 
     :ivar line: the one line of a run that is no news, or that leads the rest.
     :ivar news: somebody should know; otherwise the line is all there is, and the run answers 0.
+    :ivar over: what was told of before, or failed, is over; who was told then should hear it.
     :ivar idle: it did nothing, and says nothing that the run before did not say.
     :ivar problem: what is told now or was told before; ``None``: there is none.
     """
@@ -43,6 +44,7 @@ class Ending:
     problem: str | None = None
     problem_since: float | None = None
     idle: bool = False
+    over: bool = False
 
 
 def problem_of(ended: Result | DeployerError) -> str | None:
@@ -73,13 +75,21 @@ def ending(ended: Result | DeployerError, before: Scheduled | None, *, inventory
     if problem is not None and problem == known:
         line = f"{name}: still refused, as told {minute(since or now)} UTC: {why}"
         return Ending(line, news=False, problem=problem, problem_since=since, idle=True)
-    over = f"; what was in the way since {minute(since or now)} UTC is over" if known is not None else ""
+    over = _over(before, now)
     if problem is not None:
         return Ending(f"{name}: refused: {why}", news=True, problem=problem, problem_since=now)
     if isinstance(ended, DeployerError) or ended.exit_code:
         return Ending(f"{name}: {why}", news=True)
     idle = ended.outcome is Outcome.UNCHANGED and not over
-    return Ending(f"{name}: {_good(ended)}{over}", news=False, idle=idle)
+    return Ending(f"{name}: {_good(ended)}{over}", news=False, idle=idle, over=bool(over))
+
+
+def _over(before: Scheduled | None, now: float) -> str:
+    if before is None or not (before.problem is not None or before.exit_code):
+        return ""
+    if before.problem is not None:
+        return f"; what was in the way since {minute(before.problem_since or now)} UTC is over"
+    return f"; the failure of {minute(before.started or now)} UTC is over"
 
 
 def _good(result: Result) -> str:

@@ -130,6 +130,41 @@ def test_a_file_of_cron_is_written_listed_replaced_and_removed(
     assert [row["unit"] for row in rows] == ["deployer-web1"]
 
 
+def test_what_was_written_above_the_line_stays_and_variables_are_roots(
+    project: Project, call: Call, cron: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install = ("schedule", "lab", "--cron", "--install", *DAILY)
+    path = cron / "deployer-lab"
+    monkeypatch.setattr(installing, "SENDMAIL", tmp_path / "sendmail")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/srv/cache")  # a run by cron has no such variable of its own
+    told = call(*install)
+    assert "nobody will hear of a run that fails" in told.err
+    assert f"try it now, as root: cd {project.path} && env XDG_CACHE_HOME=/srv/cache " in told.out
+    assert path.stat().st_mode & 0o777 == 0o644
+    mark, line = path.read_text().splitlines()
+    assert line.endswith(" --quiet >/dev/null")
+    path.write_text(f"{mark}\nMAILTO=ops@example.com\n{line}\n")
+    (tmp_path / "sendmail").touch()
+    variables = tmp_path / "variables"
+    variables.write_text(
+        f"# of the journal\nDEPLOYER_STATE=sqlite:///{tmp_path}/s3cret.db\nTOKEN='a \"b\"'\n"
+    )
+    for _ in range(2):  # what was copied is not taken for somebody's own
+        ran = call(*install, "--environment-file", str(variables))
+        assert (ran.code, ran.err) == (0, "")
+        assert path.read_text().splitlines()[1:] == [
+            "MAILTO=ops@example.com",
+            f"# copied from {variables}; after a change of it install the schedule again",
+            f'DEPLOYER_STATE="sqlite:///{tmp_path}/s3cret.db"',
+            "TOKEN='a \"b\"'",
+            line.replace(" --quiet", f" --state sqlite:///{tmp_path}/s3cret.db --quiet"),
+        ]
+        assert path.stat().st_mode & 0o777 == 0o600
+    printed = call("schedule", "lab", "--cron", *DAILY, "--environment-file", str(variables))
+    assert 'a "b"' not in printed.out + printed.err
+    assert f"nobody but root may read them: {variables}" in printed.out
+
+
 def test_what_somebody_else_wrote_is_left_alone(project: Project, call: Call, cron: Path) -> None:
     (cron / "deployer-lab").write_text("# mine\n")
     ran = call("schedule", "lab", "--cron", "--install", "--on-calendar", "daily")
@@ -185,6 +220,24 @@ def test_hosts_that_are_away_are_told_once_and_a_new_schedule_begins_anew(
     assert [row["limit"] for row in rows] == [None, "web1"]
     assert "removed lab" in call("schedule", "lab", "--remove").out
     assert call(*RUN).code == 3
+
+
+def test_what_cron_mails_begins_with_how_it_ended(project: Project, call: Call) -> None:
+    first = call(*RUN, "--quiet")
+    assert (first.code, first.out) == (3, "")
+    verdict, why, *_ = first.err.splitlines()
+    assert verdict.startswith("Refused: nothing was changed on any host"), first.err
+    assert why.startswith("Why:"), first.err
+    again = call(*RUN, "--quiet")
+    assert (again.code, again.err) == (0, "")  # nothing is mailed
+
+
+@pytest.mark.usefixtures("taken")
+def test_also_where_it_ends_before_it_has_begun(call: Call) -> None:
+    ran = call(*RUN, "--quiet", "--lock-wait", "1s")
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err.startswith("deployer: "), ran.err
+    assert "ann@ops1" in ran.err.splitlines()[0]
 
 
 def test_a_schedule_that_cannot_read_its_files_says_so_each_time_and_is_seen_to_fail(

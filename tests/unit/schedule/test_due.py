@@ -111,6 +111,15 @@ def test_a_refusal_is_news_once_and_its_end_is_told() -> None:
         f"lab: nothing new, 1 host on {'a' * 12} (0.9 s); "
         "what was in the way since 2026-11-23 10:00 UTC is over"
     )
+    assert over.over
+
+
+def test_the_end_of_a_failure_is_told_too() -> None:
+    well = result(Outcome.UNCHANGED, None, HostOutcome.UNCHANGED)
+    told = ending(well, replace(RAN, exit_code=4), inventory="lab", now=MONDAY + HOUR)
+    assert told.line.endswith("; the failure of 2026-11-23 10:00 UTC is over")
+    assert (told.over, told.news) == (True, False)
+    assert not ending(well, replace(RAN, exit_code=0), inventory="lab", now=MONDAY + HOUR).over
 
 
 def test_another_reason_is_news_again() -> None:

@@ -115,4 +115,4 @@ def test_names_of_units_are_names_of_files_of_cron_too() -> None:
 def test_the_crontab_line(tmp_path: Path) -> None:
     (mark, line) = crontab(order(tmp_path), user=False).splitlines()
     assert mark.startswith("#")
-    assert line == f"0 10 * * 1-5 cd {shlex.quote(str(tmp_path))} && /bin/echo deploy lab >/dev/null"
+    assert line == f"0 10 * * 1-5 cd {shlex.quote(str(tmp_path))} && /bin/echo deploy lab --quiet >/dev/null"
