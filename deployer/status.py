@@ -168,8 +168,12 @@ class FleetStatus:
     @property
     def exit_code(self) -> int:
         """0, or 6 when something is not as it should be."""
-        late = self.past is not None and any(each.loud for each in self.past.schedules)
-        return 6 if self.split or late or any(host.troubles for host in self.hosts.values()) else 0
+        return 6 if self.split or self.late or any(host.troubles for host in self.hosts.values()) else 0
+
+    @property
+    def late(self) -> bool:
+        """An unattended deployment was missed, failed, or was not heard of again."""
+        return self.past is not None and any(each.loud for each in self.past.schedules)
 
     @property
     def unfinished(self) -> tuple[Unended, ...]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from deployer.status import FleetStatus
 
 SITE_DOWN = "docs/runbooks/site-down.md"
+SCHEDULE_MISSED = "docs/schedule.md#who-notices-that-it-does-not-run"
 CONTROLLER_LOST = RUNBOOKS[130]
 
 
@@ -27,4 +28,7 @@ def of_status(found: FleetStatus) -> str | None:
         return SITE_DOWN
     if any(each.guard is not None and each.guard.state in gone_off for each in seen):
         return Reverted.page
-    return CONTROLLER_LOST if found.unfinished else RUNBOOKS[found.exit_code]
+    if found.unfinished:
+        return CONTROLLER_LOST
+    lonely = found.late and not found.split and not any(host.troubles for host in found.hosts.values())
+    return SCHEDULE_MISSED if lonely else RUNBOOKS[found.exit_code]

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from deployer.status import FleetStatus, HostStatus
 
 
-_TOOK = re.compile(r" in [0-9.]+ m?s\b")
-"""Hosts that fail alike never take equally long."""
+_TOOK = re.compile(r" in [0-9.]+ m?s\b| \(\d+ failed of \d+\)")
+"""Hosts that fail alike never take equally long, and are not asked equally often."""
 MOST_QUARANTINED = 3  #: lines of a table
 
 
@@ -37,9 +37,8 @@ def status_table(found: FleetStatus) -> str:
     if bad:
         lines.append(f"{bad} of {total} hosts {'needs' if bad == 1 else 'need'} attention.")
     elif not found.split:
-        lines.append(
-            "The host is as it should be." if total == 1 else f"All {total} hosts are as they should be."
-        )
+        well = "The host is as it should be" if total == 1 else f"All {total} hosts are as they should be"
+        lines.append(f"{well}, unattended deployments are not." if found.late else f"{well}.")
     if page := of_status(found):
         lines.append(f"Help: {page}")
     return "\n".join(lines)

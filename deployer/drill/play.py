@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from deployer.lab.proc import Process
 from deployer.lab.signals import deaf, interrupted_once
 
 HOSTS = 3
+ROOM = 32 << 20  #: bytes: project, repository, journal, caches, three hours of users
 KEEPER_WITHIN_S = 60.0
 AGAIN_EVERY_S = 1.0
 Say = Callable[[str], None]
@@ -35,6 +37,7 @@ def start(name: str, directory: Path, say: Say) -> Scene:
     wanted = scenario(name)
     if (directory / "drill/scene.json").exists():
         raise UsageError(f"a drill runs in {directory} already; end it with: deployer drill end")
+    _need_room(directory)
     with interrupted_once():
         say(f"starting {HOSTS} hosts with real sshd and nginx on this machine …")
         lab = Lab.up(directory, hosts=HOSTS, name=directory.name)
@@ -56,6 +59,17 @@ def start(name: str, directory: Path, say: Say) -> Scene:
                 scene.end() if scene is not None else lab.down()
             raise
     return scene
+
+
+def _need_room(directory: Path) -> None:
+    """A disk that fills in the middle of a drill would be a second fault, which nobody ordered."""
+    there = next(path for path in (directory, *directory.absolute().parents) if path.is_dir())
+    free = shutil.disk_usage(there).free
+    if free < ROOM:
+        raise UsageError(
+            f"a drill takes {ROOM >> 20} MB, and {there} has {free / (1 << 20):.1f} MB left: make room, "
+            "or name another place with --dir"
+        )
 
 
 def _begin_to_count(scene: Scene) -> None:

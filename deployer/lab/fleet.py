@@ -8,6 +8,7 @@ process is gone, unless it is *detached*, as ``deployer lab up`` makes it. Aband
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -87,10 +88,12 @@ class Lab:
                 lab._make(names or [f"web{number}" for number in range(1, hosts + 1)], seed)
                 if detached:
                     lab.detach()
-            except OSError as error:
+            except (OSError, subprocess.CalledProcessError) as error:
                 lab.down()
+                if (why := _of_the_place(error)) is None:
+                    raise
                 raise UsageError(
-                    f"no lab can be made in {directory}: {error.strerror}; --dir names another place"
+                    f"no lab can be made in {directory}: {why}; --dir names another place"
                 ) from error
             except BaseException:
                 lab.down()
@@ -275,6 +278,14 @@ def labs() -> list[Lab]:
 def sweep() -> list[str]:
     """Remove labs whose owner is gone; their names."""
     return states.sweep()
+
+
+def _of_the_place(error: OSError | subprocess.CalledProcessError) -> str | None:
+    """What is wrong with the directory; ``None``: a program failed for another reason."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    full = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
+    return next((each for each in full if each in f"{error.stderr} {error.stdout}"), None)
 
 
 def _keygen(path: Path, comment: str) -> None:

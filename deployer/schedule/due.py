@@ -97,7 +97,7 @@ def verdict(found: Scheduled, now: float) -> Verdict | None:
         last = f" since {minute(found.started)} UTC" if found.started is not None else ""
         said = (
             f"{name} was missed: it was due {minute(due)} UTC, {duration(now - due)} ago, "
-            f"and has not run{last}; look at it {at} (systemctl list-timers, or cron's log)"
+            f"and has not run{last}; look why {at}: deployer schedule {quote(found.inventory)} --list"
         )
         return _verdict(Trouble.MISSED, said, found, due)
     if found.problem is not None:

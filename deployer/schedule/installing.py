@@ -137,6 +137,16 @@ def found() -> tuple[Installed, ...]:
     return (*_found_timers(), *_found_cron())
 
 
+def stands_still(installed: Installed) -> str | None:
+    """Why nothing of it will run on this machine, and what to do; ``None``: it will, or nobody can tell."""
+    if installed.kind != "systemd" or not BOOTED.is_dir():
+        return None
+    unit = f"{installed.name}.timer"
+    if asked("systemctl", "is-active", unit).stdout.strip() == "active":
+        return None
+    return f"{unit} does not run: systemctl enable --now {unit}"
+
+
 def remove(installed: Installed) -> None:
     """Take it off this machine; a run that is under way goes on to its end.
 

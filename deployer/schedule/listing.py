@@ -28,11 +28,13 @@ class Row:
 
     :ivar here: as it is installed on this machine; ``None``: elsewhere, or by somebody else's hand.
     :ivar known: as the journal knows it; ``None``: it does not, or cannot be asked.
+    :ivar still: why nothing of it will run here, and what to do about that.
     """
 
     here: Installed | None
     known: Scheduled | None
     verdict: due.Verdict | None = None
+    still: str | None = None
 
     @property
     def inventory(self) -> str:
@@ -86,6 +88,7 @@ class Row:
             "last_outcome": known.outcome if known is not None else None,
             "last_exit_code": known.exit_code if known is not None else None,
             "refused_since": iso(known.problem_since) if known is not None and known.problem else None,
+            "stopped": self.still,
             "trouble": self.verdict.trouble.value if self.verdict is not None else None,
             "says": self.verdict.sentence if self.verdict is not None else None,
         }
@@ -103,7 +106,7 @@ class Listed:
     @property
     def exit_code(self) -> int:
         """6 when one is not as it should be."""
-        return 6 if any(row.verdict is not None for row in self.rows) else 0
+        return 6 if any(row.verdict is not None or row.still for row in self.rows) else 0
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -117,7 +120,12 @@ def listed(inventory: str | None, state: str | None) -> tuple[Listed, str | None
     by_key = {(each.lease, each.part): each for each in known}
     now = time.time()
     rows = [
-        Row(here.get(key), by_key.get(key), due.verdict(by_key[key], now) if key in by_key else None)
+        Row(
+            here.get(key),
+            by_key.get(key),
+            due.verdict(by_key[key], now) if key in by_key else None,
+            installing.stands_still(here[key]) if key in here else None,
+        )
         for key in dict.fromkeys((*here, *by_key))
     ]
     return Listed(tuple(sorted(rows, key=lambda row: row.place))), trouble
@@ -190,7 +198,9 @@ def lines(found: Listed) -> list[str]:
     told = []
     for row in found.rows:
         told.append(f"{row.name}, {row.calendar or 'when its CI says'}")
-        if row.here is not None and row.calendar is not None:
+        if row.still is not None:
+            told.append(f"  STOPPED: {row.still}")
+        elif row.here is not None and row.calendar is not None:
             told.append(f"  due next: {_next(row.calendar)}")
         if row.known is not None:
             told.append(f"  last run: {_last(row.known)}")

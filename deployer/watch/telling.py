@@ -20,6 +20,15 @@ GATHER_S = 5.0  #: how long a trouble is let spread before it is told, so that i
 LEAST_GAP_S = 60.0  #: from one message about a kind to the next, when further hosts have it
 TICK_S = 30.0
 MOST_SENTENCES = 5
+OF_THE_FLEET = {
+    Kind.UNFINISHED: "a deployment was left unfinished",
+    Kind.SCHEDULE: "the unattended deployment is not as it should be",
+    Kind.SPLIT: "the fleet is split",
+    Kind.JOURNAL: "the journal cannot be read",
+    Kind.SOURCE: "git cannot be asked",
+    Kind.FILES: "inventory or playbook cannot be read",
+}
+"""What is no single host's, as the subject of a mail."""
 USERS_MEET_IT = frozenset({Kind.DOWN, Kind.CHECKS, Kind.ERRORS})  #: somebody has to act now
 
 Marks = frozenset[tuple[str, str]]  #: hosts (none: the fleet) and what their trouble is about
@@ -36,7 +45,7 @@ def problem(command: Command, kind: Kind, found: Mapping[str, Standing], topic: 
     hosts, loud = sorted(name for name in found if name), any(one.loud for one in found.values())
     critical = loud and kind in USERS_MEET_IT
     level = Level.CRITICAL if critical else Level.WARNING if loud else Level.INFO
-    called = kind.value.replace("_", " ")
+    called = _called(kind)
     said = [f"{name}: {clean(one.sentence)}" if name else clean(one.sentence) for name, one in found.items()]
     more = len(said) - MOST_SENTENCES
     lines = said[:MOST_SENTENCES] + ([f"and {count(more, 'host')} more"] if more > 0 else [])
@@ -47,8 +56,8 @@ def problem(command: Command, kind: Kind, found: Mapping[str, Standing], topic: 
         title=f"{called} on {names(hosts)}" if hosts else called,
         happened="; ".join(lines),
         did="Nothing: a watch only looks.",
-        now="See what it is now" + (", at once: users meet it." if critical else "."),
-        commands=(command.line("status"),),
+        now=_now(kind, critical=critical),
+        commands=(command.line(*(("schedule", "--list") if kind is Kind.SCHEDULE else ("status",))),),
         turn=Turn.PROBLEM,
         topic=topic,
         fingerprint=fingerprint(kind, *sorted(_marks(found))),
@@ -64,12 +73,22 @@ def ended(command: Command, kind: Kind, topic: str) -> Notice:
         event=f"watch.{kind.value}",
         level=None,
         inventory=command.inventory,
-        title=f"{kind.value.replace('_', ' ')} is over",
-        happened="No host has it any more.",
+        title=f"{_called(kind)} is over",
+        happened="" if kind in OF_THE_FLEET else "No host has it any more.",
         now="Nothing.",
         ends=(topic,),
         who=command.who,
     )
+
+
+def _called(kind: Kind) -> str:
+    return OF_THE_FLEET.get(kind, kind.value.replace("_", " "))
+
+
+def _now(kind: Kind, *, critical: bool) -> str:
+    if kind is Kind.SCHEDULE:
+        return "Until a run is well nobody deploys what is new: look why, on the machine that is named."
+    return "See what it is now" + (", at once: users meet it." if critical else ".")
 
 
 def _marks(found: Mapping[str, Standing]) -> Marks:

@@ -216,6 +216,17 @@ def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.txt").exists()
 
 
+def test_a_full_disk_is_named_also_where_git_meets_it(tmp_path: Path) -> None:
+    need_root()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", tmp_path], check=True)
+    try:
+        with pytest.raises(UsageError, match="No space left on device; --dir names another place"):
+            Lab.up(tmp_path / "full", hosts=1)
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
 def test_a_directory_left_over_from_before_a_restart_is_taken_again(tmp_path: Path) -> None:
     need_root()
     (tmp_path / "lab").mkdir()

@@ -137,6 +137,9 @@ def test_a_timer_deploys_what_is_new_and_says_little_when_nothing_is(controller:
     assert controller.listed()["last_exit_code"] == 0, controller.journal()
     told = controller.journal()
     assert "lab: deployed" in told, told
+    host.run(["systemctl", "stop", "deployer-lab.timer"])
+    why = "deployer-lab.timer does not run: systemctl enable --now deployer-lab.timer"
+    assert controller.listed(expect=6)["stopped"] == why
     # A run that is under way may be left alone; what it says then is not looked at.
     ran = controller.deployer("schedule", "lab", "--remove", user="root", check=False)
     assert (ran.returncode, ran.stdout) == (0, "removed lab: deployer-lab (systemd)\n"), ran

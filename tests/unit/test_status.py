@@ -253,7 +253,10 @@ def test_a_schedule_that_was_missed_is_shown_and_is_6() -> None:
     missed = FleetStatus("lab", host, past=Past(schedules=verdicts([known], 2e9)))
     refused = FleetStatus("lab", host, past=Past(schedules=verdicts([held], 2e9)))
     assert (FleetStatus("lab", host).exit_code, missed.exit_code, refused.exit_code) == (0, 6, 0)
-    assert "\n! the unattended deployment of lab was missed" in status_table(missed)
+    *_, said, ending, page = status_table(missed).splitlines()
+    assert said.startswith("! the unattended deployment of lab was missed")
+    assert ending == "The host is as it should be, unattended deployments are not."
+    assert page == "Help: docs/schedule.md#who-notices-that-it-does-not-run"
     assert "\n  the unattended deployment of lab: refused since" in status_table(refused)
     (said,) = missed.as_json()["journal"]["schedules"]
     assert said["trouble"] == "missed"

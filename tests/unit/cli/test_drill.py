@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from deployer.drill import play
 from deployer.drill.model import CAUSES
 from deployer.drill.scenarios import SCENARIOS
 from tests.unit.cli.conftest import Call
@@ -30,3 +32,13 @@ def test_an_unknown_scenario_is_refused_before_anything_is_made(call: Call, tmp_
     assert ran.code == 2
     assert "drill list" in ran.err
     assert not (tmp_path / "new").exists()
+
+
+def test_a_disk_without_room_is_named_before_anything_is_made(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(play, "ROOM", 1 << 60)
+    ran = call("drill", "start", "june", "--dir", str(tmp_path / "a/drill"))
+    assert ran.code == 2
+    assert re.search(rf"{tmp_path} has \d+\.\d MB left: make room", ran.err), ran
+    assert not (tmp_path / "a").exists()

@@ -309,6 +309,17 @@ def test_a_table_of_a_fleet_that_is_well() -> None:
     ]
 
 
+def test_hosts_that_fail_alike_are_one_line_however_often_they_were_asked() -> None:
+    said = "shop: expected status 200, got 503 in {} ms from http://127.0.0.1/ ({} failed of {})"
+    hosts = {
+        f"web{n}": replace(
+            fleet(seen(f"web{n}", live=NEW)).hosts[f"web{n}"], troubles=(said.format(n, 39 + n, 39 + n),)
+        )
+        for n in (1, 2)
+    }
+    assert f"! web1, web2: {said.format(1, 40, 40)}" in status_table(FleetStatus("lab", hosts)).splitlines()
+
+
 def test_a_table_of_trouble() -> None:
     ill = replace(fleet(seen("web5", live=NEW)).hosts["web5"], healthy=False, troubles=("shop: 503",))
     hosts = {

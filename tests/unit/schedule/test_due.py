@@ -34,7 +34,8 @@ def test_a_schedule_that_was_never_run_is_missed_after_its_time() -> None:
     assert says(KNOWN, MONDAY + GRACE_S - 1)[0] is None
     trouble, sentence = says(KNOWN, MONDAY + GRACE_S + 1)
     assert trouble is Trouble.MISSED
-    assert "it was due 2026-11-23 10:00 UTC, 15 min 1 s ago, and has not run; look at it on ops1" in sentence
+    assert "it was due 2026-11-23 10:00 UTC, 15 min 1 s ago, and has not run; look why on ops1: " in sentence
+    assert sentence.endswith("deployer schedule lab --list")
 
 
 def test_a_schedule_that_stopped_running_is_missed_at_the_next_time_it_is_due() -> None:

@@ -97,7 +97,16 @@ def test_how_loud_it_is(kind: Kind, loud: bool, level: Level) -> None:
 
 def test_a_trouble_of_the_fleet_has_no_host() -> None:
     (notice,) = Scene().hears(fleet=stands(Kind.SPLIT))
-    assert (notice.title, dict(notice.hosts)) == ("split", {})
+    assert (notice.title, dict(notice.hosts)) == ("the fleet is split", {})
+    (end,) = [each for each in Scene(begun=False).hears() if "watch split" in each.ends]
+    assert end.happened == ""  # no host had it
+
+
+def test_whoever_hears_of_a_schedule_hears_where_to_look() -> None:
+    (notice,) = Scene().hears(fleet=stands(Kind.SCHEDULE))
+    assert notice.title == "the unattended deployment is not as it should be"
+    assert notice.commands == ("deployer schedule lab --list",)
+    assert "look why, on the machine that is named" in notice.now
 
 
 def test_when_all_were_looked_at_what_an_earlier_watch_told_is_over_and_not_before() -> None:
