@@ -57,6 +57,14 @@ def test_a_signal_leaves_time_to_clean_up(number: signal.Signals, send: object) 
     assert (run.returncode, said) == (7, "cleaned\n")
 
 
+def test_the_demo_says_how_it_is_used_before_it_makes_anything_ready() -> None:
+    for words, code in ((["--help"], 0), (["--everything"], 2)):
+        ran = subprocess.run(
+            [LIB.with_name("demo"), *words], capture_output=True, text=True, timeout=WITHIN_S, check=False
+        )
+        assert (ran.returncode, ran.stdout, ran.stderr) == (code, "", "usage: script/demo [--all]\n")
+
+
 def test_what_is_left_behind_is_named_and_ended() -> None:
     run = start("sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $!")
     said, complaint = run.communicate(timeout=WITHIN_S)
