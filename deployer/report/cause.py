@@ -99,7 +99,7 @@ def _of_a_step(forward: Sequence[Event], events: Sequence[Event]) -> Cause:
         clean(first.step), (Fault.UNKNOWN, f"{clean(first.step)} failed on {{hosts}}")
     )
     fault = _CAUSES.get(text_of(first.detail, "cause") or "", fault)
-    lines = lines_of(first)
+    lines = tuple(map(clean, lines_of(first)))
     loud = [line for line in lines if any(mark in line for mark in LOUD)]
     said = _error(first)
     if fault is Fault.CONFIG and "promised" in first.detail:

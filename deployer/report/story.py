@@ -11,7 +11,7 @@ from typing import Any
 
 from deployer.model import Event, State
 from deployer.report import phrases
-from deployer.report.words import clean, count, duration, names
+from deployer.report.words import clean, count, duration, laid_out, names
 
 ENDS = frozenset({State.SUCCEEDED, State.FAILED, State.UNDO_SUCCEEDED, State.UNDO_FAILED})
 BAD = frozenset({State.FAILED, State.UNDO_FAILED})
@@ -87,7 +87,7 @@ def lines_of(event: Event) -> tuple[str, ...]:
     if isinstance(raw, str):
         raw = raw.splitlines()
     lines = raw if isinstance(raw, (list, tuple)) else ()
-    return tuple(text for line in lines if (text := clean(str(line))))
+    return tuple(text for line in lines if (text := laid_out(str(line))))
 
 
 def text_of(detail: Mapping[str, Any], *keys: str) -> str | None:
@@ -210,8 +210,13 @@ def _deciding(events: Sequence[Event]) -> tuple[str, ...]:
     for event in events:
         if event.state in BAD and (lines := lines_of(event)):
             loud = [line for line in lines if any(mark in line for mark in LOUD)]
-            found[(loud or lines[-1:])[0]] = None
+            found[(loud or _worst_row(lines) or lines[-1:])[0].strip()] = None
     return tuple(found)
+
+
+def _worst_row(lines: Sequence[str]) -> Sequence[str]:
+    """Of a table of answers, which has the worst first; none: it is no such table."""
+    return lines[1:2] if lines[0].split()[-1:] == ["verdict"] else ()
 
 
 def _undo(event: Event) -> str:

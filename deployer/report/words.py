@@ -84,6 +84,11 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
+def laid_out(text: str) -> str:
+    """As :func:`clean`, with the spaces that make columns."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text.expandtabs().rstrip())
+
+
 def _runs(hosts: Iterable[str]) -> list[list[str]]:
     runs: list[list[str]] = []
     for name in sorted(dict.fromkeys(hosts), key=_natural):

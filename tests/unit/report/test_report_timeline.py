@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployer.model import DeploymentRecord, Event, HostOutcome, HostResult, Outcome, Result, State
+from deployer.report.story import lines_of, moments
 from deployer.report.timeline import Format, timeline
 
 Make = Callable[..., DeploymentRecord]
@@ -69,6 +70,15 @@ def test_alike_failures_are_told_once_and_nginx_has_the_last_word(record: Make) 
     assert "| nginx: [emerg] unknown directive\n" in text
     assert "web4 could NOT prepare: no space left" in text
     assert "What web1 said when it failed (prepare)\n  | some noise\n" in text
+
+
+def test_of_a_table_of_answers_the_worst_is_shown_in_its_columns() -> None:
+    table = ["route              live  candidate  verdict", "shop.example.com/  200   404        worse"]
+    details = [*table, "shop_app:8081/     200   another    changed"]
+    failed = _event("web1", "rehearse", State.FAILED, error="it answers worse", details=details)
+    assert lines_of(failed) == tuple(details)
+    (moment,) = moments([failed])
+    assert moment.details == (table[1],)
 
 
 def test_a_host_that_is_not_back_is_loud(record: Make) -> None:
