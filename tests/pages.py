@@ -116,7 +116,9 @@ def calls(page: Path) -> Iterator[tuple[int, list[str]]]:
         for number, line in enumerate(block.text.splitlines(), block.line):
             prompt = PROMPT.match(line)
             typed = prompt[1] if prompt else line.strip()
-            if block.language in ("", "sh", "console") and (prompt or typed.startswith("deployer ")):
+            if block.language in ("", "sh", "console") and (
+                prompt or typed.removeprefix("sudo ").startswith("deployer ")
+            ):
                 yield from ((number, words) for words in _called(typed))
 
 

@@ -111,6 +111,27 @@ def test_the_front_page_leads_everywhere_in_two_steps() -> None:
     assert missing == []
 
 
+def test_every_command_is_found_from_the_readme_in_two_steps() -> None:
+    """In the README itself, or on a page that it or the page of all pages links to."""
+    near = [ROOT / "README.md", DOCS / "README.md"]
+    near += [
+        page
+        for start in list(near)
+        for _, target in links(start)
+        if (page := (start.parent / target.partition("#")[0]).resolve()).suffix == ".md"
+        and "reference" not in page.parts  # a list of all options explains none
+    ]
+    told = {word for page in dict.fromkeys(near) for word in named_in(page)}
+    assert sorted(set(commands()) - told) == []
+
+
+def named_in(page: Path) -> set[str]:
+    """The commands that a page has somebody type."""
+    typed = [*inline_calls(page), *calls(page)]
+    known = commands()
+    return {name for _, words in typed for n in (1, 2) if (name := " ".join(words[:n])) in known}
+
+
 def test_every_page_that_the_program_names_is_there() -> None:
     for module in sorted((ROOT / "deployer").rglob("*.py")):
         for text in re.findall(r"docs/[\w/.-]+\.md(?:#[\w-]+)?", module.read_text()):
