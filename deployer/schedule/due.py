@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from deployer.report.words import clean, duration, minute
 from deployer.schedule.calendar import Calendar, parse, zone_of
+from deployer.schedule.telling import lasting
 
 if TYPE_CHECKING:
     from deployer.model.scheduled import Scheduled
@@ -86,12 +87,13 @@ def verdict(found: Scheduled, now: float) -> Verdict | None:
             f"deployer status {quote(found.inventory)}, then deployer recover {quote(found.inventory)}"
         )
         return _verdict(Trouble.NEVER_ENDED, said, found, found.started)
-    if found.exit_code and not running and found.problem is None:
-        said = (
-            f"{name}: the last run ({minute(found.started or 0.0)} UTC, {at}) ended with {found.exit_code}"
-            f"{_because(found)}{_story(found)}"
-        )
-        return _verdict(Trouble.FAILED, said, found, found.started)
+    if found.exit_code and found.problem is None:
+        # Also while another is under way: it may fail as well, and then nothing was over.
+        which = f"the last run ({minute(found.started or 0.0)} UTC, {at})"
+        which = f"the run before the one that is under way {at}" if running else which
+        said = f"{name}: {which} ended with {found.exit_code}{_because(found)}{_story(found)}"
+        subject = f"{found.part} {Trouble.FAILED} {found.exit_code} {lasting(found.reason or '')}".strip()
+        return Verdict(Trouble.FAILED, said, found, subject)
     due = expected(found)
     if due is not None and due + GRACE_S < now and not running:
         last = f" since {minute(found.started)} UTC" if found.started is not None else ""

@@ -24,7 +24,7 @@ NOT_MOVED = frozenset(
 ALWAYS_ALIKE: tuple[type[DeployerError], ...] = (LeaseHeld, SourceUnavailable, StoreUnavailable)
 """Errors whose words differ each time (a pid, a duration) though nothing else does."""
 
-_PASSING = re.compile(r"\b\d+(?:\.\d+)? (?:s|min|h)\b|\bpid \d+")
+_PASSING = re.compile(r"\b\d+(?:\.\d+)? (?:ms|s|min|h)\b|\bpid \d+|\(\d+ failed of \d+\)")
 _RELEASE = re.compile(r"\b[0-9a-f]{12}-([0-9a-f]{12})\b")
 
 
@@ -55,10 +55,10 @@ def problem_of(ended: Result | DeployerError) -> str | None:
     if isinstance(ended, DeployerError):
         if isinstance(ended, ALWAYS_ALIKE):
             return type(ended).__name__
-        return _lasting(str(ended)) if ended.exit_code == 3 else None
+        return lasting(str(ended)) if ended.exit_code == 3 else None
     if ended.outcome not in STANDING or any(h.outcome not in NOT_MOVED for h in ended.hosts.values()):
         return None
-    return _lasting(ended.reason or str(ended.outcome))
+    return lasting(ended.reason or str(ended.outcome))
 
 
 def ending(ended: Result | DeployerError, before: Scheduled | None, *, inventory: str, now: float) -> Ending:
@@ -104,5 +104,6 @@ def _good(result: Result) -> str:
     return f"deployed {revision} to {count(moved)} ({took}): deployer show {result.id}"
 
 
-def _lasting(text: str) -> str:
+def lasting(text: str) -> str:
+    """A reason without what differs each time: durations, counts, pids, the commit of a release."""
     return clean(_RELEASE.sub(r"\1", _PASSING.sub("", clean(text))))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from deployer.errors import HostKeyError, LeaseHeld, UsageError
 from deployer.model import EXIT_CODE, HostOutcome, HostResult, Outcome, Result
 from deployer.model.scheduled import Scheduled
 from deployer.schedule.calendar import parse
-from deployer.schedule.due import GRACE_S, Trouble, delay_s, expected, verdict
+from deployer.schedule.due import GRACE_S, Trouble, Verdict, delay_s, expected, verdict
 from deployer.schedule.telling import Ending, ending, problem_of
 
 HOUR = 3600.0
@@ -67,8 +68,22 @@ def test_a_failure_is_told_with_the_command_that_explains_it() -> None:
     assert "deployer show 20261123-x" in sentence
 
 
+def test_a_failure_that_goes_on_is_one_problem_until_a_run_is_well() -> None:
+    def failed(ms: int, **changes: Any) -> Verdict | None:
+        reason = f"web1: shop: got 503 in {ms} ms ({ms} failed of {ms})"
+        return verdict(replace(RAN, exit_code=5, reason=reason, **changes), MONDAY + HOUR)
+
+    first, again = failed(15), failed(40, started=MONDAY + 900.0)
+    next_one = failed(40, started=MONDAY + HOUR, finished=None)
+    assert first is not None
+    assert next_one is not None
+    assert again is not None
+    assert first.subject == again.subject == next_one.subject
+    assert "the run before the one that is under way on ops1 ended with 5" in next_one.sentence
+
+
 def test_a_run_that_was_killed_is_told_and_one_under_way_is_not() -> None:
-    running = replace(RAN, finished=None, exit_code=4)
+    running = replace(RAN, finished=None)
     assert says(running, MONDAY + HOUR)[0] is None
     trouble, sentence = says(running, MONDAY + 7 * HOUR)
     assert trouble is Trouble.NEVER_ENDED
@@ -136,6 +151,8 @@ def test_the_same_reason_is_known_by_what_lasts_of_it() -> None:
     assert problem(quarantined.format("1" * 12)) == problem(quarantined.format("2" * 12))
     assert problem("web1: heard 3 s ago (pid 17)") == problem("web1: heard 2 min 5 s ago (pid 18)")
     assert problem_of(LeaseHeld("taken by ann")) == problem_of(LeaseHeld("taken by bob"))
+    slow = "shop: got 503 in {} ms ({} failed of {})"
+    assert problem(slow.format(6, 41, 41)) == problem(slow.format(9, 40, 40))
     assert problem("web1: drift") != problem("web2: drift")
 
 
