@@ -7,8 +7,10 @@ import gc
 import io
 import os
 import sys
+from collections.abc import Callable
 
 LAST_STREAM = 2  #: stdin, stdout, stderr
+_NO_MEMORY = "this machine gives it no memory (ulimit -v); raise that limit"
 COLLECT_EVERY = 50_000
 """Objects between two collections: with Python's 700, loading the program takes a fifth longer."""
 
@@ -18,9 +20,7 @@ def main() -> None:
     gc.set_threshold(COLLECT_EVERY)
     _have_streams()
     try:
-        from deployer.cli.main import run
-
-        code = run()
+        code = _loaded()()
     except KeyboardInterrupt:
         sys.stderr.write("deployer: interrupted before anything was changed\n")
         code = 130
@@ -29,6 +29,16 @@ def main() -> None:
     gc.disable()
     gc.freeze()
     sys.exit(code)
+
+
+def _loaded() -> Callable[[], int]:
+    try:
+        from deployer.cli.main import run
+    except (MemoryError, OSError) as error:
+        # Nothing is loaded for saying so: there may be no file and no memory for it.
+        sys.stderr.write(f"deployer: it cannot be started on this machine: {error or _NO_MEMORY}\n")
+        sys.exit(3)
+    return run
 
 
 def _have_streams() -> None:

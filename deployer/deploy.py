@@ -38,6 +38,7 @@ from deployer.rollout.waves import Fleet, Member
 from deployer.running.leasing import Tenure, lease_name, leased
 from deployer.running.undertaking import Undertaking
 from deployer.running.unfinished import in_the_way
+from deployer.shortage import lack, only_bugs
 
 if TYPE_CHECKING:
     from deployer.journal.store import Store
@@ -122,8 +123,8 @@ class Deployment:
                 result = self._decide(survey, prepared)
             self._own.finish(result)
             self._measure()
-        if self._bugs:
-            raise self._bugs[0]
+        for bug in only_bugs(self._bugs, self._audience.warns):
+            raise bug
         return result
 
     def _gated(self, prepared: Prepared, survey: Survey) -> Prepared:
@@ -253,8 +254,9 @@ class Deployment:
         try:
             self._afterwards()
         except Exception as error:
+            why = lack(error) or f"a bug in deployer ({type(error).__name__}: {error})"
             self._audience.warns(
-                f"what users met was not counted: a bug in deployer ({type(error).__name__}: {error}); "
+                f"what users met was not counted: {why}; "
                 f"'deployer show {self._own.id} --measure {self._context.name}' counts it later"
             )
 

@@ -44,6 +44,7 @@ from deployer.rollout.waves import Fleet
 from deployer.running.leasing import lease_name, leased
 from deployer.running.undertaking import Undertaking
 from deployer.running.unfinished import Open, at_work, close, cure, decisive, open_records
+from deployer.shortage import only_bugs
 
 if TYPE_CHECKING:
     from deployer.journal.store import Store
@@ -129,8 +130,8 @@ class Recoverer:
         result = replace(self._result(here, end, run), quarantined=bad)
         self._finish(recorder, here, result, open_still=self._waiting(whole, outside))
         close(self._superseded(left_open, unfinished), self._journal, f"settled with {unfinished.deployment}")
-        if run.bugs:
-            raise run.bugs[0]
+        for bug in only_bugs(run.bugs, audience.warns):
+            raise bug
         self._look(result)  # to inform: nothing that was recorded depends on it
         return result
 

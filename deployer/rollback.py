@@ -32,6 +32,7 @@ from deployer.rollout.survey import Contact, Survey
 from deployer.running.leasing import lease_name
 from deployer.running.undertaking import Undertaking
 from deployer.running.unfinished import settle
+from deployer.shortage import only_bugs
 
 if TYPE_CHECKING:
     from deployer.journal.store import Journal
@@ -105,8 +106,8 @@ class Rollback:
             if plan.split is not None and result.outcome is not Outcome.PARTIAL:
                 self._audience.warns(self._said(plan.split))
             self._own.finish(result)
-            if run.bugs:
-                raise run.bugs[0]
+            for bug in only_bugs(run.bugs, self._audience.warns):
+                raise bug
             self._look(survey, plan)
         return result
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from deployer.checks.probe import run_check
 from deployer.checks.reach import Transport, reopen
 from deployer.checks.verdict import CheckReport, Finding, Record, Verdict, merge
+from deployer.crew import Crew
 
 if TYPE_CHECKING:
     from deployer.config.playbook import Check
@@ -172,7 +173,7 @@ def bake(
     end, due, interval_s = started + health.bake_s, started, max(health.interval_s, _TICK_S)
     seen: list[list[Verdict]] = [[] for _ in checks]
     number, healthy = 0, True
-    with ThreadPoolExecutor(min(_WORKERS, len(checks)) or 1, thread_name_prefix="bake") as pool:
+    with Crew(min(_WORKERS, len(checks)) or 1, thread_name_prefix="bake") as pool:
         while checks and healthy and not stop.is_set() and time.monotonic() < end:
             number += 1
             due = max(due + interval_s, time.monotonic())  # a slow round delays the next, it owes no burst
@@ -202,7 +203,7 @@ def ask_once(
     """One round, within that many seconds. Never raises for what a service or a network does."""
     started = time.monotonic()
     deadline = started + limit_s
-    with ThreadPoolExecutor(min(_WORKERS, len(checks)) or 1, thread_name_prefix="check") as pool:
+    with Crew(min(_WORKERS, len(checks)) or 1, thread_name_prefix="check") as pool:
         verdicts = pool.map(lambda c: run_check(c, transport, address=address, deadline=deadline), checks)
         records = tuple(Record.of(c.name, c.digest, [v]) for c, v in zip(checks, verdicts, strict=True))
     return CheckReport(all(r.ok for r in records), records, 1 if checks else 0, time.monotonic() - started)
@@ -220,7 +221,7 @@ class _Rounds:
         self._lock = threading.Lock()
         self._passed = threading.Event()
         workers = min(_WORKERS, len(checks) * self._in_flight)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="check")
+        self._pool = Crew(workers, thread_name_prefix="check")
 
     def step(self) -> bool:
         """Begin one more round, unless enough have passed, too many are unanswered, or time is up."""

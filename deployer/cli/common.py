@@ -13,10 +13,12 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from deployer.cli.signals import touched
 from deployer.cli.streams import tell
-from deployer.errors import DeployerError, Interrupted, UsageError
+from deployer.errors import DeployerError, Interrupted, OperatorNeeded, Refused, UsageError
 from deployer.model import Outcome
 from deployer.report.words import clean
+from deployer.shortage import lack
 
 HERE = Path()
 MOST_OF_A_NAME = 200  #: characters of a file's name that a sentence holds
@@ -108,11 +110,28 @@ def errors_told(json: bool) -> Iterator[None]:
     """Who asked for JSON gets one document also when it ends early: a result's keys, without hosts."""
     try:
         yield
-    except DeployerError as error:
+    except Exception as error:
+        told = as_told(error)
+        if told is None:
+            raise
         if json:
-            interrupted = isinstance(error, Interrupted)
-            tell_early_end(str(error), error.exit_code, interrupted=interrupted, runbook=error.runbook)
-        raise
+            interrupted = isinstance(told, Interrupted)
+            tell_early_end(str(told), told.exit_code, interrupted=interrupted, runbook=told.runbook)
+        raise told from error.__cause__
+
+
+def as_told(error: Exception) -> DeployerError | None:
+    """What a person is told of it; ``None``: it is a bug. What the machine did not give is none."""
+    if isinstance(error, DeployerError):
+        return error
+    if (lacked := lack(error)) is None:
+        return None
+    if touched():
+        return OperatorNeeded(
+            f"{lacked}: hosts may have been left half-way; give it more, then look with 'deployer status' "
+            "and end it with 'deployer recover'"
+        )
+    return Refused(f"{lacked}; nothing was changed: give it more, then try again")
 
 
 @contextmanager
@@ -126,7 +145,7 @@ def files_told() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if not isinstance(error.filename, str | bytes | os.PathLike):
+        if not isinstance(error.filename, str | bytes | os.PathLike) or lack(error) is not None:
             raise
         name = clean(os.fsdecode(error.filename))
         shown = name if len(name) <= MOST_OF_A_NAME else f"{name[:MOST_OF_A_NAME]}…"

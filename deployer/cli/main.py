@@ -10,6 +10,7 @@ import typer
 
 from deployer import __version__
 from deployer.cli import commands
+from deployer.cli.common import as_told
 from deployer.cli.streams import complain, err, tell
 from deployer.cli.telling import settle
 from deployer.cli.typed import Group, tell_wrong_use
@@ -85,12 +86,11 @@ def _run(argv: list[str] | None) -> int:
     except SystemExit as done:
         tell_wrong_use(done.__context__, typed)
         return _code(done)
-    except DeployerError as error:
-        return _said(error)
     except KeyboardInterrupt:
         return _said(Interrupted("interrupted before anything was changed"))
     except Exception as error:
-        return _bug(error)
+        told = as_told(error)
+        return _bug(error) if told is None else _said(told)
     return 0
 
 

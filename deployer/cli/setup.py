@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from deployer.cli import structured
 from deployer.cli.common import files_told
 from deployer.errors import UsageError
+from deployer.shortage import have_means
 
 if TYPE_CHECKING:
     from deployer.cli.common import Common
@@ -23,11 +24,14 @@ def load(inventory: str, common: Common) -> Context:
     """Find and read inventory and playbook.
 
     :raises UsageError: with file, line and key of what is wrong.
+    :raises Refused: this machine does not give what a command on so many hosts needs.
     """
     logging_to_stderr(common.verbose, common.quiet)
     structured.begin(common.log, quiet=common.quiet)
     with files_told():
-        return _read(inventory, common)
+        context = _read(inventory, common)
+    have_means(len(context.hosts))
+    return context
 
 
 def _read(inventory: str, common: Common) -> Context:

@@ -18,16 +18,35 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 3  #: so many signals end the program at once, whatever the hosts are like
 
 
+_touched = threading.Event()
+
+
+def touched() -> bool:
+    """Whether hosts may have been changed by this process."""
+    return _touched.is_set()
+
+
 class Signals:
     """While this is entered, signals set :attr:`stop` once hosts are being worked on."""
 
     def __init__(self) -> None:
         self.stop = threading.Event()
-        self.working = False  #: hosts may have been touched: unwind instead of leaving
+        self._working = False
         self.guard_s = 0.0  #: how long a host that is left alone stays on what nobody confirmed
         self._count = 0
         self._raised: Interrupted | None = None
         self._before: dict[signal.Signals, Any] = {}
+
+    @property
+    def working(self) -> bool:
+        """Hosts may have been touched: unwind instead of leaving."""
+        return self._working
+
+    @working.setter
+    def working(self, now: bool) -> None:
+        self._working = now
+        if now:
+            _touched.set()
 
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}

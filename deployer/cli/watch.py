@@ -225,7 +225,6 @@ def _for_ever(
         return found
 
     made.tell, made.load = tell_all, load_all
-    _let_open_files()
     said = f"watching {count(len(context.hosts))} of {context.name}, every {every_s:g} s"
     if listen or path is not None:
         registry = registry_of(made.now)
@@ -244,15 +243,6 @@ def _for_ever(
         with suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
-
-
-def _let_open_files() -> None:
-    """As many files as this user may have: a connection is one, and some begin with a limit of 1024."""
-    import resource
-
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _run(watch: Watch) -> int:

@@ -303,9 +303,12 @@ class Store:
     def _rows(self, statement: str, parameters: Parameters) -> list[Row]:
         database = self._opened()
 
+        # A name that is no text in this machine's alphabet is kept as it can be, and so it is looked for.
+        asked = {name: statements.text_of(v) if isinstance(v, str) else v for name, v in parameters.items()}
+
         def read() -> list[Row]:
             with database.reading() as session:
-                return session.rows(statement, parameters)
+                return session.rows(statement, asked)
 
         return self.wait(_aside(read))
 

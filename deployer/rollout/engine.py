@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
+from deployer.crew import Crew
 from deployer.errors import (
     AgentError,
     DeployerError,
@@ -27,6 +28,7 @@ from deployer.model import Event, State
 from deployer.rollout.hiding import Hide, hidden
 from deployer.rollout.saga import EARLY, Action, Do, Goal, Step, TakeBack, next_action
 from deployer.rollout.waves import Cause, Fleet, Member, Phase, undecided, waiting
+from deployer.shortage import lack
 
 if TYPE_CHECKING:
     import threading
@@ -68,6 +70,7 @@ class Recorder:
     forward, and the deployment ends as interrupted. That nobody listens any more (a closed pipe, a lost
     terminal) changes nothing.
 
+    :ivar begun: something was announced of a host.
     :ivar missed: what was not written since, in order; nor, perhaps, the first of them.
     :ivar bugs: what the journal or the listener raised that they should not.
     """
@@ -76,20 +79,23 @@ class Recorder:
     journal: Journal
     listener: Callable[[Event], None] = _nobody
     lost: StoreUnavailable | None = None
+    begun: bool = False
     missed: list[Event] = field(default_factory=list)
     bugs: list[Exception] = field(default_factory=list)
 
     def note(self, step: str, state: State, *, host: str | None = None, **detail: Any) -> None:
         """Record one event."""
         event = Event(self.deployment, host, step, state, time.time(), detail)
+        self.begun = self.begun or host is not None
         try:
             if self.lost is None:
                 self.journal.append(event)
         except StoreUnavailable as error:
             self.lost = error
         except Exception as error:
-            self.bugs.append(error)
-            self.lost = StoreUnavailable(f"unexpected {type(error).__name__} in the journal")
+            if (lacked := lack(error)) is None:
+                self.bugs.append(error)
+            self.lost = StoreUnavailable(lacked or f"unexpected {type(error).__name__} in the journal")
         if self.lost is not None:
             self.missed.append(event)
         try:
@@ -132,7 +138,7 @@ class Run:
 
     def drive(self, fleet: Fleet) -> Fleet:
         """Go on until no host has anything left to do; returns the fleet as it ended."""
-        with ThreadPoolExecutor(max_workers=self.parallel, thread_name_prefix="host") as pool:
+        with Crew(max_workers=self.parallel, thread_name_prefix="host") as pool:
             running: dict[Future[Member], str] = {}
             finished: SimpleQueue[Future[Member]] = SimpleQueue()
             while True:
@@ -160,7 +166,7 @@ class Run:
     def _submit(
         self,
         fleet: Fleet,
-        pool: ThreadPoolExecutor,
+        pool: Crew,
         running: dict[Future[Member], str],
         finished: SimpleQueue[Future[Member]],
     ) -> None:
@@ -226,8 +232,10 @@ class Run:
         except HostError as error:
             raise hidden(error, self.hide) from error.__cause__
         except Exception as error:
-            self.bugs.append(error)
-            raise HostError(f"unexpected {type(error).__name__} in deployer itself", host=host) from error
+            if (lacked := lack(error)) is None:
+                self.bugs.append(error)
+            said = lacked or f"unexpected {type(error).__name__} in deployer itself"
+            raise HostError(said, host=host) from error
         if "warnings" not in kept:
             return kept
         return {**kept, "warnings": list(map(self.hide, kept["warnings"]))}

@@ -8,10 +8,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
+from deployer.crew import Crew
 from deployer.errors import HostError
 
 HEARD_EVERY_S = 180.0  #: a host without a guard: its owner has lost it when it is silent for 600 s
@@ -65,7 +65,7 @@ class Renewals:
         self._busy: set[str] = set()
         self._news = threading.Condition()
         self._over = False
-        self._thread: threading.Thread | None = None
+        self._thread = threading.Thread(target=self._work, name="guards", daemon=True)
 
     def keep(self, guarded: Iterable[str], waiting: Iterable[str] = ()) -> None:
         """These, and no others, from now on.
@@ -81,12 +81,9 @@ class Renewals:
             self._due = {h: self._due[h] if h in same else now + s for h, s in every.items()}
             self._every = every
             self._news.notify()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="guards", daemon=True)
-                self._thread.start()
 
     def _work(self) -> None:
-        with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="guard") as pool:
+        with Crew(max_workers=AT_ONCE, thread_name_prefix="guard") as pool:
             while True:
                 with self._news:
                     if self._over:
@@ -121,6 +118,7 @@ class Renewals:
             self._failed(host, error)
 
     def __enter__(self) -> Self:
+        self._thread.start()  # before there is a guard: a machine that has no thread for it says so in time
         return self
 
     def __exit__(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from deployer.crew import Crew
 from deployer.errors import HostError
 from deployer.host.agent import Agent
 from deployer.host.payload import Payloads
@@ -112,7 +112,7 @@ class Survey:
                 return hidden(error, self._hide)
 
         names = tuple(names)
-        with ThreadPoolExecutor(max_workers=self.parallel, thread_name_prefix="ask") as pool:
+        with Crew(max_workers=self.parallel, thread_name_prefix="ask") as pool:
             return dict(zip(names, pool.map(safely, names), strict=True))
 
     def close(self) -> None:

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from deployer.errors import DeployerError, Interrupted, StoreUnavailable
+from deployer.errors import DeployerError, Interrupted, Refused, StoreUnavailable
 from deployer.journal.ids import new_deployment_id, who
 from deployer.journal.process import this_process
 from deployer.model import DeploymentRecord, HostOutcome, HostResult, Outcome, Result, State
 from deployer.rollout.engine import Recorder
+from deployer.shortage import lack
 
 if TYPE_CHECKING:
     from deployer.journal.store import Journal
@@ -74,7 +75,13 @@ class Undertaking:
         try:
             yield
         except Interrupted as error:
-            self.finish(self._nothing_done(error))
+            self.finish(self._nothing_done(error, Outcome.INTERRUPTED, error.exit_code))
+            raise
+        except Exception as error:
+            if not self.recorder.begun and (lacked := lack(error)) is not None:
+                refusal = Refused(f"{lacked}; nothing was changed: give it more, then try again")
+                self.finish(self._nothing_done(refusal, Outcome.REFUSED, refusal.exit_code))
+                raise refusal from error
             raise
 
     def finish(self, result: Result) -> None:
@@ -90,12 +97,12 @@ class Undertaking:
         if recorder.lost is not None and not self._journal.make_up(recorder.missed, self.id, result):
             self.audience.warns(f"the history will show {self.id} as unfinished: {recorder.lost}")
 
-    def _nothing_done(self, error: DeployerError) -> Result:
+    def _nothing_done(self, error: DeployerError, outcome: Outcome, exit_code: int) -> Result:
         untouched = HostResult(HostOutcome.UNTOUCHED, None, None, None, 0.0)
         return Result(
             id=self.id,
-            outcome=Outcome.INTERRUPTED,
-            exit_code=Interrupted.exit_code,
+            outcome=outcome,
+            exit_code=exit_code,
             revision=None,
             reason=str(error),
             hosts={host.name: untouched for host in self.context.hosts},

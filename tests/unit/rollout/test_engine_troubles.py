@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from deployer.model import Event, Outcome, State
 from deployer.rollout.saga import STEPS, Step
 from deployer.rollout.waves import Policy, Scope
-from tests.unit.rollout.driven import CANARY, Key, Memory, drive, fleet, unproved
+from deployer.shortage import lack
+from tests.unit.rollout.driven import AT_ONCE, CANARY, Key, Memory, drive, fleet, unproved
 
 # --- interrupts
 
@@ -95,6 +97,16 @@ def test_a_bug_in_an_effect_is_kept_and_the_others_are_taken_back() -> None:
     assert done.outcome is Outcome.ROLLED_BACK
     assert sorted(memory.did("restore")) == sorted(memory.did("activate"))
     assert "ZeroDivisionError" in str(done.run.first_failures["web3"])
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("can't start new thread"), OSError(errno.EMFILE, "")], ids=repr
+)
+def test_what_this_machine_lacks_is_no_bug_and_everybody_is_taken_back(error: Exception) -> None:
+    memory = Memory({("web2", "verify"): error})
+    done = drive(memory, fleet(3, AT_ONCE))
+    assert (done.outcome, done.run.bugs) == (Outcome.ROLLED_BACK, [])
+    assert str(done.run.first_failures["web2"]) == lack(error)
 
 
 def test_a_bug_on_the_way_back_is_stuck_and_holds_up_nobody() -> None:
