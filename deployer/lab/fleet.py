@@ -79,8 +79,8 @@ class Lab:
         check_machine(hosts, init)
         with interrupted_once():
             states.sweep()
-            check_directory(directory)
             with states.registry():
+                check_directory(directory)
                 me = Process.of(os.getpid())
                 state = states.allocate(name=name or directory.name, directory=directory, init=init, owner=me)
             lab = cls(state)

@@ -49,16 +49,26 @@ def check_machine(hosts: int, init: str) -> None:
         )
 
 
+class DirectoryTaken(UsageError):
+    """Somebody else has, or makes, a lab in that directory."""
+
+
 def check_directory(directory: Path) -> None:
-    """:raises UsageError: the directory is not there for a lab to take."""
+    """Whether a lab may be made there. Needs the registry's lock, or two may be told yes.
+
+    :raises UsageError: the directory is not there for a lab to take.
+    :raises DirectoryTaken: another lab has it.
+    """
     if any(character in str(directory) for character in '\n"'):
         raise UsageError(f"{directory}: a lab's directory has no quotes or newlines in its name")
     if (directory / MARK).is_file() and not _is_known(directory):
         states.remove_directory(directory)  # the machine was restarted under this lab
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise UsageError(
+    if _is_known(directory):
+        raise DirectoryTaken(
             f"{directory} is in use; take that lab down with deployer lab down, or choose another directory"
         )
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise UsageError(f"{directory} is in use, and not by a lab; choose another directory")
 
 
 def _is_known(directory: Path) -> bool:

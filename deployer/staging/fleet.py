@@ -16,7 +16,8 @@ from deployer.config.staging import Keys
 from deployer.errors import HostError, Refused, UsageError
 from deployer.lab import state as states
 from deployer.lab.fleet import Lab
-from deployer.lab.needs import check_machine
+from deployer.lab.memory import free_mb
+from deployer.lab.needs import DirectoryTaken, check_machine
 from deployer.lab.network import MAX_HOSTS
 from deployer.lab.signals import interrupted_once
 from deployer.report.words import count
@@ -139,13 +140,16 @@ def _made(context: Context, plan: _Plan, say: Say) -> Fleet:
     filler = Machines(made, machines, authority, context.playbook.target.directory)
     _check(context, plan.name, len(exports))  # again: production may have taken its time
     say(f"starting {count(len(exports))} with real sshd and nginx on this machine")
-    lab = Lab.up(
-        directory,
-        hosts=len(exports) + 1,
-        name=f"staging {plan.name}",
-        names=[*machines.values(), OUTSIDE],
-        seed=filler.seed,
-    )
+    try:
+        lab = Lab.up(
+            directory,
+            hosts=len(exports) + 1,
+            name=f"staging {plan.name}",
+            names=[*machines.values(), OUTSIDE],
+            seed=filler.seed,
+        )
+    except DirectoryTaken as error:
+        raise UsageError(_being_made(plan.name)) from error
     try:
         notes = [*_unlike(context), *made.notes, *start_stubs(lab, made, machines, authority)]
         for host, machine in machines.items():
@@ -191,7 +195,7 @@ def _check(context: Context, name: str, hosts: int) -> None:
     """Whatever can be known to be in the way before anybody is asked anything."""
     if hosts + 1 > MAX_HOSTS:
         raise Refused(
-            f"a staging fleet of {hosts} hosts has no room on this machine (at most {MAX_HOSTS - 1}): "
+            f"a staging fleet of {count(hosts)} has no room on this machine (at most {MAX_HOSTS - 1}): "
             "lower --hosts-per-group, or leave groups out with --limit"
         )
     check_machine(hosts + 1, "light")
@@ -204,23 +208,21 @@ def _check(context: Context, name: str, hosts: int) -> None:
             f"take it down with: deployer staging down {name}"
         )
     if alive:
-        raise UsageError(f"the staging fleet {name} is being made at this moment; wait for it")
+        raise UsageError(_being_made(name))
     if there is not None:
         down(there)  # this machine was restarted under it
     inventories.check_free(context.project, name)
-    free_mb = _free_mb()
-    if free_mb is not None and free_mb < HOST_MB * (hosts + 1):
+    free = free_mb()
+    if free is not None and free < HOST_MB * (hosts + 1):
         raise Refused(
-            f"a staging fleet of {hosts} hosts has no room on this machine: {free_mb} MB of memory are free, "
-            f"and it may need {HOST_MB * (hosts + 1)} MB; lower --hosts-per-group, or use --limit"
+            f"a staging fleet of {count(hosts)} has no room on this machine: {free} MB of memory are free, "
+            f"and it may need {HOST_MB * (hosts + 1)} MB; free some, lower --hosts-per-group or "
+            "use --limit; nothing was left behind"
         )
 
 
-def _free_mb() -> int | None:
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) // 1024
-    return None
+def _being_made(name: str) -> str:
+    return f"the staging fleet {name} is being made at this moment; wait for it: deployer staging status"
 
 
 def _exports(context: Context, hosts: Sequence[Host]) -> list[Export]:

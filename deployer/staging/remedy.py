@@ -39,7 +39,11 @@ _SAID = (
     (Missing.GROUP, re.compile(r'getgrnam\("([a-z_][a-z0-9_-]*)"\) failed')),
     (Missing.ADDRESS, re.compile(r"bind\(\) to \[?([0-9a-f.:]+?)\]?:\d+ failed \(99:")),
 )
-_MODULE = re.compile(r'dlopen\(\) "([^"]+)" failed')
+_NO_MODULE = re.compile(r'dlopen\(\) "([^"]+)" failed \(.*No such file or directory\)(?: in (\S+:\d+))?')
+_ODD_MODULE = re.compile(
+    r'dlopen\(\) "([^"]+)" failed|module "([^"]+)" (?:is not binary compatible|version \d+ instead of)'
+)
+_UNKNOWN = re.compile(r'unknown directive "')
 _EMERG = re.compile(r"\[emerg\] (?:\d+#\d+: )?(.+)")
 
 
@@ -57,6 +61,22 @@ def complaint(said: str) -> str:
     found = _EMERG.search(said)
     lines = [line for line in said.splitlines() if line.strip()]
     told = found[1].strip() if found else lines[-1].strip() if lines else "nginx said nothing"
-    if (module := _MODULE.search(said)) is not None:
-        return f"{told}; install the module {posixpath.basename(module[1])} on this machine"
+    if (gone := _NO_MODULE.search(said)) is not None:
+        name = posixpath.basename(gone[1])
+        where = f" ({gone[2]})" if gone[2] else ""
+        return (
+            f"it loads the nginx module {name}{where}, which this machine does not have; install it here "
+            f"(on Debian: apt-get install {_package(name)}) and try again"
+        )
+    if (odd := _ODD_MODULE.search(said)) is not None:
+        name = posixpath.basename(odd[1] or odd[2])
+        return f"{told}; install {name} and nginx anew on this machine, of one version, and try again"
+    if _UNKNOWN.search(told) is not None:
+        return f"{told}; this machine's nginx needs the modules that production's has"
     return told
+
+
+def _package(module: str) -> str:
+    """The Debian package of a module, as they are all named."""
+    name = module.removesuffix(".so").removesuffix("_module").removeprefix("ngx_")
+    return f"libnginx-mod-{name.replace('_', '-')}"

@@ -134,6 +134,17 @@ def test_what_goes_wrong_is_one_sentence_and_leaves_nothing(story: Story) -> Non
     assert "--limit 'all:!web2'" in cut.err
     assert cut.err.splitlines()[-1] == "Help: docs/runbooks/refused.md"
 
+    enabled = "/etc/nginx/modules-enabled/50.conf"
+    story.lab.host("web3").write(enabled, "load_module modules/ngx_x_module.so;\n")
+    module = story.run("staging", "up", "lab", "--limit", "web3", "--quiet")
+    assert (module.code, module.err.count("\n")) == (3, 2), module
+    assert (
+        "it loads the nginx module ngx_x_module.so (/etc/nginx/modules-enabled/50.conf:1), which"
+        in module.err
+    )
+    assert "nothing was left behind" in module.err
+    story.lab.host("web3").run(["rm", enabled])
+
     story.lab.host("web3").write("/etc/nginx/conf.d/broken.conf", "include /srv/gone.conf;\n")
     broken = story.run("staging", "up", "lab", "--limit", "web3", "--quiet")
     assert (broken.code, broken.err.count("\n")) == (3, 2), broken
@@ -159,6 +170,21 @@ def test_what_goes_wrong_is_one_sentence_and_leaves_nothing(story: Story) -> Non
     assert statuses(address, "search.example.com", ("/", "/six")) == [503, 204]
     assert story.run("staging", "down", "staging").code == 0
     assert [*traces(story, killed), *traces(story, fleet)] == []
+
+
+def test_of_two_that_find_nothing_in_their_way_the_one_that_is_late_says_so(story: Story) -> None:
+    """Both have looked before either has begun: labs are made under a lock, which is held here meanwhile."""
+    story.playbook(staging={"record": False})
+    with states.registry():
+        both = [story.start("staging", "up", "lab", "--limit", "web1") for _ in range(2)]
+        for process in both:
+            story.until_said(process, "starting 1 host")
+    late, up = sorted(map(story.end, both), key=lambda ran: -ran.code)
+    assert (up.code, late.code) == (0, 2), (up, late)
+    told = "the staging fleet staging is being made at this moment; wait for it: deployer staging status"
+    assert late.err.splitlines()[-1] == f"deployer: {told}"
+    assert [fleet.abandoned for fleet in fleets(story)] == [False]
+    assert story.run("staging", "down", "staging").code == 0
 
 
 def test_in_rehearsals_the_fleets_own_authority_is_believed_and_no_other(story: Story) -> None:
