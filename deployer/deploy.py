@@ -32,7 +32,7 @@ from deployer.rollout.measuring import measured_at_the_end
 from deployer.rollout.plan import Action, HostPlan, Plan
 from deployer.rollout.rehearsing import grouped, rehearsals_of
 from deployer.rollout.resume import policy_note
-from deployer.rollout.summing import told, wave_results
+from deployer.rollout.summing import environment, told, wave_results
 from deployer.rollout.survey import Survey
 from deployer.rollout.waves import Fleet, Member
 from deployer.running.leasing import Tenure, lease_name, leased
@@ -247,7 +247,8 @@ class Deployment:
         self._afterwards = lambda: measured_at_the_end(contacts, end, run)
         self._bugs = run.bugs
         kept = {name: host.kept for name, host in runs.items() if host.kept is not None}
-        return replace(self._result(prepared, end, run), quarantined=bad, kept=kept)
+        result = replace(self._result(prepared, end, run), quarantined=bad, kept=kept)
+        return environment(result, run, lambda name: blame.environment(name, runs[name].release.id))
 
     def _measure(self) -> None:
         """Count what users met: nice to know, so nothing of the result may depend on it."""

@@ -115,7 +115,7 @@ class Lines:
         if first == event.host:
             return None
         if event.state is State.UNDO_FAILED:
-            return f"{event.host}: could not be taken back, as {first}"
+            return f"{event.host}: {_not_back(event)}, as {first}"
         return f"{event.host}: {event.step} failed as on {first}"
 
     def warns(self, what: str) -> None:
@@ -137,7 +137,7 @@ def line_of(event: Event, *, verbose: bool = False) -> str | None:
     seconds = event.detail.get("seconds")
     took = f" ({seconds:.1f} s)" if isinstance(seconds, int | float) else ""
     if event.state in (State.FAILED, State.UNDO_FAILED):
-        what = "could not be taken back" if event.state is State.UNDO_FAILED else f"{event.step} failed"
+        what = _not_back(event) if event.state is State.UNDO_FAILED else f"{event.step} failed"
         said = f"{event.host}: {what}: {event.detail.get('error', '')}"
         more = [line for line in event.detail.get("details", ())[:20] if line not in said]
         return "\n             ".join([said, *more])
@@ -146,6 +146,14 @@ def line_of(event: Event, *, verbose: bool = False) -> str | None:
     if event.state is State.UNDO_SUCCEEDED and (verbose or event.step != "begin"):
         return f"{event.host}: {UNDONE.get(event.step, event.step)}{took}"
     return None
+
+
+def _not_back(event: Event) -> str:
+    return (
+        "back on its release, proved, and still ill"
+        if event.detail.get("back")
+        else "could not be taken back"
+    )
 
 
 def _done(event: Event, took: str, *, verbose: bool) -> str | None:

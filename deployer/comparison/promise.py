@@ -47,6 +47,7 @@ class Expected:
     :ivar zones: limits of requests that count it (:func:`deployer.comparison.pace.spacing`).
     :ivar behind: whom the candidate passes it on to.
     :ivar shared: live passed it on to the same, and they are not nginx itself.
+    :ivar back: the old release is live again, and the reference is what it answered before.
     """
 
     question: Question
@@ -56,6 +57,7 @@ class Expected:
     zones: tuple[tuple[str, float, int], ...] = ()
     behind: frozenset[str] = frozenset()
     shared: bool = False
+    back: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,8 @@ def broken_by(expected: Expected, answer: AnswerClass) -> str | None:
     if reason is None or _as_before(expected, answer):
         return None
     if answer.rank > old.rank:
-        then = "in its rehearsal" if expected.rehearsed else "before (no rehearsal reaches it)"
+        first = "before" if expected.back else "before (no rehearsal reaches it)"
+        then = "in its rehearsal" if expected.rehearsed else first
         return f"{old.text} {then}, {answer.text} now"
     return reason
 

@@ -310,6 +310,8 @@ class Result:
     """By host, what came of the questions to live and to the rehearsed candidate (docs/compare.md)."""
     kept: Mapping[str, str] = field(default_factory=dict)
     """By host, the release that holds what was edited by hand there."""
+    ill: Mapping[str, str] = field(default_factory=dict)
+    """By host that is back on the release it had, proved, and not as healthy there as before: what is ill."""
 
     def as_json(self) -> dict[str, Any]:
         """The document of ``--json``; also what the journal keeps."""
@@ -327,6 +329,7 @@ class Result:
             **({"quarantined": list(self.quarantined)} if self.quarantined else {}),
             **({"compared": {n: dict(found) for n, found in self.compared.items()}} if self.compared else {}),
             **({"kept": dict(self.kept)} if self.kept else {}),
+            **({"ill": dict(self.ill)} if self.ill else {}),
         }
 
     @classmethod

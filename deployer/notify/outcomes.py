@@ -168,6 +168,9 @@ def advice(command: Command, result: Result) -> tuple[str, tuple[str, ...]]:
     """What a person should do now, and what to type for it."""
     story = (f"deployer show {result.id}",) if result.id else ()
     doubtful = unproved(result, command.kind)
+    if doubtful and set(doubtful) <= set(result.ill):
+        now = f"Mend what {names(doubtful)} depends on NOW, for the old release is as ill; then deploy again."
+        return now, (command.line("status"), *story)
     if doubtful:
         again = "rollback" if command.kind in ("deploy", "rollback") else command.kind
         return f"Look at {names(doubtful)} NOW; then:", (command.line("status"), command.line(again))

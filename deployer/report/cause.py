@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from deployer.model import DeploymentRecord, Event, HostOutcome, Outcome, State
-from deployer.report.exposure import Ended, stays
+from deployer.report.exposure import Ended, is_back, stays
 from deployer.report.result import reason
 from deployer.report.story import BAD, LOUD, failures, lines_of, text_of
 from deployer.report.words import clean, clock, names
@@ -28,6 +28,7 @@ class Fault(StrEnum):
     CONTROLLER = "controller"  #: the machine that deployed
     JOURNAL = "journal"
     RULE = "rule"  #: a gate, a lint rule, an unfinished deployment in the way
+    ENVIRONMENT = "environment"  #: what the hosts depend on: the old release is as ill
     UNSEEN = "unseen"  #: every check passed, and an operator took it back
     UNKNOWN = "unknown"
 
@@ -108,33 +109,48 @@ def _of_a_step(forward: Sequence[Event], events: Sequence[Event]) -> Cause:
     if fault is Fault.LOST:
         template = "{hosts} could not be reached any more"
     sentence = template.replace("{hosts}", names(hosts))
+    if fault is Fault.CONFIG and any(e.host is None and e.step == "acquittal" for e in events):
+        fault = Fault.ENVIRONMENT
     decisive = (loud or [said])[0]
     sentence += f": {decisive}" if decisive else ""
     return Cause(fault, sentence, clean(first.step), hosts, evidence, _sure(fault, first, events), first.time)
 
 
 def _sure(fault: Fault, first: Event, events: Sequence[Event]) -> str:
+    if fault is Fault.ENVIRONMENT:
+        return (
+            "It did not go away with the release: the old one is back, proved, and fails the same. "
+            "So it was the environment, not the release."
+        )
     if fault is not Fault.CONFIG:
         return ""
     if first.step in ("prepare", "stage", "validate", "rehearse"):
         return "The host said so before anything was changed there; nothing of the release was live."
+    return _as_it_ended(first, events)
+
+
+def _as_it_ended(first: Event, events: Sequence[Event]) -> str:
+    """What the way back says of whose fault it was."""
+    last = [event for event in failed_undos(events) if event.host == first.host]
     here = [stay for stay in stays(events) if stay.host == first.host]
-    still = [
-        e for e in events if e.host == first.host and e.state is State.UNDO_FAILED and e.step == "activate"
-    ]
-    if here and here[0].how is Ended.RESTORED and any(event.step == "recovery" for event in events):
-        return "A recovery brought it back: whether it is as healthy as before is not recorded."
-    if here and here[0].how is Ended.RESTORED:
+    if last and is_back(last[0]):
         return (
-            "It went away with the release: the host is proved to be as healthy as before. "
-            "So the release is at fault, or how it meets this host."
+            "The release is gone again, proved, and the host is not as healthy as before: "
+            "whether the release is at fault is not known."
         )
-    if still:
+    if last:
         return (
             "It did not go away with the release, or the way back could not be proved: "
             "whether the release is at fault is not known."
         )
-    return "Whether it went away with the release is not recorded."
+    if not here or here[0].how is not Ended.RESTORED:
+        return "Whether it went away with the release is not recorded."
+    if any(event.step == "recovery" for event in events):
+        return "A recovery brought it back: whether it is as healthy as before is not recorded."
+    return (
+        "It went away with the release: the host is proved to be as healthy as before. "
+        "So the release is at fault, or how it meets this host."
+    )
 
 
 def _without_a_step(record: DeploymentRecord, events: Sequence[Event]) -> Cause:

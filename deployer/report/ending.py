@@ -36,6 +36,10 @@ DEPLOY_HOSTS: Mapping[HostOutcome, tuple[str, str]] = {
     HostOutcome.REFUSED: ("refused, unchanged", "refused, unchanged"),
     HostOutcome.UNTOUCHED: ("was not touched", "were not touched"),
 }
+BACK_AND_ILL = (
+    "is back on the release it had, proved, but NOT as healthy there as before",
+    "are back on the releases they had, proved, but NOT as healthy there as before",
+)
 ROLLBACK_HOSTS: Mapping[HostOutcome, tuple[str, str]] = {
     **DEPLOY_HOSTS,
     HostOutcome.DEPLOYED: ("serves {release} again, proved", "serve {release} again, proved"),
@@ -104,6 +108,9 @@ def host_sentences(result: Result, kind: str) -> list[str]:
     worst_first = sorted(TOLD, key=lambda outcome: outcome not in _doubtful(kind))
     for outcome in worst_first:
         hosts = ending_so(result, outcome)
+        if outcome is HostOutcome.STUCK and (ill := [name for name in hosts if name in result.ill]):
+            hosts = [name for name in hosts if name not in ill]
+            sentences.append(f"{names(ill)} {one_or_many(ill, *BACK_AND_ILL)}.")
         if hosts:
             who = f"All {count(len(hosts))}" if len(hosts) == len(result.hosts) > 1 else names(hosts)
             phrase = one_or_many(hosts, *phrases[outcome]).format(release=_release(result, hosts))
@@ -111,9 +118,14 @@ def host_sentences(result: Result, kind: str) -> list[str]:
     return sentences
 
 
-def ended(host: HostResult, kind: str) -> str:
-    """How one host ended and what it serves: ``rolled back, on baseline-0123456789ab``."""
+def ended(host: HostResult, kind: str, *, ill: bool = False) -> str:
+    """How one host ended and what it serves: ``rolled back, on baseline-0123456789ab``.
+
+    :param ill: it is back, and not as healthy as before.
+    """
     word = host.outcome.replace("_", " ")
+    if ill:
+        return f"rolled back, on {clean(host.previous or '')}, and not as healthy there as before"
     if host.outcome is HostOutcome.STUCK:
         releases = [clean(release) for release in (host.release, host.previous) if release]
         return f"{word}, not proved to be on {' or '.join(releases) or 'any release'}"

@@ -14,7 +14,7 @@ from shlex import quote
 from deployer.model import DeploymentRecord, Event, HostOutcome, State
 from deployer.report.cause import Cause, Fault, cause_of, failed_undos, unseen
 from deployer.report.ending import ended, headline
-from deployer.report.exposure import Ended, Stay, stays
+from deployer.report.exposure import Ended, Stay, is_back, stays
 from deployer.report.followups import Case, Task, tasks
 from deployer.report.history import took
 from deployer.report.hunks import Blamed, Change, blame, change_of
@@ -204,7 +204,8 @@ def _failure(events: Sequence[Event], cause: Cause | None) -> tuple[str, tuple[s
 def _hosts(record: DeploymentRecord, events: Sequence[Event]) -> list[tuple[str, str, str]]:
     if record.result is not None:
         ends = record.result.hosts.items()
-        return [(clean(name), ended(host, record.kind), clean(host.reason or "")) for name, host in ends]
+        ill, kind = record.result.ill, record.kind
+        return [(clean(n), ended(host, kind, ill=n in ill), clean(host.reason or "")) for n, host in ends]
     last = {event.host: event for event in events if event.host is not None}
     return [
         (clean(name), f"{clean(e.step)} {e.state.replace('_', ' ')}", text_of(e.detail, "error") or "")
@@ -236,7 +237,8 @@ def _resolution(case: Case, around: Around) -> list[str]:
     lines += _backs(case)
     for event in failed_undos(case.events):
         said = text_of(event.detail, "error") or "no reason is recorded"
-        lines.append(f"NOT resolved: {event.host} could not be taken back: {said}.")
+        what = "is back on the release it had, proved, but" if is_back(event) else "could not be taken back:"
+        lines.append(f"NOT resolved: {event.host} {what} {said}.")
     if not case.stays and record.finished is not None and record.kind == "deploy":
         lines.append("Nothing had to be undone: no host had been switched.")
     if record.finished is None:

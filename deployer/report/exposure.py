@@ -49,13 +49,18 @@ def stays(events: Iterable[Event]) -> tuple[Stay, ...]:
 
 
 def _after(stay: Stay, event: Event) -> Stay:
-    if event.step == "activate" and event.state is State.UNDO_SUCCEEDED:
+    if event.step == "activate" and (event.state is State.UNDO_SUCCEEDED or is_back(event)):
         return replace(stay, until=event.time, how=Ended.RESTORED)
     if event.step == "activate" and event.state in (State.UNDO_STARTED, State.UNDO_FAILED):
         return replace(stay, until=None, how=Ended.UNKNOWN)
     if event.step in ("confirm", "promote") and event.state is State.SUCCEEDED:
         return replace(stay, how=Ended.KEPT)
     return stay
+
+
+def is_back(event: Event) -> bool:
+    """Whether a way back that failed is only a host that is not as healthy there as before."""
+    return event.state is State.UNDO_FAILED and bool(event.detail.get("back"))
 
 
 def span(found: Sequence[Stay]) -> tuple[float, float | None] | None:

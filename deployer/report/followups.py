@@ -164,6 +164,15 @@ def _before(case: Case) -> Iterator[Task]:
     )
 
 
+def _environment(case: Case) -> Iterator[Task]:
+    hosts = names(case.cause.hosts) if case.cause is not None else "the hosts"
+    yield Task(
+        f"Mend what {hosts} depends on",
+        f"The old release fails the same there: `deployer status {case.inventory}` shows when it is well; "
+        f"then `deployer deploy {case.inventory}`.",
+    )
+
+
 def _drift(case: Case) -> Iterator[Task]:
     paths = list(dict.fromkeys(hunk.path for hunk in case.change.hunks if hunk.drift))
     files = f"`{'`, `'.join(paths[:6])}`" if paths else "what was edited"
@@ -226,6 +235,7 @@ def _journal(_case: Case) -> Iterator[Task]:
 _BY_FAULT = {
     Fault.CONFIG: _config,
     Fault.BEFORE: _before,
+    Fault.ENVIRONMENT: _environment,
     Fault.DRIFT: _drift,
     Fault.LOST: _lost,
     Fault.BUSY: _busy,

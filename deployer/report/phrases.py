@@ -40,6 +40,7 @@ UNDONE: Mapping[str, str] = {
     "release": "given up: no longer reserved",
     "restore": "rolled back to {release}, verified",
 }
+UNDONE_ILL = "rolled back to {release}, proved, and NOT as healthy there as before"
 UNDOING: Mapping[str, str] = {
     "release": "be given up",
     "restore": "be rolled back",

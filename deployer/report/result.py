@@ -8,7 +8,7 @@ from typing import Any
 from deployer.errors import RUNBOOKS
 from deployer.model import HostOutcome, Outcome, Result
 from deployer.report.ending import ending_so, headline, kept_sentence, unproved
-from deployer.report.words import clean, duration, names
+from deployer.report.words import clean, duration, names, one_or_many
 
 NOT_CONFIRMED = "not confirmed"  #: somebody was asked and said no
 #: Whose reason explains the whole, the worst first.
@@ -106,5 +106,11 @@ def _next(result: Result, kind: str, inventory: str) -> str:
     after = NEXT.get(kind, NEXT_AFTER_DEPLOY)
     doubtful = unproved(result, kind)
     who = names(doubtful) if doubtful else "the fleet"
+    if doubtful and set(doubtful) <= set(result.ill):
+        mend = f"mend what {who} {one_or_many(doubtful, 'depends', 'depend')} on"
+        inv = clean(inventory)
+        return (
+            f"{mend} (deployer status {inv}), then deploy again; the whole story: deployer show {result.id}"
+        )
     outcome = Outcome.STUCK if doubtful and result.outcome is Outcome.INTERRUPTED else result.outcome
     return after[outcome].format(inventory=clean(inventory), id=result.id, doubtful=who)

@@ -11,6 +11,7 @@ from typing import Any
 
 from deployer.model import Event, State
 from deployer.report import phrases
+from deployer.report.exposure import is_back
 from deployer.report.words import clean, count, duration, laid_out, names
 
 ENDS = frozenset({State.SUCCEEDED, State.FAILED, State.UNDO_SUCCEEDED, State.UNDO_FAILED})
@@ -148,7 +149,12 @@ def _host_text(events: Sequence[Event]) -> str:
     if state not in BAD:
         return phrase
     error = text_of(events[-1].detail, "error", "reason")
-    return f"could NOT {phrase}" + (f": {error}" if error else "")
+    if is_back(events[-1]):
+        release = text_of(events[-1].detail["back"], "release") or "its release"
+        phrase = phrases.UNDONE_ILL.format(release=release)
+    else:
+        phrase = f"could NOT {phrase}"
+    return phrase + (f": {error}" if error else "")
 
 
 def _fleet_text(event: Event) -> str | None:

@@ -34,9 +34,11 @@ class Unwell(HostError):
     :ivar details: a sentence per check that had trouble.
     :ivar failing: what passed before and fails now: digests of checks, or :data:`ANSWERS`.
     :ivar kept: how it kept what its rehearsal promised, as the journal keeps it; empty: that was not it.
+    :ivar back: it serves its old release again, proved so; empty: that is not what this is about.
     """
 
     kept: Mapping[str, Any] = MappingProxyType({})
+    back: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self, message: str, *, host: str, details: tuple[str, ...] = (), failing: tuple[str, ...] = ()
@@ -110,6 +112,12 @@ class Blame:
         """The releases whose failure went away with the rollback, on one host at least."""
         with self._lock:
             return tuple(c.entry for c in self._cases.values() if Verdict.ITS_OWN in c.hosts.values())
+
+    def environment(self, host: str, release: str) -> bool:
+        """Whether it failed there, and nowhere was that the release's own fault."""
+        with self._lock:
+            case = self._cases.get(hash_of(release))
+            return case is not None and host in case.hosts and {*case.hosts.values()} == {Verdict.ENVIRONMENT}
 
     @property
     def acquitted(self) -> dict[str, tuple[str, ...]]:

@@ -144,6 +144,7 @@ class DeployEffects:
         except Unwell as error:
             if error.failing:
                 self._blame.back(run.name, release_id, error.failing)
+            error.back = told_back(source, switched)
             raise
         self._blame.back(run.name, release_id, ())
         return told_back(source, switched)

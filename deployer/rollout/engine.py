@@ -289,6 +289,8 @@ def _story(error: DeployerError, began: float) -> dict[str, Any]:
         story["failing"] = list(failing)
     if details := getattr(error, "details", ()):
         story["details"] = list(details)
+    if back := getattr(error, "back", None):
+        story["back"] = dict(back)
     if kept := getattr(error, "kept", None):
         story["promised"] = dict(kept)
     return story

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deployer.errors import AgentError, AnswersWorse, Busy
@@ -10,6 +12,7 @@ from deployer.rollout.saga import Step
 
 if TYPE_CHECKING:
     from deployer.errors import HostError
+    from deployer.model import Result
     from deployer.rollout.engine import Run
     from deployer.rollout.waves import Fleet
 
@@ -35,6 +38,21 @@ def _wave(fleet: Fleet, run: Run | None, number: int, now: float) -> WaveResult:
     passed = any(log.done(Step.CONFIRM) for log in logs) and not any(log.stuck for log in logs)
     failed = any(log.failed in (Step.ACTIVATE, Step.VERIFY, Step.CONFIRM) for log in logs)
     return WaveResult(hosts, "passed" if passed and not failed else "failed", round(seconds, 3))
+
+
+def environment(result: Result, run: Run, acquitted: Callable[[str], bool]) -> Result:
+    """The result, with the hosts that are back, proved, and not as healthy there as before.
+
+    :param acquitted: whether a host's failure was the environment's and not the release's.
+    """
+    ill = {name: told(error) for name, error in run.undo_failures.items() if getattr(error, "back", None)}
+    reason = result.reason
+    if (name := next(filter(acquitted, ill), None)) is not None:
+        first = told(run.first_failures[name])
+        reason = (
+            f"{name}: it was the environment, not the release, for the old one is back and as ill: {first}"
+        )
+    return replace(result, ill=ill, reason=reason)
 
 
 def told(error: HostError) -> str:

@@ -54,7 +54,7 @@ class Witness:
         """Ask what was worse again, with the old release back: is it as it was before?"""
         if not self._broken or self._promise is None:
             return None
-        was = [replace(e, reference=e.before, rehearsed=False) for e in self._broken]
+        was = [replace(e, reference=e.before, rehearsed=False, back=True) for e in self._broken]
         return self._ask(replace(self._promise, expected=tuple(was)), threading.Event())
 
     def _ask(self, promise: Promise, stop: threading.Event) -> Kept:

@@ -29,7 +29,7 @@ from tests.lab.warm import Warm, fits
 WITHIN_S = 90.0
 RESULT_KEYS = {"id", "outcome", "exit_code", "revision", "reason", "hosts", "waves", "seconds"}
 #: There only where there is something to say.
-SOMETIMES = {"gates", "quarantined", "compared", "kept", "help"}
+SOMETIMES = {"gates", "quarantined", "compared", "kept", "ill", "help"}
 HOST_KEYS = {"outcome", "release", "previous", "reason", "seconds"}
 PROGRAM = (sys.executable, "-m", "deployer")
 SHOP = "sites-available/shop.example.com"

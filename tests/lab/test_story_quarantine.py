@@ -116,7 +116,10 @@ def test_an_environment_that_fails_is_not_held_against_the_release(story: Story)
     host.run(["sh", "-c", "kill -9 $(cat /run/app.pid)"])
     ran = story.end(process)
     assert ran.code == 5, ran
+    assert "it was the environment, not the release" in ran.document["reason"]
     assert "app" in ran.document["reason"]
+    assert list(ran.document["ill"]) == ["web1"]
+    assert "web1: back on its release, proved, and still ill" in ran.err
     assert "quarantined" not in ran.document
     assert get(host) == (200, "shop 1\n")
     assert "it was the environment" in story.run("show", "last").out

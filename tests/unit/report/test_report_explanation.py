@@ -203,6 +203,32 @@ def test_what_did_not_go_away_is_not_called_the_releases_fault(
     assert any(each.command == "deployer status prod" for each in told.unknown)
 
 
+@pytest.mark.parametrize("acquitted", [True, False])
+def test_a_host_that_is_back_and_as_ill_is_said_to_be_back(
+    ended: DeploymentRecord, outage: list[Event], acquitted: bool
+) -> None:
+    back = {"error": "not as healthy as before", "back": {"release": "old-1", "memory": "old-1"}}
+    events = [
+        replace(e, state=State.UNDO_FAILED, detail=back)
+        if e.step == "activate" and e.state is State.UNDO_SUCCEEDED
+        else e
+        for e in outage
+    ]
+    if acquitted:
+        events.append(Event(ID, None, "acquittal", State.SUCCEEDED, NOON + 9, {"release": "new-1"}))
+    told = story(ended, *events)
+    assert told.cause is not None
+    assert told.cause.fault == ("environment" if acquitted else "config")
+    assert ("So it was the environment" in told.cause.sure) is acquitted
+    assert ("is not known" in told.cause.sure) is not acquitted
+    assert ("Mend what web1 depends on" in [task.title for task in told.tasks]) is acquitted
+    assert any(
+        "NOT resolved: web1 is back on the release it had, proved, but not" in r for r in told.resolution
+    )
+    assert "not known" not in dict(told.outage)["End"]
+    assert "rolled back to old-1, proved, and NOT as healthy" in timeline(ended, events, format="text")
+
+
 def test_one_that_went_well_is_a_short_report(record: Make, outage_result: Result) -> None:
     result = replace(outage_result, outcome=Outcome.DEPLOYED, exit_code=0, reason=None, hosts={})
     done = record(finished=NOON + 5, outcome=Outcome.DEPLOYED, exit_code=0, result=result)

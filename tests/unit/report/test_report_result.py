@@ -57,6 +57,27 @@ def _check_ending(kind: str, outcome: Outcome, end: HostOutcome, hosts: int) -> 
     assert "\nNext: " in text
 
 
+def test_a_host_that_is_back_and_ill_is_not_called_unproved() -> None:
+    """Its release is not to be looked at, but what it depends on."""
+    stuck = HostResult(HostOutcome.STUCK, "new-1", "old-1", "ill; then: ill", 0.1)
+    hosts = {"web1": stuck, "web2": stuck}
+    both = Result(
+        ID, Outcome.STUCK, 5, "main", "web1: ill", hosts, (), 1.0, ill={"web1": "app", "web2": "app"}
+    )
+    first, *_, last, _page = result_summary(both, inventory="prod").splitlines()
+    assert first.startswith(
+        "OPERATOR NEEDED: web1, web2 are back on the releases they had, proved, but NOT as healthy there as "
+    )
+    assert last.startswith("Next: mend what web1, web2 depend on (deployer status prod), then deploy again")
+    one = replace(both, ill={"web1": "app"})
+    first, *_, last, _page = result_summary(one, inventory="prod").splitlines()
+    assert (
+        "web1 is back on the release it had, proved, but NOT as healthy there as before. web2 is NOT" in first
+    )
+    assert last.startswith("Next: look at web1, web2 now")
+    assert Result.from_json(one.as_json()) == one
+
+
 def test_the_reason_names_its_host() -> None:
     host = HostResult(HostOutcome.REFUSED, None, None, "no space left", 0.1)
     other = HostResult(HostOutcome.UNTOUCHED, None, None, None, 0.1)

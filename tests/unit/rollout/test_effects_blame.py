@@ -102,12 +102,15 @@ def test_the_verdict_after_the_way_back(
     if then is None:
         effects.undo("web1", Step.ACTIVATE)
     else:
-        with pytest.raises(type(then)):
+        with pytest.raises(type(then)) as ill:
             effects.undo("web1", Step.ACTIVATE)
+        assert bool(getattr(ill.value, "back", None)) is isinstance(then, Unwell), "it serves its old release"
     effects.undo("web2", Step.ACTIVATE)
     assert [entry.release for entry in host.told if entry] == [NEW.id]
     assert [entry.release for entry in other.told if entry] == [NEW.id]  # the same tree of another commit
     assert bool(blame.guilty) is guilty
+    assert blame.environment("web1", NEW.id) is acquitted
+    assert not blame.environment("web2", NEW.id), "nothing failed there"
     assert blame.acquitted == ({NEW.id: ("web1", "web2")} if acquitted else {})
 
 

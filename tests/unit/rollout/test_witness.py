@@ -96,6 +96,7 @@ def test_what_the_old_release_answers_as_badly_was_not_the_new_ones_fault(site: 
     with pytest.raises(Unwell, match="not as healthy as before, though the old release is back") as e:
         doctor.as_before()
     assert e.value.failing == (ANSWERS,)
+    assert e.value.details[0].endswith(": 200 before, 502 now")
 
 
 def test_what_cannot_be_asked_any_more_is_no_evidence(site: Site) -> None:
