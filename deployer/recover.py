@@ -31,7 +31,7 @@ from deployer.planning.propose import policy
 from deployer.planning.sentence import sentenced
 from deployer.report.words import clean, count, duration, names
 from deployer.rollout import waves
-from deployer.rollout.aftermath import bystanders, host_results, outcome_of
+from deployer.rollout.aftermath import bystanders, edits_left, host_results, outcome_of
 from deployer.rollout.blame import Blame, suspects
 from deployer.rollout.engine import Recorder, Run
 from deployer.rollout.looking import failing_checks, quick_look
@@ -302,6 +302,7 @@ class Recoverer:
             hosts=hosts,
             waves=wave_results(end, run, time.monotonic()),
             seconds=self._seconds,
+            kept=edits_left(hosts, self._survey),
         )
 
     def _nothing(self) -> Result:

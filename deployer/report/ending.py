@@ -76,6 +76,8 @@ UNADOPT_HOSTS: Mapping[HostOutcome, tuple[str, str]] = {
 
 REFUSED = "Refused: nothing was changed on any host; the fleet serves what it served before."
 REFUSED_KEPT = "Refused: the fleet serves what it served before, and no file that stood there was changed."
+RECOVERED = "Recovered: nothing had been changed, and the hosts are free again."
+RECOVERED_KEPT = "Recovered: no file that stood there had been changed, and the hosts are free again."
 NOTHING_TO_RECOVER = "Nothing to recover: no host and no journal knows of a deployment that did not end."
 
 
@@ -215,9 +217,7 @@ ROLLBACK: Mapping[Outcome, Callable[[Result], str]] = {
 RECOVER: Mapping[Outcome, Callable[[Result], str]] = {
     Outcome.DEPLOYED: _said("Recovered and promoted: the fleet is safe."),
     Outcome.UNCHANGED: lambda result: (
-        "Recovered: nothing had been changed, and the hosts are free again."
-        if result.id
-        else NOTHING_TO_RECOVER
+        (RECOVERED_KEPT if result.kept else RECOVERED) if result.id else NOTHING_TO_RECOVER
     ),
     Outcome.PARTIAL: _said("Recovered: every host is proved, but they do not all serve the same."),
     Outcome.REFUSED: _said(REFUSED),

@@ -103,6 +103,12 @@ def _next(result: Result, kind: str, inventory: str) -> str:
         return f"nothing, if that is what you want; else once more: deployer {kind} {clean(inventory)}"
     if kind == "rollback" and result.quarantined and not result.exit_code:
         return f"mend the configuration in git, then: deployer deploy {clean(inventory)}"
+    if kind == "recover" and result.kept and not result.exit_code:
+        inv = clean(inventory)
+        return (
+            f"deploy again: deployer deploy {inv}; or have back on disk what nginx holds, named by "
+            f"deployer status {inv}: docs/runbooks/edited.md"
+        )
     after = NEXT.get(kind, NEXT_AFTER_DEPLOY)
     doubtful = unproved(result, kind)
     who = names(doubtful) if doubtful else "the fleet"

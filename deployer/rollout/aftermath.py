@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from deployer.errors import HostError, TransportError
 from deployer.model import HostOutcome, HostResult, Outcome
+from deployer.rollout.edits import beside
 from deployer.rollout.resume import BACK, Pin, Recovery
 from deployer.rollout.saga import Step
 from deployer.rollout.summing import told
@@ -53,6 +54,16 @@ def outcome_of(recovery: Recovery, end: Fleet, hosts: Mapping[str, HostResult]) 
         return Outcome.PARTIAL if split else Outcome.DEPLOYED, recovery.reason
     back = HostOutcome.ROLLED_BACK in ends
     return Outcome.ROLLED_BACK if back else Outcome.UNCHANGED, recovery.reason
+
+
+def edits_left(hosts: Mapping[str, HostResult], survey: Survey) -> dict[str, str]:
+    """By host that is left as it is, the release that holds an edit by hand which nginx never loaded."""
+    seen = {name: survey.contacts[name].seen for name, host in hosts.items() if name in survey.contacts}
+    return {
+        name: str(found.live)
+        for name, found in seen.items()
+        if hosts[name].outcome is HostOutcome.UNTOUCHED and found is not None and beside(found) is not None
+    }
 
 
 def _member_result(name: str, recovery: Recovery, end: Fleet, run: Run) -> HostResult:

@@ -117,3 +117,24 @@ def test_deployments_over_edits_go_forward_or_back_to_what_was_served(story: Sto
     story.assert_serving("shop 2")
     for name, text in EDITED.items():
         assert kept_file(story.lab.host(name), kept[name]) == text, "the promotion took it away"
+
+
+def test_a_recovery_tells_what_was_kept_before_the_controller_died(story: Story, held: str) -> None:
+    edit(story)
+    story.shop("shop 2")
+    process = story.start("deploy", "lab", "--yes", "--overwrite-drift")
+    story.until_said(process, "web2: prepared")
+    process.kill()
+    story.end(process)
+    recovered = story.run("recover", "lab", "--yes")
+    assert recovered.code == 0, recovered
+    assert recovered.out.startswith("Recovered: no file that stood there had been changed")
+    assert "what was edited by hand is a release of its own on " in recovered.out
+    assert "docs/runbooks/edited.md" in recovered.out
+    seen = story.status(expect=6)["web2"]
+    assert (seen["memory"], seen["live"] in recovered.out) == (held, True)
+    # What it proposes helps, and so does the other.
+    back = story.rollback("--to", held, "--limit", "web2")
+    assert back.outcomes["web2"] == "rolled_back"
+    story.deploy("--overwrite-drift")
+    story.assert_serving("shop 2")
