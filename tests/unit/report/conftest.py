@@ -91,3 +91,11 @@ def outage() -> list[Event]:
             say(6.0, host, "begin", state, undo="release")
     say(6.1, None, "deployment", State.FAILED, outcome="rolled_back", reason=f"web1: {error}")
     return events
+
+
+@pytest.fixture
+def ended(record: Callable[..., DeploymentRecord], outage_result: Result) -> DeploymentRecord:
+    result = outage_result
+    return record(
+        finished=NOON + 6.1, outcome=result.outcome, exit_code=4, reason=result.reason, result=result
+    )

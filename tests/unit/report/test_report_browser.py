@@ -16,7 +16,7 @@ import pytest
 from deployer.model import DeploymentRecord, Event, Result
 from deployer.report.timeline import timeline
 from tests.unit.report.conftest import NOON
-from tests.unit.report.test_report_explanation import BOTH, EVIL, diff, hostile, impact, reading
+from tests.unit.report_told import BOTH, EVIL, diff, hostile, impact, reading
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
