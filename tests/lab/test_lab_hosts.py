@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import shutil
 import subprocess
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from deployer.errors import UsageError
+from deployer.errors import DeployerError, UsageError
 from deployer.lab.fleet import Lab
 from deployer.lab.host import LabHost
 
@@ -181,6 +184,31 @@ def test_a_host_with_a_broken_configuration_boots_without_nginx(lab: Lab, hosts:
     host.reboot()
     assert host.nginx_pids() == []
     assert ssh(lab, "web1", "true").returncode == 0
+
+
+@pytest.mark.parametrize("times", [2, 1000], ids=["now and then", "all the time"])
+def test_a_disk_is_filled_although_somebody_writes_meanwhile(
+    hosts: list[LabHost], monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    host, look = hosts[0], shutil.disk_usage
+    written = 0
+
+    def looked_at_too_early(disk: Path) -> Any:
+        nonlocal written
+        found = look(disk)
+        if written < times:
+            written += 1
+            (disk / f"upper/written{written}").write_bytes(b"x" * 65536)
+        return found
+
+    monkeypatch.setattr(shutil, "disk_usage", looked_at_too_early)
+    if times > 2:
+        with pytest.raises(DeployerError, match="writes all the time"):
+            host.fill()
+    else:
+        host.fill()
+        assert (written, look(host.disk).free) == (2, 0)
+    host.empty()
 
 
 def test_fill_and_empty(hosts: list[LabHost]) -> None:

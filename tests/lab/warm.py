@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import inspect
 import io
 import json
 import os
@@ -32,9 +33,22 @@ BYTES = 1 << 16
 FIRST_FREE = 3  #: after the standard streams
 
 
+PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
+USED = ("_close_pipe_fds", "_handle_exitstatus", "_internal_poll", "_try_wait")
+"""What is used of ``subprocess.Popen`` that no documentation promises."""
+
+
 def fits(env: dict[str, str]) -> bool:
     """Whether a start with this environment would not have differed before the program's first line."""
-    return not os.environ.get("DEPLOYER_COLD") and _early(env) == _early(_ground())
+    return not os.environ.get("DEPLOYER_COLD") and _early(env) == _early(_ground()) and popen_is_known()
+
+
+def popen_is_known() -> bool:
+    """Whether this Python makes processes as is believed here; a start from nothing is never wrong."""
+    execute = getattr(subprocess.Popen, "_execute_child", None)
+    if execute is None or not all(hasattr(subprocess.Popen, name) for name in USED):
+        return False
+    return {"args", "cwd", "env", *PIPES} <= set(inspect.signature(execute).parameters)
 
 
 def _early(env: dict[str, str]) -> dict[str, str]:
@@ -52,14 +66,15 @@ class Warm(subprocess.Popen[str]):
 
     # Popen makes the pipes, calls the first of these, and asks the others whether it has ended.
 
-    def _execute_child(self, args: list[str], *rest: Any) -> None:
-        cwd, env, ends = rest[4], rest[5], rest[9:15]
-        self._told = _nursery().bear(args, str(cwd), env, (ends[0], ends[3], ends[5]))
+    def _execute_child(self, *given: Any, **named: Any) -> None:
+        told = inspect.signature(super()._execute_child).bind(*given, **named).arguments  # type: ignore[misc]
+        ends = [told[name] for name in PIPES]
+        self._told = _nursery().bear(told["args"], str(told["cwd"]), told["env"], (ends[0], ends[3], ends[5]))
         self._close_pipe_fds(*ends)  # type: ignore[attr-defined]
         self.pid = int(self._word())
         self._child_created = True
 
-    def _internal_poll(self, _deadstate: int | None = None) -> int | None:
+    def _internal_poll(self, *_given: Any, **_named: Any) -> int | None:
         lock = self._waitpid_lock  # type: ignore[attr-defined]
         if self.returncode is None and lock.acquire(blocking=False):
             try:

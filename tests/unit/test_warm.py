@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.warm import Warm, fits
+from tests.lab.warm import USED, Warm, fits
 from tests.postgres import silence
 
 pytestmark = pytest.mark.slow
@@ -74,3 +74,20 @@ def test_it_is_a_process_of_its_own(tmp_path: Path) -> None:
 def test_what_an_interpreter_looks_at_first_wants_a_start_from_nothing(tmp_path: Path) -> None:
     for name, value in (("PYTHONWARNINGS", "error"), ("LANG", "C"), ("LC_ALL", "C"), ("TZ", "Asia/Tokyo")):
         assert not fits(environment(tmp_path, **{name: value}))
+
+
+def test_a_python_that_makes_processes_otherwise_starts_from_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = environment(tmp_path)
+    assert fits(env)
+    for name in USED:
+        with monkeypatch.context() as other:
+            other.delattr(subprocess.Popen, name)
+            assert not fits(env), name
+
+    def other_names(self: object, args: object, directory: str, environment: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(subprocess.Popen, "_execute_child", other_names)
+    assert not fits(env)
