@@ -10,13 +10,20 @@ from importlib.resources import files
 
 PATH = "/var/lib/deployer/agent.sh"
 ID_MARK = b"@AGENT_ID@"  #: stands in the text where its id goes
-PARTS = (
+FIRST = (
     "head", "carry", "answers", "header", "processes", "program", "manifests", "state", "pins", "switch",
-    "validate", "memory", "reload", "nest", "rehearsed", "rehearse", "clash", "relay", "switchboard",
-    "traffic", "look", "sample", "inspect", "own", "adopt", "drift", "stage", "activate", "promote",
-    "quarantine", "guard", "main",
+    "validate", "memory", "reload", "look", "own", "drift", "record", "stage", "activate", "promote",
+    "quarantine", "guard", "main", "enter",
 )  # fmt: skip
-"""The files of sh/ that make the text, in this order; main, which calls the rest, is the last."""
+"""The files of sh/ that are read for every call, in this order."""
+
+FURTHER = (
+    "nest", "rehearsed", "rehearse", "clash", "relay", "switchboard", "traffic", "sample", "inspect", "adopt",
+    "last",
+)  # fmt: skip
+"""Those that a shell reads on for, where a verb wants them."""
+
+PARTS = FIRST + FURTHER
 
 # dd takes exactly its bytes off the pipe in a few reads; a shell's own read takes them one by one. The text
 # is evaluated, not handed over as an argument: one may have 128 KiB (Linux, MAX_ARG_STRLEN).

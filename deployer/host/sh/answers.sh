@@ -1,6 +1,18 @@
 # --------------------------------------------------------------------------------------------------- answers
 
-say() { printf '%s=%s\n' "$1" "$2"; }
+spoken=''
+
+# An answer is kept until there is something to do with it: sshd makes a packet of every write.
+say() {
+  spoken=$spoken$1=$2$nl
+  [ "${#spoken}" -lt 4000 ] || flush
+}
+
+# Before anything else writes to standard output, and before a subshell that may say something.
+flush() {
+  [ -z "$spoken" ] || printf %s "$spoken"
+  spoken=''
+}
 
 # Each line of text $2 as key $1, at most 100 of them; control characters cannot reach the caller's terminal.
 say_lines() {
@@ -30,6 +42,7 @@ fail() {
   [ -z "${3-}" ] || say_lines detail "$3"
   note "refused $1"
   say end "$1"
+  flush
   exit "$1"
 }
 

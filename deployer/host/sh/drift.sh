@@ -4,8 +4,9 @@
 read_load_time() {
   oldest=''
   # A younger worker may be a respawn; the oldest one started at the load.
-  for pair in $serving; do
-    [ -n "$oldest" ] && [ "$oldest" -le "${pair##*:}" ] || oldest=${pair##*:}
+  for child in $serving; do
+    stat_of "$child" || started=0
+    [ -n "$oldest" ] && [ "$oldest" -le "$started" ] || oldest=$started
   done
   # Wall clock and uptime are read as one moment, or again; where they differ a little, the file counts as newer.
   tries=0

@@ -11,7 +11,13 @@ boot_unit=/etc/systemd/system/deployer-guard.service
 read_guard() {
   guard=none guard_left=0 guard_rest='' guard_due='' guard_boot='' guard_init='' guard_deployment='' guard_release='' guard_from='' guard_target=''
   [ -f "$instance/guard" ] || return 0
-  while IFS= read -r line && [ -n "$line" ]; do
+  while :; do
+    # One without an end was being written when its writer was cut off: nothing was activated under it.
+    IFS= read -r line || {
+      guard_rest='' guard_due='' guard_boot='' guard_init='' guard_deployment='' guard_release='' guard_from='' guard_target=''
+      return 0
+    }
+    [ -n "$line" ] || break
     value=${line#*=}
     case ${line%%=*} in
       due)
@@ -35,9 +41,7 @@ read_guard() {
 
 # Whether the guard was armed since this machine, or this container on it, was started.
 this_boot() {
-  [ -n "$boot" ] || read_boot
-  stat_of 1
-  [ "$guard_boot" = "$boot" ] && [ "$guard_init" = "$started" ]
+  [ "$guard_boot" = "$boot" ] && [ "$guard_init" = "$init_start" ]
 }
 
 # Sets fired to the deployment whose release the guard took back, empty when there is none.
@@ -51,7 +55,13 @@ read_reverted() {
 write_guard() {
   read_uptime
   guard_left=$((within / 10))
-  replace_file "$instance/guard" "due=$((uptime_cs + guard_left))$nl$guard_rest$nl" && sync "$instance" || cannot_write "$instance"
+  text="due=$((uptime_cs + guard_left))$nl$guard_rest$nl"
+  if [ -e "$instance/guard" ]; then
+    replace_file "$instance/guard" "$text" && sync "$instance"
+  else
+    # A new one counts only when its end is there.
+    { printf %s "$text" >"$instance/guard"; } 2>/dev/null && sync "$instance/guard" "$instance"
+  fi || cannot_write "$instance"
 }
 
 guardian_lives() {
@@ -116,8 +126,7 @@ do_arm() {
     [ "$from" = "$live" ] || need_intact "$from"
     [ -f "$base/agent.sh" ] || fail 67 "The agent is not installed on this host, so no guard can be armed; install it first."
     write_boot_unit || say problem "$boot_unit could not be written, so a reboot would not take an unconfirmed release back."
-    this_boot
-    guard_rest="boot=$boot${nl}init=$started${nl}deployment=$deployment${nl}epoch=$epoch${nl}controller=$controller${nl}release=$release${nl}from=$from$nl"
+    guard_rest="boot=$boot${nl}init=$init_start${nl}deployment=$deployment${nl}epoch=$epoch${nl}controller=$controller${nl}release=$release${nl}from=$from$nl"
     name_programs
     guard_rest=$guard_rest"target=$target${nl}state=$state$nl${preserve:+preserve=$preserve$nl}$programs"
   fi
@@ -162,7 +171,8 @@ do_boot() {
     start_guardian "$guard_deployment"
     return 0
   fi
-  (boot_back) || start_guardian "$guard_deployment" late
+  flush
+  (boot_back && flush) || start_guardian "$guard_deployment" late
 }
 
 boot_back() {
@@ -215,6 +225,7 @@ need_unreverted() {
 # Do what the guard file asks for, under the lock that is held, as restore does: validated, switched, loaded, proved. $1: who found it expired.
 # In a subshell: the request may be another playbook's than this call's.
 take_back() {
+  flush
   (
     guard_at_work=yes
     read_header 6<"$instance/guard"
@@ -228,6 +239,7 @@ take_back() {
     restore_release
     write_reverted "$1"
     guard_off
+    flush
   ) || exit "$?"
 }
 

@@ -7,8 +7,8 @@
 # The agent: everything deployer does on a host. Its protocol is docs/agent.md.
 #
 # Written for few processes (120 hosts may share two cores) and for any of dash, busybox ash and bash. Nothing that an
-# operator wrote is ever evaluated: it arrives on standard input and stays in variables. `main "$@"` is the last line, so
-# a text that was cut off does nothing.
+# operator wrote is ever evaluated: it arrives on standard input and stays in variables. It arrives whole, or its hash
+# says that it did not; the shell reads the part behind `main "$@"` only for the verbs that stand there.
 
 agent_id=@AGENT_ID@
 protocol=1
@@ -24,6 +24,7 @@ start_limit_s=30  # for systemctl or nginx to return
 nl='
 '
 blanks=" 	$nl"
+sign='' # U+0001: parts names where a shell has to hold them, for they may hold line breaks
 # 64 characters that stand where a digest stands, so that one sort can order all three sections of a manifest.
 fill=0000000000000000000000000000000000000000000000000000000000000000
 strip='s/\nerror_log [^\n]* # deployer identity, no newline before\n$//;ts;s/\(^\|\n\)error_log [^\n]* # deployer identity\n$/\1/;:s'

@@ -1,9 +1,12 @@
 # --------------------------------------------------------------------------------------------------- verbs that only look
 
 do_observe() {
-  read_clock
+  # Free space is that of the nearest directory that is there.
+  place=$state
+  while [ ! -d "$place" ]; do place=${place%/*}/; place=${place%/}; [ -n "$place" ] || place=/; done
+  seen=$(date -u +%s.%N; stat -f -c '%a %S' "$place" 2>/dev/null)
+  clock=${seen%%"$nl"*}
   read_uptime
-  read_boot
   load_program
   baseline=''
   read_live
@@ -37,11 +40,15 @@ do_observe() {
   if [ "$program" = other ] && [ -z "$reload" ]; then
     say problem "The playbook's reload is auto, but ${argv%%"$nl"*} is not nginx; give the reload command as a list."
   fi
-  # Free space is that of the nearest directory that is there.
-  place=$state
-  while [ ! -d "$place" ]; do place=${place%/*}/; place=${place%/}; [ -n "$place" ] || place=/; done
-  if is_full "$place" 10240; then say problem "Less than 10 MB are free on the file system of $state."; fi
-  say free_kb "${free_kb:-0}"
+  blocks=${seen#*"$nl"} free_kb=0
+  case $blocks in
+    *[!0-9\ ]* | '') ;;
+    *)
+      free_kb=$((${blocks% *} * ${blocks#* } / 1024))
+      [ "$free_kb" -ge 10240 ] || say problem "Less than 10 MB are free on the file system of $state."
+      ;;
+  esac
+  say free_kb "$free_kb"
   if [ "$kind" = directory ] && grep -q " $target " /proc/self/mountinfo; then
     kind=mount
     say problem "$target is a mount point and cannot become a symbolic link; unmount it, or make a directory below it the target."
@@ -103,7 +110,11 @@ do_observe() {
   [ -z "$owner" ] || { say owner_controller "$owner_controller"; say owner_silent "$silent"; }
   say_guard
   if [ -f "$private/last" ]; then
-    { IFS= read -r last_deployment && IFS= read -r last_target && IFS= read -r last_from; } <"$private/last"
+    words='' last_deployment='' last_target='' last_from=''
+    until [ -n "$words" ] && [ "$words" = "$last_deployment $last_target $last_from" ]; do
+      words="$last_deployment $last_target $last_from"
+      { IFS= read -r last_deployment && IFS= read -r last_target && IFS= read -r last_from; } <"$private/last"
+    done
     say last_deployment "${last_deployment-}"
     say last_target "${last_target-}"
     say last_from "${last_from-}"
@@ -219,6 +230,7 @@ make_scratch() {
 say_file() {
   size=$(wc -c <"$1")
   say bytes "${size##* }"
+  flush
   cat "$1"
 }
 
@@ -236,31 +248,53 @@ do_manifest() {
 
 do_fetch() {
   read_source
+  limit=${limit:-16777216} count=0
+  [ "${payload:-0}" -le 1048576 ] || usage "the list of paths is longer than 1 MB"
+  asked=$(cd "$source" && read_payload | xargs -0 -r stat --printf '%s %n\1' -- 2>/dev/null)
+  case $sign$asked in
+    *" $main$sign"*) [ -z "$main" ] || [ ! -f "$source/$main" ] || [ -L "$source/$main" ] || count=1 ;;
+  esac
   make_scratch
-  limit=${limit:-16777216}
-  read_payload | head -c 1048576 >"$scratch/asked"
-  (cd "$source" && find . -mindepth 1 ! -type d -printf '%P\0') | sort -z >"$scratch/there"
-  sort -zu "$scratch/asked" | comm -z -12 - "$scratch/there" >"$scratch/found"
-  # As many as fit. A newline in a name is kept as \001 while the shell reads.
-  (cd "$source" && xargs -0 -r stat --printf '%s %n\0' -- <"$scratch/found") | tr '\n\0' '\001\n' | while IFS= read -r line; do
-    limit=$((limit - ${line%% *}))
-    [ "$limit" -ge 0 ] || break
-    printf '%s\n' "${line#* }"
-  done | tr '\001\n' '\n\0' >"$scratch/list"
-  # The main file goes without its identity line, as manifests leave it out.
-  if [ -n "$main" ] && [ -f "$source/$main" ] && [ ! -L "$source/$main" ] && grep -zqxF -- "$main" "$scratch/list"; then
-    grep -zvxF -- "$main" "$scratch/list" >"$scratch/rest"
+  if [ "$count" = 0 ]; then
+    fetched=$(cd "$source" && pick_files '' | tar -c -f "$scratch/tar" --totals --no-recursion --null --verbatim-files-from -T - 2>&1) || fetched=''
+  else
+    # The main file goes without its identity line, as manifests leave it out.
     mkdir -p "$scratch/main/${main%"${main##*/}"}"
     cp -p "$source/$main" "$scratch/main/$main"
     sed -z "$strip" "$source/$main" >"$scratch/stripped" && cat "$scratch/stripped" >"$scratch/main/$main"
-    tar -c -f "$scratch/tar" --no-recursion --null --verbatim-files-from -C "$source" -T "$scratch/rest" -C "$scratch/main" "./$main"
-  else
-    tar -c -f "$scratch/tar" --no-recursion --null --verbatim-files-from -C "$source" -T "$scratch/list"
-  fi || fail 70 "The files could not be read."
-  say_file "$scratch/tar"
+    (cd "$source" && pick_files "$main") >"$scratch/rest"
+    fetched=$(tar -c -f "$scratch/tar" --totals --no-recursion --null --verbatim-files-from -C "$source" -T "$scratch/rest" -C "$scratch/main" "./$main" 2>&1) || fetched=''
+  fi
+  size=${fetched##*Total bytes written: }
+  size=${size%% *}
+  is_digits "$size" || fail 70 "The files could not be read."
+  say bytes "$size"
+  flush
+  cat "$scratch/tar"
+}
+
+# Of the files that were asked for ("SIZE PATH" each, parted by the sign), the paths of those below here that may be sent, NUL-ended, as many
+# as fit. A path that climbs, or that leads through a link, would lead out. $1: one that is sent in another way.
+pick_files() {
+  IFS=$sign
+  set -f
+  for entry in $asked; do
+    path=${entry#* }
+    case /$path/ in *//* | */./* | */../*) continue ;; esac
+    [ -L "$path" ] || [ ! -d "$path" ] || continue
+    parent=$path
+    while :; do
+      case $parent in */*) parent=${parent%/*} ;; *) break ;; esac
+      [ ! -L "$parent" ] || continue 2
+    done
+    limit=$((limit - ${entry%% *}))
+    [ "$limit" -ge 0 ] || break
+    [ "$path" = "$1" ] || printf '%s\0' "$path"
+  done
 }
 
 do_log() {
+  flush
   [ ! -f "$private/log" ] || tail -n "${lines:-100}" "$private/log" | sed 's/^/log=/'
 }
 

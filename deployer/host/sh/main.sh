@@ -1,6 +1,7 @@
 # --------------------------------------------------------------------------------------------------- main
 
 clean_up() {
+  flush
   [ -z "$rehearsal" ] || end_rehearsal
   [ -z "$scratch" ] || rm -rf "$scratch"
   [ -z "$incoming" ] || rm -f "$incoming"
@@ -9,12 +10,13 @@ clean_up() {
   done
 }
 
-is_root() {
+# Sets user_id, by which we work.
+read_user() {
   while read -r line; do
     # shellcheck disable=SC2086 # fields
     case $line in Uid:*) set -- $line; break ;; esac
   done </proc/self/status
-  [ "${3-}" = 0 ]
+  user_id=${3-}
 }
 
 main() {
@@ -27,40 +29,66 @@ main() {
   cd / || exit 70
   # What is asked stays on a descriptor of its own, out of reach of what is started from here.
   exec 6<&0 </dev/null
-  case $* in
-    serve) serve ;;
-    *)
-      payload=''
-      read_header
-      answer "$@"
-      ;;
-  esac
+  whole=no pending=no
+  read_user
+  read_boot
+  [ "$*" = serve ] || {
+    payload=''
+    read_header
+  }
+  go_on "$@"
+}
+
+# Answers what is asked. Returns only where that wants what stands further down: the shell reads on then, and calls this again.
+go_on() {
+  if [ "$*" = serve ]; then serve; elif ! is_further "$@"; then answer "$@"; fi
+}
+
+# Whether one of these verbs stands in the part of the text that was not read yet. Every connection has a shell of its own, to which
+# the whole text costs as much as ten programs do.
+is_further() {
+  [ "$whole" = no ] || return 1
+  for verb; do
+    case $verb in
+      install | observe | manifest | fetch | log | begin | release | stage | validate | arm | activate | renew | restore | guard | boot | confirm | promote | demote | prune | pardon) ;;
+      *) return 0 ;;
+    esac
+  done
+  return 1
 }
 
 # Answer request after request, each in a process of its own, until one fails or nobody asks any more.
 serve() {
   set -f
-  while read_header; do
+  while [ "$pending" = yes ] || read_header; do
+    pending=no
     [ -n "$payload" ] || payload=0
     case $token in '' | *[!0-9a-f]*) malformed="token" ;; esac
+    # shellcheck disable=SC2086 # words
+    if is_further $verbs; then
+      pending=yes
+      return 0
+    fi
     # What a refused request left unread would be taken for the next one.
     # shellcheck disable=SC2086 # words
     (set +f && answer $verbs) || exit
     # So the controller knows that this answer is complete, and that the next request may come.
     say "done" "$token"
+    flush
   done
+  exit 0
 }
 
 # Run verbs with the header that was read; the exit status is that of the last one.
 answer() {
-  verb=${1-} logging='' private='' meta='' intact='' clock='' boot='' scratch='' incoming='' main_pattern='' main_digest='' locked=no repaired=no program_known=no
-  baseline='' memory='' master='' kind='' drift='' proof='' seconds=0 work='' main_pid='' main_log=no carried=yes rehearsal=''
+  verb=${1-} logging='' private='' meta='' intact='' clock='' scratch='' incoming='' main_pattern='' main_digest='' locked=no repaired=no program_known=no
+  baseline='' memory='' master='' kind='' drift='' proof='' seconds=0 work='' main_pid='' main_log=no carried=yes rehearsal='' listed='' listed_at=- listed_before='' listed_before_at=-
   trap clean_up EXIT
   trap 'exit 70' INT TERM
   say protocol "$protocol"
   say agent "$agent_id"
   say verb "$verb"
-  is_root || fail 77 "The agent must run as root; allow this user passwordless sudo, or log in as root."
+  [ "$user_id" = 0 ] || fail 77 "The agent must run as root; allow this user passwordless sudo, or log in as root."
   [ -z "$malformed" ] || usage "$malformed"
   check_header
   first=yes
@@ -77,9 +105,9 @@ answer() {
     esac
     "do_$verb"
     say end 0
+    flush
   done
   [ "$first" = no ] || usage "no verb"
   exit 0
 }
 
-main "$@"

@@ -2,10 +2,23 @@
 
 # What stands in the current directory, as NUL-ended records in find's order: three processes, however many files. A digest
 # with its path as sha256sum writes it; for an executable and for a link the fill, a sign and the path; "~~" is no release.
-# find flushes its own output before each sha256sum, so no two records mix. $1: a file for the relative links that go up, if wanted.
+# find flushes its own output before each sha256sum, so no two records mix. $1: a file for the relative links that go up, if wanted;
+# /dev/stderr: what is preserved goes there, as preserved says it.
 scan() {
-  if [ -n "${1-}" ]; then set -- \( -type l -lname '*..*' ! -lname '/*' -fprintf "$1" '%P//%l\n' -o -true \); fi
-  [ -z "$preserve" ] || set -- "$@" ! -regex "$preserve"
+  kept_at=''
+  case ${1-} in
+    '') ;;
+    /dev/stderr)
+      kept_at=$1
+      shift
+      ;;
+    *) set -- \( -type l -lname '*..*' ! -lname '/*' -fprintf "$1" '%P//%l\n' -o -true \) ;;
+  esac
+  if [ -n "$preserve" ] && [ -n "$kept_at" ]; then
+    set -- \( ! -regex "$preserve" -o \( ! -type d -o -empty \) -fprintf "$kept_at" "$preserved_as" -false \)
+  elif [ -n "$preserve" ]; then
+    set -- "$@" ! -regex "$preserve"
+  fi
   find . -regextype posix-extended "$@" \( -type l -printf "$fill##%p\\001//%l\\0" \
     -o -type f -exec sha256sum -z -- {} + \( ! -perm -100 -o -printf "$fill!!%p\\0" \) -o -type d -o -printf "$fill~~%p\\0" \)
 }
@@ -56,9 +69,18 @@ is_intact() {
   case "$intact " in *" $1//$2 "*) return 0 ;; esac
   read_recorded "$2" || return 1
   # A directory lists its files in the same order as long as none comes or goes; another order only takes longer.
-  if [ -n "$ordered" ] && [ "$kind.$1" != "directory.$target" ] && [ "$(cd -P -- "$1" && scan | sha256sum)" = "$ordered  -" ]; then
-    intact="$intact $1//$2"
-    return 0
+  if [ -n "$ordered" ] && [ "$kind.$1" != "directory.$target" ]; then
+    # First what find lists, then what sha256sum says at its end: one process fewer than to list them again.
+    seen=$({ cd -P -- "$1" && scan /dev/stderr 2>&3 | sha256sum; } 3>&1)
+    case $seen in
+      *"$ordered  -")
+        listed_before=$listed listed_before_at=$listed_at
+        listed=${seen%"$ordered  -"} listed_at=$1
+        listed=${listed%"$nl"}
+        intact="$intact $1//$2"
+        return 0
+        ;;
+    esac
   fi
   if (cd -P -- "$1" && { scan; cat "$meta/$2/raw"; } | sort -z | uniq -zu | { IFS= read -r line; [ -n "$line" ]; }); then return 1; fi
   intact="$intact $1//$2"

@@ -17,8 +17,8 @@ descriptor_of() {
 # Whether the master and all serving workers hold the identity of release $1.
 all_hold() {
   [ -e "$state/id/$1" ] && [ "$serving_count" -gt 0 ] && descriptor_of "$master" "$state/id/$1" "" || return 1
-  for pair in $serving; do
-    descriptor_of "${pair%%:*}" "$state/id/$1" "$descriptor" || return 1
+  for child in $serving; do
+    descriptor_of "$child" "$state/id/$1" "$descriptor" || return 1
   done
 }
 
@@ -27,8 +27,8 @@ read_held() {
   held=''
   for identity_file in "$state"/id/*; do
     [ -e "$identity_file" ] || continue
-    for pair in "$master" $serving; do
-      descriptor_of "${pair%%:*}" "$identity_file" "" || continue
+    for child in "$master" $serving; do
+      descriptor_of "$child" "$identity_file" "" || continue
       held="$held${identity_file##*/} "
       break
     done
@@ -76,10 +76,10 @@ read_memory_beside() {
 any_younger() {
   proved='' proved_boot='' proved_at=0 proved_as=''
   { read -r proved proved_boot _ proved_at proved_as <"$private/loaded"; } 2>/dev/null
-  [ -n "$boot" ] || read_boot
   [ "$proved" = "$1" ] && [ "$proved_boot" = "$boot" ] || return 0
-  for pair in "$master:$master_start" $serving; do
-    [ "${pair##*:}" -le "$proved_at" ] || return 0
+  # One that is gone by now may have an heir already.
+  for child in "$master" $serving; do
+    stat_of "$child" && [ "$started" -le "$proved_at" ] || return 0
   done
   return 1
 }
@@ -128,7 +128,6 @@ prove_by_time() {
 write_loaded() {
   [ "$program" = nginx ] || return 0
   read_uptime
-  [ -n "$boot" ] || read_boot
   printf '%s %s %s %s\n' "$1" "$boot" "${master:-0}" "$uptime_cs${2:+ $2}" >"$private/loaded" 2>/dev/null
 }
 

@@ -39,6 +39,8 @@ do_begin() {
     [ "$owner" = "$deployment" ] || gone_file reverted
     owner_epoch=$((owner_epoch + 1))
     write_owner "$owner_epoch" "$deployment" "$controller"
+    # Whoever was told that the host is his finds it so after a crash.
+    sync "$instance/owner" || cannot_write "$instance"
   fi
   epoch=$owner_epoch owner=$deployment
   make_store

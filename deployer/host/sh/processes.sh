@@ -7,7 +7,12 @@ read_uptime() {
   uptime_cs=${uptime_cs#0}
 }
 
-read_boot() { read -r boot </proc/sys/kernel/random/boot_id; }
+# Sets boot, and init_start: when pid 1 was started. Neither changes while we live, so it is read once.
+read_boot() {
+  read -r boot </proc/sys/kernel/random/boot_id
+  stat_of 1
+  init_start=$started
+}
 
 # What process $1 calls itself: sets title, empty when it is gone.
 title_of() {
@@ -26,22 +31,21 @@ stat_of() {
   [ -n "$started" ]
 }
 
-# Sets serving to the workers of the master that take new connections ("PID:START …"), serving_count to their number.
+# Sets serving to the workers of the master that take new connections ("PID …"), serving_count to their number.
 read_workers() {
   serving='' serving_count=0 children=''
   { read -r children <"/proc/$master/task/$master/children"; } 2>/dev/null
   for child in $children; do
     title_of "$child" || continue
     case $title in *'is shutting down'*) continue ;; *'worker process'*) ;; *) continue ;; esac
-    stat_of "$child" || continue
-    serving="$serving$child:$started "
+    serving="$serving$child "
     serving_count=$((serving_count + 1))
   done
 }
 
-# Finds the one master. $1: quick where it was looked already whether another one runs, and the pid file names one. Sets master (empty: none), master_start, orphans, oldbin, running, nginx_problem.
+# Finds the one master. $1: quick where it was looked already whether another one runs, and the pid file names one. Sets master (empty: none), orphans, oldbin, running, nginx_problem.
 find_master() {
-  master='' master_start='' orphans=0 oldbin=no running=no nginx_problem='' others=''
+  master='' orphans=0 oldbin=no running=no nginx_problem='' others=''
   serving='' serving_count=0 children=''
   [ "$program" = nginx ] || return 0
   pid_named=''
@@ -58,10 +62,7 @@ find_master() {
         ;;
     esac
   fi
-  if [ -n "$master" ]; then
-    stat_of "$master" && master_start=$started
-    read_workers
-  fi
+  [ -z "$master" ] || read_workers
   # One process lists every nginx here; then the kernel's own files say who belongs to whom, of those that are not the master's own children.
   found=''
   [ "${1-}" = quick ] && [ -n "$master" ] || found=$(grep -aos '^nginx: [a-z]* process' /proc/[0-9]*/cmdline)

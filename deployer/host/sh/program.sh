@@ -175,7 +175,6 @@ recall_program() {
   [ -n "$key" ] && [ "$known_target $known_binary" = "$target $binary" ] || return 1
   case $verb in
     begin | observe | inspect)
-      [ -n "$boot" ] || read_boot
       argv_line
       # A release that was loaded since has the same pid path: stage saw to that.
       [ "$private/program" -nt "$conf" ] || [ "$private/loaded" -nt "$conf" ] || return 1
@@ -197,7 +196,6 @@ remember_program() {
   fi
   [ -n "$started" ] || pid_named=''
   argv_line
-  [ -n "$boot" ] || read_boot
   printf '%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s %s %s\n' "$target" "$binary" "$version" "$prefix" "$conf" "$main" "$default_log" \
     "$pid_path" "$key" "$preserve" "$main_kept" "$line" "$boot" "$pid_named" "$started" >"$private/program.new" &&
     mv -f "$private/program.new" "$private/program" || cannot_write "$private"

@@ -46,11 +46,17 @@ do_promote() {
   need_in_memory "so it cannot be promoted"
   read_time
   goods_without "$release"
-  goods=$text$release' '$deployment' '${clock%.*}$nl gone=''
+  line=$release' '$deployment' '${clock%.*}
+  goods=$text$line$nl gone='' kept=$text
   [ -z "$keep" ] || find_unwanted
-  replace_file "$private/good" "$goods" || cannot_write "$private"
-  remove_unwanted
   keep_checks
+  if [ -z "$gone" ] && is_text "$private/good" "$kept"; then
+    # Nothing but a line more. One that was cut off has no end, and is not read.
+    { printf '%s\n' "$line" >>"$private/good"; } 2>/dev/null && sync "$private/good"
+  else
+    replace_file "$private/good" "$goods"
+  fi || cannot_write "$private"
+  remove_unwanted
   link_name
   [ ! -e "$beside.deployer-before" ] || rm -rf "$beside.deployer-before"
   # The log is bounded: one older half is kept. Now and then is often enough to look.
@@ -58,16 +64,17 @@ do_promote() {
   note ok
 }
 
-# Keeps the checks that passed with $release, beside what it took the place of keeping those that passed with that: whoever goes back goes
-# back to its checks, or a check that came with a release would stand in the way of the next one once that is undone.
+# Keeps the checks that passed with $release, beside what has none of its own keeping those that passed with that: whoever goes back goes
+# back to its checks, or a check that came with a release would stand in the way of the next one once that is undone. Mostly they are the
+# same ones, and nothing is written.
 keep_checks() {
-  was=''
-  { read -r _ && read -r _ && read -r was; } 2>/dev/null <"$private/last"
-  if ! is_text "$private/checks" "$checks"; then
-    [ -z "$was" ] || [ ! -d "$meta/$was" ] || [ -e "$meta/$was/checks" ] || replace_file "$meta/$was/checks" "$text" || cannot_write "$private"
-    replace_file "$private/checks" "$checks" || cannot_write "$private"
-  fi
-  is_text "$meta/$release/checks" "$checks" || replace_file "$meta/$release/checks" "$checks" || cannot_write "$private"
+  [ ! -e "$meta/$release/checks" ] || is_text "$meta/$release/checks" "$checks" || replace_file "$meta/$release/checks" "$checks" || cannot_write "$private"
+  ! is_text "$private/checks" "$checks" || return 0
+  were=$text
+  [ ! -f "$private/checks" ] || for directory in "$meta"/*/; do
+    [ ! -d "$directory" ] || [ "$directory" = "$meta/$release/" ] || [ -e "${directory}checks" ] || replace_file "${directory}checks" "$were" || cannot_write "$private"
+  done
+  replace_file "$private/checks" "$checks" || cannot_write "$private"
 }
 
 is_good() {
@@ -91,8 +98,8 @@ goods_without() {
 is_text() {
   text=''
   [ -f "$1" ] || return 1
-  while IFS= read -r line; do text=$text$line$nl; done <"$1"
-  [ "$text" = "$2" ]
+  while IFS= read -r one; do text=$text$one$nl; done <"$1"
+  [ -z "$one" ] && [ "$text" = "$2" ]
 }
 
 do_demote() {

@@ -121,9 +121,11 @@ END
     total=$((total + size))
   done
   say bytes "$total"
+  flush
   cat "$inside/deployer-rehearsal/live" "$inside/deployer-rehearsal/candidate"
   say end 0
   say "done" "$token"
+  flush
   case $switchboard in
     yes) switchboard ;;
     *) wait_for_word ;;
@@ -156,6 +158,7 @@ do_relay() {
   stat_of "$pid" && [ "$started" = "${keeper#*:}" ] && [ -O "/proc/$pid" ] && ! [ "/proc/$pid/ns/net" -ef /proc/self/ns/net ] ||
     fail 67 "The rehearsal on this host has ended."
   net=/proc/$pid/ns/net
+  flush
   if command -v bash >/dev/null; then
     exec timeout -s KILL 300 nsenter --net="$net" bash -c "$relay_bash" deployer-relay "$address" "$port" "$token" <&6 6<&-
   fi
@@ -171,6 +174,7 @@ do_relay() {
       ;;
   esac
   say connected "$token"
+  flush
   timeout -s KILL 300 nsenter --net="$net" nc "$to" "$port" <&6
   exit 1
 }

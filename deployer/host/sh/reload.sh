@@ -47,7 +47,7 @@ open_logs() {
     has_8=yes
   fi
   # Reading starts at the end of what is there now. tail leaves the shared offset there without reading the file.
-  [ "$has_8" = no ] || tail -c 1 <&8 >/dev/null
+  if [ "$has_8" = yes ] && [ -s "$old_log" ]; then tail -c 1 <&8 >/dev/null; fi
   if [ "$has_7" = yes ] && [ -s "$state/id/$1" ]; then tail -c 1 <&7 >/dev/null; fi
 }
 
@@ -97,7 +97,7 @@ load_release() {
     # Titles and descriptors are read only once there is a worker that was not there before.
     { read -r children <"/proc/$master/task/$master/children"; } 2>/dev/null
     for child in $children; do
-      case $old in *" $child:"*) continue ;; esac
+      case $old in *" $child "*) continue ;; esac
       read_workers
       if all_new; then
         if [ "$identity" = yes ]; then
@@ -146,8 +146,8 @@ load_release() {
 # Whether every serving worker started after the signal, and there is one.
 all_new() {
   [ "$serving_count" -gt 0 ] || return 1
-  for pair in $serving; do
-    case $old in *" $pair "*) return 1 ;; esac
+  for child in $serving; do
+    case $old in *" $child "*) return 1 ;; esac
   done
 }
 
@@ -214,8 +214,7 @@ switch_to() {
 }
 
 write_last() {
-  printf '%s\n%s\n%s\n' "$deployment" "$1" "$2" >"$private/last.new" && mv -f "$private/last.new" "$private/last" ||
-    cannot_write "$private"
+  overwrite_file "$private/last" "$deployment$nl$1$nl$2$nl" || cannot_write "$private"
 }
 
 need_target() {

@@ -14,6 +14,7 @@ do_paths() {
     [ -f "$at" ] || continue
     count=$((count + 1))
     [ "$count" -le "$sample_logs" ] || break
+    flush
     paths_of "$at"
   done
 }
@@ -23,8 +24,11 @@ paths_of() {
   tail -c "$sample_bytes" -- "$1" 2>/dev/null |
     sed -n -E -e '/"deployer-check"/d' -e "s~^(([A-Za-z0-9-]+\.)+[A-Za-z][A-Za-z0-9-]*)(:[0-9]+)? .*$request~\1 \5~p" -e t -e "s~^.*$request~- \2~p" |
     grep -v -E '[[:alnum:]]{20}|.{250}' | sort | uniq -c | sort -rn | head -n "${lines:-50}" |
-    while read -r _ name path; do
-      say path "$1 $name $path"
-    done
+    {
+      while read -r _ name path; do
+        say path "$1 $name $path"
+      done
+      flush
+    }
 }
 

@@ -5,6 +5,16 @@ replace_file() {
   { printf '%s' "$2" >"$1.new"; } 2>/dev/null && sync "$1.new" && mv -f "$1.new" "$1"
 }
 
+# The same for text of less than a sector: over what is there, in one write of ever the same length, which neither a kill nor a crash
+# parts. It takes no process. Who reads it without the lock reads until it reads the same twice.
+overwrite_file() {
+  if [ -s "$1" ] && [ "${#2}" -le 400 ]; then
+    { printf '%-400s' "$2" 1<>"$1"; } 2>/dev/null
+  else
+    replace_file "$1" "$2"
+  fi
+}
+
 is_full() {
   free_kb=$(stat -f -c '%a %S' "$1" 2>/dev/null)
   [ -n "$free_kb" ] || return 1
@@ -45,13 +55,17 @@ read_live() {
 }
 
 read_owner() {
-  owner='' owner_epoch=0 owner_controller='' silent=0
+  seen_owner='' owner='' owner_epoch=0 owner_controller='' silent=0
   [ -f "$instance/owner" ] || return 0
-  { IFS= read -r owner_epoch && IFS= read -r owner && IFS= read -r owner_controller; } <"$instance/owner" 2>/dev/null
+  while :; do
+    { IFS= read -r owner_epoch && IFS= read -r owner && IFS= read -r owner_controller; } <"$instance/owner" 2>/dev/null
+    again=$owner_epoch$nl$owner$nl$owner_controller
+    [ "$locked" = no ] && [ "$again" != "$seen_owner" ] || break
+    seen_owner=$again
+  done
   is_digits "$owner_epoch" || owner_epoch=0
   [ -n "$owner" ] || return 0
   read_uptime
-  [ -n "$boot" ] || read_boot
   heard='' heard_boot='' heard_offset=''
   { read -r heard heard_boot heard_offset <"$instance/heard"; } 2>/dev/null
   silent=${uptime%.*}
@@ -64,12 +78,11 @@ read_owner() {
 
 hear() {
   read_uptime
-  [ -n "$boot" ] || read_boot
   { printf '%s %s %s\n' "${uptime%.*}" "$boot" "$clock_offset" >"$instance/heard"; } 2>/dev/null
 }
 
 write_owner() {
-  replace_file "$instance/owner" "$1$nl$2$nl$3$nl" || cannot_write "$instance"
+  overwrite_file "$instance/owner" "$1$nl$2$nl$3$nl" || cannot_write "$instance"
 }
 
 make_state() {

@@ -91,7 +91,10 @@ repair() {
 carry_preserved() {
   carried=no
   [ -n "$preserve" ] || return 0
-  [ "$(preserved "$1")" != "$(preserved "$2")" ] || return 0
+  listing_of "$1"
+  leaving=$listing
+  listing_of "$2"
+  [ "$leaving" != "$listing" ] || return 0
   [ "$(preserved "$1" | sort)" != "$(preserved "$2" | sort)" ] || return 0
   carried=yes
   crossed=$( (cd "$1" && find . -type d -print0 && cd "$2" && find . -type l -print0) | sort -z | uniq -zd | tr '\n\0' '?\n' | head -n 20)
@@ -117,8 +120,19 @@ while_through() {
   done
 }
 
-# What tells the preserved files of directory $1 from others, in the order in which it lists them. No path holds "//".
+# What tells the preserved files of a directory from others, as find prints it. No path holds "//".
+preserved_as='%P//%y %s %T@ %m %U:%G %l//\n'
+
+# That of directory $1, in the order in which it lists them.
 preserved() {
-  cd "$1" && find . -mindepth 1 -regextype posix-extended -regex "$preserve" \( ! -type d -o -type d -empty \) -printf '%P//%y %s %T@ %m %U:%G %l//\n'
+  cd "$1" && find . -mindepth 1 -regextype posix-extended -regex "$preserve" \( ! -type d -o -type d -empty \) -printf "$preserved_as"
 }
 
+# Sets listing to that: as it was seen a moment ago, when the directory was hashed, under the same lock.
+listing_of() {
+  case $1 in
+    "$listed_at") listing=$listed ;;
+    "$listed_before_at") listing=$listed_before ;;
+    *) listing=$(preserved "$1") ;;
+  esac
+}

@@ -87,6 +87,7 @@ do_traffic() {
     }
     count_log "$log"
   done
+  flush
   printf %s "$counts" | awk "$adder"
 }
 

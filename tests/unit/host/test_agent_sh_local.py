@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from deployer.host.reply import Answer, parse
 from deployer.model import Entry, Kind, Manifest
 from tests.agent_text import agent
 
+SH = Path(program.__file__).with_name("sh")
 SHELLS = (("dash",), ("busybox", "ash"), ("bash",))
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the agent refuses to work for anybody but root")
@@ -55,12 +57,15 @@ def test_shellcheck_is_content() -> None:
 def test_the_program_inside_the_namespaces_parses(
     shell: tuple[str, ...], variable: str, tmp_path: Path
 ) -> None:
-    text, called, _ = program.source().decode().rpartition('main "$@"')
-    assert called
+    text = program.source().decode()
+    for call in ('\nmain "$@"\n', '\ngo_on "$@"\n'):
+        assert text.count(call) == 1
+        text = text.replace(call, "\n")
     agent = tmp_path / "agent.sh"
     agent.write_text(f'{text}printf %s "${variable}"\n')
     inside = tmp_path / "inside.sh"
     shown = subprocess.run([*shell, str(agent)], capture_output=True, text=True, check=True).stdout
+    assert "mount" in shown
     inside.write_text("#!/bin/sh\n" + shown)
     subprocess.run([*shell, "-n", str(inside)], check=True)
     excluded = "SC2015,SC2086"  # words are split on purpose
@@ -70,13 +75,31 @@ def test_the_program_inside_the_namespaces_parses(
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize("verb", ["observe", "adopt"])
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
-def test_a_text_that_was_cut_off_does_nothing(shell: tuple[str, ...]) -> None:
+def test_a_text_that_was_cut_off_does_nothing(shell: tuple[str, ...], verb: str) -> None:
+    """Not before all that its verb may want was read. (Whatever is installed or sent is whole: by a hash.)"""
     text = program.source().decode()
-    for share in (0.5, 0.9, 0.999):
+    first = text.index('\nmain "$@"\n') / len(text)
+    shares = (0.5, 0.9, 0.999) if verb == "adopt" else (0.3, 0.5, first)
+    for share in shares:
         cut = text[: int(len(text) * share)]
-        done = subprocess.run([*shell, *agent("observe", text=cut)], capture_output=True, check=False)
+        done = subprocess.run([*shell, *agent(verb, text=cut)], capture_output=True, check=False)
         assert done.stdout == b""
+
+
+def test_what_is_read_first_names_nothing_that_stands_further_down() -> None:
+    texts = [
+        "".join((SH / f"{part}.sh").read_text() for part in parts)
+        for parts in (program.FIRST, program.FURTHER)
+    ]
+    first, further = (re.sub(r"(?m)^\s*#.*$", "", text) for text in texts)
+    begun_by_a_verb_there = {"do_adopt", "copy_tree", "end_rehearsal"}
+    names = set(re.findall(r"(?m)^(\w+)\(\) \{", further)) - begun_by_a_verb_there
+    assert len(names) > 50
+    assert {name for name in names if re.search(rf"\b{name}\b", first)} == set()
+    may_wait = re.findall(r"case \$verb in\n\s+(install[^)]*)\)", first)[0].split(" | ")
+    assert {f"do_{verb}" for verb in may_wait} <= set(re.findall(r"(?m)^(do_\w+)\(\) \{", first))
 
 
 @needs_root
