@@ -151,6 +151,7 @@ finish_mending() {
   if is_release "$edited" && [ "$edited" != "$live" ] && ! mend "$edited"; then
     goods_without "$edited"
     replace_file "$private/good" "$text" || cannot_write "$private"
+    recorded_of=''
     [ "$edited" = "$baseline" ] || rm -rf "${meta:?}/$edited" "${releases:?}/$edited" || cannot_write "$state"
   fi
   rm -f "$private/mending"

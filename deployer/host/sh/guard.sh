@@ -9,15 +9,27 @@ boot_unit=/etc/systemd/system/deployer-guard.service
 
 # Sets guard to none, armed or expired; of an armed one guard_left, in 1/100 s; guard_rest: its lines but the deadline.
 read_guard() {
-  guard=none guard_left=0 guard_rest='' guard_due='' guard_boot='' guard_init='' guard_deployment='' guard_release='' guard_from='' guard_target=''
+  guard=none guard_left=0
+  # Under the lock nobody but us writes it.
+  [ "$locked.$guard_known" = yes.yes ] || read_guard_file
+  [ -n "$guard_rest" ] || return 0
+  guard=expired
+  read_uptime
+  this_boot && is_digits "$guard_due" && guard_left=$((guard_due - uptime_cs)) && [ "$guard_left" -gt 0 ] && guard=armed
+  return 0
+}
+
+read_guard_file() {
+  guard_known=yes
+  guard_rest='' guard_due='' guard_boot='' guard_init='' guard_deployment='' guard_release='' guard_from='' guard_target=''
   [ -f "$instance/guard" ] || return 0
   while :; do
     # One without an end was being written when its writer was cut off: nothing was activated under it.
     IFS= read -r line || {
-      guard_rest='' guard_due='' guard_boot='' guard_init='' guard_deployment='' guard_release='' guard_from='' guard_target=''
+      guard_rest='' guard_deployment='' guard_release='' guard_from='' guard_target=''
       return 0
     }
-    [ -n "$line" ] || break
+    [ -n "$line" ] || return 0
     value=${line#*=}
     case ${line%%=*} in
       due)
@@ -33,10 +45,6 @@ read_guard() {
     esac
     guard_rest=$guard_rest$line$nl
   done <"$instance/guard"
-  guard=expired
-  read_uptime
-  this_boot && is_digits "$guard_due" && guard_left=$((guard_due - uptime_cs)) && [ "$guard_left" -gt 0 ] && guard=armed
-  return 0
 }
 
 # Whether the guard was armed since this machine, or this container on it, was started.
@@ -54,7 +62,7 @@ read_reverted() {
 # The deadline is moved to that many milliseconds from now, whatever the clock does.
 write_guard() {
   read_uptime
-  guard_left=$((within / 10))
+  guard_left=$((within / 10)) guard_known=no
   text="due=$((uptime_cs + guard_left))$nl$guard_rest$nl"
   if [ -e "$instance/guard" ]; then
     replace_file "$instance/guard" "$text" && sync "$instance"
@@ -96,6 +104,7 @@ start_guardian() {
 
 # No guard any more: what was taken back, or confirmed, is durable before it goes.
 guard_off() {
+  guard_known=no
   [ -f "$instance/guard" ] || return 0
   lives=no
   ! guardian_lives || lives=yes
@@ -241,6 +250,7 @@ take_back() {
     guard_off
     flush
   ) || exit "$?"
+  guard_known=no
 }
 
 # Why it could not be; fail calls it.

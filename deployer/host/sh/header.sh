@@ -23,11 +23,15 @@ read_header() {
       *) malformed="a header line without =" ;;
     esac
     value=${line#*=}
+    # The most frequent ones first: a shell tries one after the other.
     case ${line%%=*} in
+      verbs) verbs=$value ;;
+      token) token=$value ;;
+      payload) payload=$value ;;
+      argv) argv=$argv$value$nl ;;
       target) target=$value ;;
       state) state=$value ;;
       preserve) preserve=$value ;;
-      argv) argv=$argv$value$nl ;;
       reload) reload=$reload$value$nl ;;
       deployment) deployment=$value ;;
       epoch) epoch=$value ;;
@@ -70,9 +74,6 @@ read_header() {
       offset) sinces="$sinces$value " ;;
       known) knowns="$knowns$value " ;;
       window) window=$value ;;
-      verbs) verbs=$value ;;
-      token) token=$value ;;
-      payload) payload=$value ;;
     esac # an unknown key belongs to a later controller and changes nothing here
   done
 }

@@ -82,7 +82,7 @@ serve() {
 # Run verbs with the header that was read; the exit status is that of the last one.
 answer() {
   verb=${1-} logging='' private='' meta='' intact='' clock='' scratch='' incoming='' main_pattern='' main_digest='' locked=no repaired=no program_known=no
-  baseline='' memory='' master='' kind='' drift='' proof='' seconds=0 work='' main_pid='' main_log=no carried=yes rehearsal='' listed='' listed_at=- listed_before='' listed_before_at=-
+  baseline='' memory='' master='' kind='' drift='' proof='' seconds=0 work='' main_pid='' main_log=no carried=yes rehearsal='' recorded_of='' guard_known=no listed='' listed_at=- listed_before='' listed_before_at=-
   trap clean_up EXIT
   trap 'exit 70' INT TERM
   say protocol "$protocol"

@@ -59,9 +59,10 @@ hash_tree() {
 
 # Sets recorded to the tree hash of release $1, false when it is not complete; ordered to the hash of its records as find gave them.
 read_recorded() {
-  recorded='' ordered=''
+  [ "$recorded_of" != "$1" ] || return 0
+  recorded_of='' recorded='' ordered=''
   { read -r recorded && read -r ordered; } 2>/dev/null <"$meta/$1/hash"
-  is_hex64 "$recorded"
+  is_hex64 "$recorded" && recorded_of=$1
 }
 
 # Whether directory $1 is what was recorded of release $2, its identity line included.

@@ -2,6 +2,7 @@
 
 # Write down what stands in $work/tree: meta/raw as it is, meta/manifest without the identity line. Sets hashed.
 record_tree() {
+  recorded_of=''
   (cd "$work/tree" && scan ../climbing) >"$work/meta/raw" && canonical "$main_digest" "$work/meta/raw" >"$work/meta/manifest" || cannot_write "$private"
   hashed=$(sha256sum "$work/meta/manifest" "$work/meta/raw")
   ordered=${hashed#*"$nl"}
@@ -11,6 +12,7 @@ record_tree() {
 # Make a release $1 of $work/tree; it is complete when its hash is recorded beside it. $2: lines that are remembered of it.
 # Its bytes are kept twice: what is live is edited through the link, and the way back must not depend on who did that.
 keep_tree() {
+  recorded_of=''
   errors=$(cp -a --no-preserve=links --reflink=auto "$work/tree" "$work/meta/tree" 2>&1) || cannot_write "$private" "$errors"
   { printf '%s\n' "$2" >"$work/meta/info" && printf '%s\n%s\n' "$hashed" "$ordered" >"$work/meta/hash"; } 2>/dev/null || cannot_write "$private"
   [ ! -e "$meta/$1" ] || rm -rf "${meta:?}/$1"

@@ -91,7 +91,7 @@ load_release() {
     proof="the reload command succeeded; what is in memory cannot be proved"
     return 0
   fi
-  pause=0.04
+  pause=0.05
   while :; do
     sleep "$pause" 9>&-
     # Titles and descriptors are read only once there is a worker that was not there before.
