@@ -27,6 +27,7 @@ read_guard_file() {
     # One without an end was being written when its writer was cut off: nothing was activated under it.
     IFS= read -r line || {
       guard_rest='' guard_deployment='' guard_release='' guard_from='' guard_target=''
+      [ "$locked" = no ] || rm -f "$instance/guard"
       return 0
     }
     [ -n "$line" ] || return 0
@@ -68,7 +69,7 @@ write_guard() {
     replace_file "$instance/guard" "$text" && sync "$instance"
   else
     # A new one counts only when its end is there.
-    { printf %s "$text" >"$instance/guard"; } 2>/dev/null && sync "$instance/guard" "$instance"
+    { printf %s "$text" >"$instance/guard"; } 2>/dev/null && sync "$instance/guard" "$instance" || { rm -f "$instance/guard" && false; }
   fi || cannot_write "$instance"
 }
 
