@@ -27,6 +27,7 @@ class Ask:
     :ivar send: request headers.
     :ivar upload: bytes to be sent with POST; 0: GET.
     :ivar times: so often at once; each answer has to be good.
+    :ivar old_tls: asked by a client that knows TLS 1.2 and nothing newer.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Ask:
     send: Mapping[str, str] = field(default_factory=dict)
     upload: int = 0
     times: int = 1
+    old_tls: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Client:
     def __init__(self, address: str, authority: Path) -> None:
         """:param authority: PEM file of the authority that the base's certificates come from."""
         self._address = address
-        self._tls = ssl.create_default_context(cafile=str(authority))
+        self._tls, self._old_tls = (ssl.create_default_context(cafile=str(authority)) for _ in range(2))
+        self._old_tls.maximum_version = ssl.TLSVersion.TLSv1_2
 
     def wrong(self, ask: Ask) -> str | None:
         """Why a user is not content with the answers, ``None`` when content."""
@@ -75,7 +78,8 @@ class Client:
             plain = socket.create_connection((self._address, port), TIMEOUT_S)
             connection.sock = plain
             if parts.scheme == "https":
-                connection.sock = self._tls.wrap_socket(plain, server_hostname=name)
+                tls = self._old_tls if ask.old_tls else self._tls
+                connection.sock = tls.wrap_socket(plain, server_hostname=name)
             host = name if parts.port is None else f"{name}:{parts.port}"
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             body = b"x" * ask.upload or None

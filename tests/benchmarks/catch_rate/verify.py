@@ -80,7 +80,7 @@ class Bench:
 
     def _to_base(self) -> None:
         self.host.stop_nginx()
-        for cache in ("nginx", "nginx-large", "nginx-orders"):
+        for cache in ("nginx", "nginx-large", "nginx-orders", "nginx-wiki"):
             shutil.rmtree(self.host.path("/var/cache") / cache, ignore_errors=True)
         write_tree(self.host, self.base)
         self.host.start_nginx()

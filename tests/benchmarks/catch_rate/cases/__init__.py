@@ -14,6 +14,8 @@ from tests.benchmarks.catch_rate.cases import (
     good_sites,
     later_bad,
     later_good,
+    unseen2_bad,
+    unseen2_good,
     unseen_bad,
     unseen_good,
 )
@@ -27,5 +29,12 @@ BAD: tuple[Bad, ...] = (
     *bad_silent.CASES,
     *later_bad.CASES,
     *unseen_bad.CASES,
+    *unseen2_bad.CASES,
 )
-GOOD: tuple[Good, ...] = (*good_sites.CASES, *good_changes.CASES, *later_good.CASES, *unseen_good.CASES)
+GOOD: tuple[Good, ...] = (
+    *good_sites.CASES,
+    *good_changes.CASES,
+    *later_good.CASES,
+    *unseen_good.CASES,
+    *unseen2_good.CASES,
+)
