@@ -17,6 +17,8 @@ LONG_S = 30 * DAY_S
 """A page that browsers keep so long cannot be mended for those who have it."""
 
 _LOADS = ("default-src", "script-src", "style-src", "img-src")
+_READ = ("text/html", "application/xhtml+xml", "text/css", "text/javascript", "application/javascript")
+_FAREWELL = re.compile(r"log_?-?out|sign_?-?out|log_?-?off|goodbye|session", re.IGNORECASE)
 _SAME = {"utf8": "utf-8", "": "utf-8"}  # what browsers take for granted of a page that says nothing, mostly
 
 Rule = Callable[[Question, Page, Page], str | None]
@@ -117,4 +119,51 @@ def _charset(page: Page) -> str:
     return _SAME.get(said, said)
 
 
-_RULES: tuple[Rule, ...] = (_cookies, _kept, _policy, _letters)
+def _hidden(question: Question, was: Page, now: Page) -> str | None:
+    """A site's first page that search engines are told to forget, and with it mostly the whole site."""
+    if question.path.partition("?")[0] != "/" or _unlisted(was) or not _unlisted(now):
+        return None
+    return f"search engines are told to forget it (X-Robots-Tag: {now.header('x-robots-tag')})"
+
+
+def _unlisted(page: Page) -> bool:
+    said = (page.header("x-robots-tag") or "").lower()
+    return {"noindex", "none"} & set(re.split(r"[\s,]+", said)) != set()
+
+
+def _forgotten(question: Question, was: Page, now: Page) -> str | None:
+    """A page that makes browsers forget who they are, and that is no farewell."""
+    said = now.header("clear-site-data")
+    if said is None or was.header("clear-site-data") is not None or _FAREWELL.search(question.path):
+        return None
+    return f"every visit makes browsers forget what they know of the site (Clear-Site-Data: {said})"
+
+
+def _saved(_: Question, was: Page, now: Page) -> str | None:
+    """A page to be read that browsers save as a file."""
+    before, after = (
+        (x.header("content-disposition") or "").lower().startswith("attachment") for x in (was, now)
+    )
+    if before or not after or now.kind not in _READ:
+        return None
+    return "browsers save the page as a file now (Content-Disposition: attachment)"
+
+
+def _public(_: Question, was: Page, now: Page) -> str | None:
+    """A page that sets a cookie, which anybody between may keep for everybody."""
+    if now.header("set-cookie") is None or _shared(was) or not _shared(now):
+        return None
+    return (
+        f"it sets a cookie, and whoever is between may keep it (Cache-Control: {now.header('cache-control')})"
+    )
+
+
+def _shared(page: Page) -> bool:
+    """Whether caches that serve many are told to keep it."""
+    said = (page.header("cache-control") or "").lower()
+    if re.search(r"\b(private|no-store|no-cache)\b", said):
+        return False
+    return "public" in said or "s-maxage" in said
+
+
+_RULES: tuple[Rule, ...] = (_cookies, _kept, _policy, _letters, _hidden, _forgotten, _saved, _public)

@@ -17,9 +17,10 @@ from deployer.nginx.upstreams import passing
 from deployer.nginx.values import names, value
 
 DEFAULT_KEY: Mapping[str, str] = {"proxy": "$scheme$proxy_host$request_uri"}
-_FILES = re.compile(
+FILES = re.compile(
     r"text/css|(text|application)/(x-)?javascript|(image|font|audio|video)/.+|application/wasm"
 )
+"""What is the same for everybody, whoever asks."""
 _WITHOUT = re.compile(
     r"(document_|request_filename|realpath_root)?(uri)?|host|http_host|server_(name|addr|port|protocol)|scheme"
     r"|request_method|proxy_(host|port)|https|document_root|fastcgi_script_name|is_args"
@@ -34,13 +35,20 @@ _IMPERSONAL = re.compile(
 
 def one_for_all_arguments(path: str, was: Standing, now: Standing, answer: AnswerClass | None) -> str | None:
     """Pages that are told apart by their arguments, under one key of the cache."""
-    if answer is not None and answer.page is not None and _FILES.fullmatch(answer.page.kind):
+    if answer is not None and answer.page is not None and FILES.fullmatch(answer.page.kind):
         return None  # a style sheet with a version behind the question mark is the same one
     if not _loses(now) or (_cached(was) and _loses(was)):
         return None
     if arguments.reach(now.sites, now.server, read_path(path)) is not True:
         return None
     return f"{_kind(now)}_cache_key has no arguments: page 2 is answered with page 1"
+
+
+def one_for_all_paths(was: Standing, now: Standing) -> str | None:
+    """Only ``proxy_cache`` has a key by itself: without one, every page is the first that was asked for."""
+    if not _cached(now) or _key(now) or (_cached(was) and not _key(was)):
+        return None
+    return f"{_kind(now)}_cache without {_kind(now)}_cache_key: every page is answered with the first"
 
 
 def one_for_all_users(was: Standing, now: Standing) -> str | None:

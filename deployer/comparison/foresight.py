@@ -13,6 +13,7 @@ from functools import cached_property
 
 from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.conditions import excuse
+from deployer.comparison.fences import climbed
 from deployer.comparison.routes import BELOW, STRANGER, Origin
 from deployer.comparison.standing import Standing, standing
 from deployer.nginx.access import Access, access
@@ -139,6 +140,8 @@ class Foresight:
         if access(was.scope) is Access.OPEN and any(d.args == ("on",) for d in here.all("autoindex")):
             return f"{now.location.title} lists its directory on purpose"
         if not self._new(now.location, was.server) or now.location.regex:
+            return None
+        if climbed(was, now, question.path):
             return None
         closing = any(d.args != ("off",) for d in here.all("auth_basic")) or here.first("deny") is not None
         return None if closing else f"{now.location.title} is new, and open"

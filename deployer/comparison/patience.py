@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from deployer.comparison.asked import AnswerClass
 from deployer.comparison.foresight import Standing
 from deployer.nginx.sites import effective
 from deployer.nginx.tree import Directive
 from deployer.nginx.upstreams import passing
 
 UPLOADS, UPLOADS_DEFAULT = "client_max_body_size", 1024.0**2
+BUFFERS, BUFFERS_DEFAULT = "large_client_header_buffers", 8 * 1024.0
 HALF, TENTH = 0.5, 0.1
 TIMEOUT_S, SHORT_S = 60.0, 2.0
 """nginx's own timeout of an answer, and one that some pages of most applications do not keep."""
@@ -44,6 +46,18 @@ def shorter_answers(was: Standing, now: Standing) -> str | None:
     if after >= before or (after >= before * TENTH and after >= SHORT_S):
         return None
     return f"{name} is {after:g} s now, {before:g} s before: answers that take longer become 504"
+
+
+def crowded_out(was: Standing, now: Standing, answer: AnswerClass | None) -> str | None:
+    """Cookies that live sets there, and that come back as a line which is too long now."""
+    if answer is None or answer.page is None:
+        return None
+    set_here = [value.partition(";")[0] for name, value in answer.page.headers if name == "set-cookie"]
+    line = len("Cookie: \r\n") + len("; ".join(set_here))
+    before, after = (measured(x, BUFFERS) or BUFFERS_DEFAULT for x in (was, now))
+    if not set_here or line <= after or line > before:
+        return None
+    return f"{BUFFERS} is {text(now, BUFFERS)}: the cookies that are set there ({line} bytes) become 400"
 
 
 def directive(standing: Standing, name: str) -> Directive | None:

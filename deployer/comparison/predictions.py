@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from deployer.comparison import caching, patience, strictness, telling
 from deployer.comparison.asked import Question
+from deployer.comparison.fences import shut_out
 from deployer.comparison.foresight import Foresight, Standing
 from deployer.comparison.pace import counts_browsers, crowds, limiters
-from deployer.comparison.reached import unreached
+from deployer.comparison.reached import passed_by, unreached
+from deployer.comparison.spread import misled
 from deployer.nginx import arguments, methods
 from deployer.nginx.access import Access, access, needs_referer
 from deployer.nginx.paths import read_path
@@ -50,6 +52,7 @@ def predictions(insight: Foresight, questions: Sequence[Question]) -> Iterator[t
     """A question, and why it will be answered worse to users; each fault of a location once."""
     yield from _ports(insight, questions)
     yield from unreached(insight, questions)
+    yield from passed_by(insight, questions)
     told: set[tuple[Directive, str]] = set()
     for question in questions:
         was = insight.standing(insight.live, question)
@@ -116,6 +119,18 @@ def _limits(_: Foresight, __: Question, was: Standing, now: Standing) -> str | N
         if value is not None and value < floor and (before is None or value < before):
             return f"{name} is {patience.text(now, name)}: {consequence}"
     return patience.smaller_uploads(was, now) or patience.shorter_answers(was, now)
+
+
+def _shut_out(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    return shut_out(was, now) if was.choice.listed or not now.choice.listed else None
+
+
+def _crowded_out(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    return patience.crowded_out(was, now, insight.before.get(question))
+
+
+def _misled(_: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    return misled(was, now, question.path)
 
 
 def _rate(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
@@ -216,13 +231,17 @@ def _sockets(_: Foresight, __: Question, was: Standing, now: Standing) -> str | 
 
 
 def _unheard(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
-    return None if _untold(insight, question, was, now) else telling.untold(question, was, now)
+    if _untold(insight, question, was, now):
+        return None
+    return telling.untold(question, was, now, insight.before.get(question))
 
 
 def _cached(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
     answer = insight.before.get(question)
-    return caching.one_for_all_arguments(question.path, was, now, answer) or caching.one_for_all_users(
-        was, now
+    return (
+        caching.one_for_all_paths(was, now)
+        or caching.one_for_all_arguments(question.path, was, now, answer)
+        or caching.one_for_all_users(was, now)
     )
 
 
@@ -245,9 +264,12 @@ def _known(standing: Standing) -> frozenset[str]:
 
 RULES: tuple[Rule, ...] = (
     _closed,
+    _shut_out,
     _open,
     _referers,
     _limits,
+    _crowded_out,
+    _misled,
     _rate,
     _methods,
     _bodies,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from deployer.comparison.asked import Question
 from deployer.comparison.foresight import Foresight, Standing
 from deployer.comparison.routes import BELOW
-from deployer.nginx.sites import Location
+from deployer.nginx.sites import Location, effective
 from deployer.nginx.way import follow
 
 Key = tuple[int, str, str, str]  #: port, name, and the location's kind and pattern
@@ -35,6 +35,28 @@ def unreached(insight: Foresight, questions: Sequence[Question]) -> Iterator[tup
     for key, (question, was, now) in taken.items():
         if key not in alive and was.location is not None:
             yield question, f"{was.location.title} is still there, and never reached: {_by(now)}"
+
+
+def passed_by(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple[Question, str]]:
+    """A question whose location a request with two slashes no longer finds; one for each server."""
+    told: set[int] = set()
+    for question in questions:
+        was = insight.standing(insight.live, question)
+        now = insight.standing(insight.candidate, question)
+        if was is None or now is None or now.location is None or id(now.server) in told:
+            continue
+        here = now.location
+        if now.choice.listed and not was.choice.listed:
+            continue  # a new site says for itself what it wants
+        if here.regex or here.pattern == "/" or not _apart(now) or _apart(was):
+            continue
+        told.add(id(now.server))
+        yield question, f"merge_slashes off: /{here.pattern} no longer finds {here.title}"
+
+
+def _apart(standing: Standing) -> bool:
+    """Whether two slashes in a row are two."""
+    return any(d.args == ("off",) for d in effective(standing.scope, "merge_slashes"))
 
 
 def _taken_on_purpose(was: Standing, now: Standing) -> bool:

@@ -299,7 +299,14 @@ def _sampled(pattern: str, begin: str, *, ignore_case: bool, limit: int = 2) -> 
 
 
 def _rewritten(block: Directive) -> Iterator[tuple[str, Origin]]:
-    """What ``rewrite`` and ``if ($uri ~ …)`` look for."""
+    """What ``rewrite`` and ``if ($uri ~ …)`` look for, and what is put around pages."""
+    for directive in block.all("add_before_body", "add_after_body"):
+        if (
+            directive.args
+            and "$" not in directive.args[0]
+            and (path := quoted(directive.args[0])) is not None
+        ):
+            yield path, Origin.WRITTEN
     for directive in block.all("rewrite", "if"):
         args = directive.args
         if directive.name == "rewrite" and len(args) >= 2:

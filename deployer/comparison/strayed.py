@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from deployer.comparison.additions import amiss
 from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.foresight import Foresight, Standing
 from deployer.comparison.routes import BELOW, STRANGER
@@ -150,7 +151,7 @@ def _nowhere(insight: Foresight, question: Question, old: AnswerClass, new: Answ
     return f"404 before, {new.text}{target} now: error_page hides that a page is missing"
 
 
-_RULES: tuple[Rule, ...] = (_nobody, _inner, _plain, _front, _another, _nowhere)
+_RULES: tuple[Rule, ...] = (_nobody, _inner, _plain, _front, _another, _nowhere, amiss)
 
 
 # --- who answers

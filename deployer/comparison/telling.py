@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deployer.comparison.asked import Question
+from deployer.comparison.asked import AnswerClass, Question
+from deployer.comparison.caching import FILES
 from deployer.comparison.foresight import Standing
 from deployer.nginx.access import Access, access
 from deployer.nginx.sites import effective
@@ -36,8 +37,11 @@ def no_socket(was: Standing, now: Standing) -> str | None:
     return "websockets get through no more: it takes proxy_http_version 1.1, Upgrade and Connection"
 
 
-def untold(question: Question, was: Standing, now: Standing) -> str | None:
-    """Host, scheme, client or password, which live told the same application."""
+def untold(question: Question, was: Standing, now: Standing, answer: AnswerClass | None = None) -> str | None:
+    """Host, scheme, client, password or cookies, which live told the same application.
+
+    :param answer: what live's application answers there.
+    """
     if not _same_application(was, now):
         return None
     tls = any(x.tls for x in was.server.listens if x.port == question.port)
@@ -52,7 +56,20 @@ def untold(question: Question, was: Standing, now: Standing) -> str | None:
     passes = before.get("authorization", "$http_authorization") == "$http_authorization"
     if passes and after.get("authorization") == "" and access(now.scope) is Access.OPEN:
         return "the application is no longer told who logs in: Authorization is cleared"
-    return None
+    return _lost_cookies(before, after, now, answer)
+
+
+def _lost_cookies(
+    before: Mapping[str, str], after: Mapping[str, str], now: Standing, answer: AnswerClass | None
+) -> str | None:
+    """Cookies that do not get through; to what is kept for everybody, and to files, they need not."""
+    if before.get("cookie", "$http_cookie") != "$http_cookie" or after.get("cookie") != "":
+        return None
+    if any(d.args != ("off",) for d in effective(now.scope, "proxy_cache")):
+        return None
+    if answer is not None and answer.page is not None and FILES.fullmatch(answer.page.kind):
+        return None
+    return "the application is no longer told the cookies: it knows nobody again"
 
 
 def _lost_host(before: Mapping[str, str], after: Mapping[str, str]) -> str | None:

@@ -46,16 +46,20 @@ def passed(sites: Sites, location: Location | None, path: str) -> Passed | None:
     if directive is None or location is None or not directive.args:
         return None
     target = _VARIABLE.sub(partial(_held, _set(location.scope)), directive.args[0])
-    found = re.fullmatch(r"(?:(\w+)://)?([^/]*)(/.*)?", target, re.DOTALL)
-    host, uri = (found[2], found[3]) if found is not None else (target, None)
-    members = _members(sites, host)
+    uri = _split(target)[1]
+    behind = members(sites, target)
     path = read_path(path)
     rewritten = _rewritten(location, path)
     if directive.name != "proxy_pass" or uri is None or rewritten != path:
-        return Passed(members, rewritten)
+        return Passed(behind, rewritten)
     if "$" in directive.args[0] or location.regex:  # then it is sent as it is, whatever was asked for
-        return Passed(members, None if "$" in uri else uri)
-    return Passed(members, uri + path[len(location.pattern) :])
+        return Passed(behind, None if "$" in uri else uri)
+    return Passed(behind, uri + path[len(location.pattern) :])
+
+
+def members(sites: Sites, target: str) -> frozenset[str]:
+    """The servers behind a target as ``proxy_pass`` has it, without those that are down."""
+    return _members(sites, _split(target)[0])
 
 
 def lost_path(before: Passed, now: Passed) -> str | None:
@@ -101,6 +105,12 @@ def mentioned(sites: Sites) -> frozenset[str]:
             continue
         found |= {re.sub(r"^\w+://", "", a).partition("/")[0] for a in directive.args[:1]}
     return frozenset(found)
+
+
+def _split(target: str) -> tuple[str, str | None]:
+    """Who is asked, and the path that is written behind."""
+    found = re.fullmatch(r"(?:(\w+)://)?([^/]*)(/.*)?", target, re.DOTALL)
+    return (found[2], found[3]) if found is not None else (target, None)
 
 
 def _members(sites: Sites, host: str) -> frozenset[str]:

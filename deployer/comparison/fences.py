@@ -1,0 +1,68 @@
+"""Who is let in where somebody was kept out, and who is kept out that nobody meant. Pure.
+
+A question comes from the host itself. What an address list does to the rest of the world is read.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from deployer.nginx.access import Access, access
+from deployer.nginx.sites import effective
+from deployer.nginx.upstreams import passed, passing
+
+if TYPE_CHECKING:
+    from deployer.comparison.foresight import Standing
+    from deployer.nginx.sites import Location
+
+_SAYS = ("allow", "deny", "auth_basic", "auth_request", "auth_jwt", "satisfy", "internal", "return")
+WIDEST = {4: 8, 6: 16}
+"""A network of the Internet as large as that (16 million addresses of IPv4) is nobody's alone."""
+
+
+def climbed(was: Standing, now: Standing, path: str) -> bool:
+    """Whether a location of its own takes a part out of one that live closes, and forgets the fence.
+
+    It hands the requests to the same application, or serves files as that one did, and says nothing of who
+    may come: who means to open a part of what is closed says so (``allow all``, ``auth_basic off``).
+    """
+    old, new = was.location, now.location
+    if old is None or new is None or old.regex or new.regex or old.pattern == "/":
+        return False
+    if new.pattern == old.pattern or not new.pattern.startswith(old.pattern) or not _fenced(old):
+        return False
+    return new.directive.first(*_SAYS) is None and _same_handler(was, now, path)
+
+
+def _fenced(location: Location) -> bool:
+    here = location.directive
+    asked = (*here.all("auth_basic"), *here.all("auth_request"))
+    return here.first("deny") is not None or any(d.args != ("off",) for d in asked)
+
+
+def _same_handler(was: Standing, now: Standing, path: str) -> bool:
+    if passing(was.location) is None or passing(now.location) is None:
+        return passing(was.location) is passing(now.location)
+    before, after = passed(was.sites, was.location, path), passed(now.sites, now.location, path)
+    return before is not None and after is not None and not before.members.isdisjoint(after.members)
+
+
+def shut_out(was: Standing, now: Standing) -> str | None:
+    """A network that is shut out from now on, and is so wide that it can only be a slip."""
+    if Access.CLOSED in (access(was.scope), access(now.scope)):
+        return None
+    denied = {d.args for d in effective(was.scope, "allow", "deny") if d.name == "deny"}
+    for rule in effective(now.scope, "allow", "deny"):
+        if rule.name == "deny" and rule.args not in denied and rule.args and _is_wide(rule.args[0]):
+            return f"closed to all of {rule.args[0]} (deny), which is no one network"
+    return None
+
+
+def _is_wide(text: str) -> bool:
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:  # "all", "unix:"
+        return False
+    public = not (network.is_private or network.is_multicast or network.is_reserved)
+    return public and network.prefixlen <= WIDEST[network.version]
