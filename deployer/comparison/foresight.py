@@ -34,6 +34,11 @@ PRIVATE = re.compile(
 """What one closes to make a site safer."""
 
 
+COMPANION = re.compile(
+    r"\.(css|js|mjs|png|jpe?g|gif|svg|ico|webp|avif|woff2?|ttf|otf|eot|map)$", re.IGNORECASE
+)
+"""What browsers fetch because of a page."""
+
 _PUBLIC = "/.well-known/"
 """What whoever it concerns has to be able to ask for, certificate authorities first (RFC 8615)."""
 
@@ -92,7 +97,18 @@ class Foresight:
         files = passing(now.location) is None and not _closes(now.location)
         if plain and files and self._no_such_file(question, now.location, new):
             return f"{now.location.title} serves files, and none is called so"
+        if files and new.status == 404 and self.invented(question) and self._was_moved(question, was):
+            return f"{now.location.title} serves files; one under an old address is made up"
         return None
+
+    def _was_moved(self, question: Question, was: Standing) -> bool:
+        """Whether it is what a page is made of, where live only says that the pages are elsewhere now.
+
+        Pages themselves are linked to by others; their pictures and fonts are asked for where the page is.
+        """
+        answer = self.before.get(question)
+        led = answer is not None and answer.location is not None and passing(was.location) is None
+        return led and COMPANION.search(read_path(question.path)) is not None
 
     def _no_such_file(self, question: Question, location: Location, new: AnswerClass) -> bool:
         path = read_path(question.path)

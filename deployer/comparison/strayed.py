@@ -151,7 +151,44 @@ def _nowhere(insight: Foresight, question: Question, old: AnswerClass, new: Answ
     return f"404 before, {new.text}{target} now: error_page hides that a page is missing"
 
 
-_RULES: tuple[Rule, ...] = (_nobody, _inner, _plain, _front, _another, _nowhere, amiss)
+def _renewal(insight: Foresight, question: Question, _: AnswerClass, new: AnswerClass) -> str | None:
+    """Where certificates are renewed: sent elsewhere by one site, while the others go on answering there."""
+    was, now = insight.standing(insight.live, question), insight.standing(insight.candidate, question)
+    target = _target(question, new)
+    if target is None or was is None or now is None or _challenges(was.location) is None:
+        return None
+    if _challenges(now.location) is not None or _proves(insight, target):
+        return None
+    directory = _challenges(was.location)
+    others = {s.title for s in insight.candidate.servers for x in s.every if _challenges(x) == directory}
+    if not others:
+        return None  # certificates come in another way now
+    return (
+        f"certificates are not renewed there any more, as they are for {min(others)}: sent to {new.location}"
+    )
+
+
+def _proves(insight: Foresight, target: SplitResult) -> bool:
+    """Whether whoever follows finds the files after all."""
+    port = target.port or (443 if target.scheme == "https" else 80)
+    for listen in insight.candidate.listens:
+        if listen.port == port and not _serves(insight, _host(target)):
+            return True  # elsewhere: who knows
+        choice = insight.candidate.choose(listen.place, _host(target)) if listen.port == port else None
+        if choice is not None and choice.listed:
+            return _challenges(choice.server.locate(target.path)) is not None
+    return False
+
+
+def _challenges(location: Location | None) -> str | None:
+    """The directory of ACME's challenges, where a location is made for them (RFC 8555, 8.3)."""
+    if location is None or "acme-challenge" not in location.pattern or passing(location) is not None:
+        return None
+    places = effective(location.scope, "root", "alias")
+    return places[-1].args[0] if places and places[-1].args else None
+
+
+_RULES: tuple[Rule, ...] = (_nobody, _inner, _plain, _front, _another, _nowhere, _renewal, amiss)
 
 
 # --- who answers

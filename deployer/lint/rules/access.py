@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from deployer.lint.rules.base import ERROR, WARNING, Hit, Theme
 from deployer.lint.rules.refusing import PASSES, called, roots, serves, status_of
-from deployer.lint.rules.subject import Server, Subject, inside, scope
+from deployer.lint.rules.subject import Server, Subject, in_stream, inside, scope, value
 from deployer.nginx.tree import Directive
 
 theme = Theme("Who may come in")
@@ -201,3 +201,68 @@ def methods_limited(subject: Subject) -> Iterator[Hit]:
             and not inside(around, "if")
         ):
             yield Hit(block, "POST is forbidden here")
+
+
+@theme.rule(
+    "log-served",
+    ERROR,
+    "A log is written where files are served from",
+    why="Anybody can read who asked for what: the visitors' addresses, what they searched for, tokens.",
+    fix="Write logs below /var/log/nginx.",
+    bad="root /var/log/nginx;\naccess_log /var/log/nginx/shop.log;",
+    good="root /srv/www;\naccess_log /var/log/nginx/shop.log;",
+    context="server",
+)
+def log_served(subject: Subject) -> Iterator[Hit]:
+    """A path below a ``root`` by which the location that answers it serves files to everybody."""
+    served_from: dict[str, list[Server]] = {}
+    for directive, around in subject.config.find("root"):
+        server = subject.server_of(around)
+        held = [server] if server is not None else subject.servers
+        if directive.args:
+            served_from.setdefault(directive.args[0].rstrip("/"), []).extend(held)
+    for directive, around in subject.config.find("access_log", "error_log") if served_from else ():
+        path = directive.args[0] if directive.args and not in_stream(around) else ""
+        above = [path[:at] for at, c in enumerate(path) if c == "/" and at] if path[:1] == "/" else []
+        found = ((root, server) for root in above if "$" not in path for server in served_from.get(root, ()))
+        served = next((s for root, s in found if _serves_file(subject, s, root, path)), None)
+        if served is not None:
+            yield Hit(directive, f"{called(served)} serves it")
+
+
+def _serves_file(subject: Subject, server: Server, root: str, path: str) -> bool:
+    """Whether everybody gets a file below a root by asking that server for it; not where that is unsure."""
+    if server.at.first("return") is not None or subject.is_open(server.at):
+        return False
+    one = server.locations.choose(path.removeprefix(root))
+    if one is None and server.locations.all:
+        return False
+    at, around = (one.at, (*server.around, server.at)) if one is not None else (server.at, server.around)
+    if (value("root", at, around) or "").rstrip("/") != root:
+        return False
+    if at.first("alias", "return", "internal", *PASSES) is not None:
+        return False
+    return not any(scope(name, at, around) for name in ("deny", "auth_basic", "auth_request"))
+
+
+@theme.rule(
+    "status-for-everybody",
+    WARNING,
+    "nginx's counters are for everybody",
+    why="Anybody can see how busy the host is, and watch an attack succeed.",
+    fix="allow the monitoring's addresses, then deny all; or listen on 127.0.0.1.",
+    bad="location = /nginx_status {\n    stub_status;\n}",
+    good="location = /nginx_status {\n    stub_status;\n    allow 127.0.0.1;\n    deny all;\n}",
+    context="server",
+)
+def status_for_everybody(subject: Subject) -> Iterator[Hit]:
+    """``stub_status`` without ``deny`` or a password, on an address that others reach."""
+    for directive, around in subject.config.find("stub_status"):
+        server = subject.server_of(around)
+        if server is None or all(listen.loopback for listen in server.listens):
+            continue
+        if subject.open_scope(around[-1], around[:-1]):
+            continue
+        rules = [d for n in ("deny", "auth_basic", "auth_request") for d in scope(n, around[-1], around[:-1])]
+        if all(d.args == ("off",) for d in rules):
+            yield Hit(directive, "nobody is kept out")

@@ -241,3 +241,26 @@ def cached_for_everybody(subject: Subject) -> Iterator[Hit]:
         seen = any(d.args and d.args[0].lower() == "set-cookie" for d in hidden)
         if not seen and "set-cookie" in {arg.lower() for arg in directive.args}:
             yield Hit(directive, "Set-Cookie is ignored")
+
+
+@theme.rule(
+    "cache-without-key",
+    ERROR,
+    "A cache that takes every page for the same",
+    why="Only proxy_cache has a key by itself. Without one the page that is cached first is served for all.",
+    fix='fastcgi_cache_key "$scheme$request_method$host$request_uri";',
+    bad="fastcgi_cache_path /var/cache/nginx/wiki keys_zone=wiki:1m;\n"
+    "server { listen 8080; location / { fastcgi_cache wiki; fastcgi_pass 127.0.0.1:9000; } }",
+    good="fastcgi_cache_path /var/cache/nginx/wiki keys_zone=wiki:1m;\n"
+    "fastcgi_cache_key $request_method$host$request_uri;\n"
+    "server { listen 8080; location / { fastcgi_cache wiki; fastcgi_pass 127.0.0.1:9000; } }",
+)
+def cache_without_key(subject: Subject) -> Iterator[Hit]:
+    """Where ``fastcgi_pass``, ``uwsgi_pass`` or ``scgi_pass`` goes through a cache, and no key holds."""
+    for directive, around in subject.config.find("fastcgi_pass", "uwsgi_pass", "scgi_pass"):
+        kind = directive.name.removesuffix("_pass")
+        if not around or subject.open_scope(around[-1], around[:-1]):
+            continue
+        zone = value(f"{kind}_cache", around[-1], around[:-1])
+        if zone not in (None, "off") and value(f"{kind}_cache_key", around[-1], around[:-1]) is None:
+            yield Hit(directive, f"{kind}_cache {zone} holds here, and no {kind}_cache_key")

@@ -157,3 +157,25 @@ def caches_overlap(subject: Subject) -> Iterator[Hit]:
         )
         if outer is not None:
             yield Hit(directive, f"{path} is inside of {outer}")
+
+
+@theme.rule(
+    "path-of-root",
+    ERROR,
+    "Workers are to write where only root may go",
+    why="Nobody but root may enter /root: larger uploads are answered with 500, nothing is cached. nginx's "
+    "own test runs as root and does not see it.",
+    fix="Use a directory below /var/lib/nginx or /var/cache/nginx.",
+    bad="client_body_temp_path /root/uploads;\nserver { listen 8080; }",
+    good="client_body_temp_path /var/lib/nginx/uploads;\nserver { listen 8080; }",
+)
+def path_of_root(subject: Subject) -> Iterator[Hit]:
+    """Temporary files and caches below ``/root``, unless workers run as root."""
+    if any(d.args[:1] == ("root",) for d in _main(subject, "user")):
+        return
+    kinds = ("proxy", "fastcgi", "uwsgi", "scgi")
+    names = [f"{kind}_{what}_path" for kind in kinds for what in ("temp", "cache")]
+    for directive, _ in subject.config.find("client_body_temp_path", *names):
+        path = posixpath.normpath(directive.args[0]) if directive.args else ""
+        if path.startswith("/root/"):
+            yield Hit(directive, f"{path} is closed to the workers")

@@ -120,3 +120,44 @@ def told_its_own_address(subject: Subject) -> Iterator[Hit]:
             continue
         if re.match(r"\$\{?(uri|document_uri|fastcgi_script_name)\b", directive.args[1]):
             yield Hit(directive, f"the application is told {directive.args[1]}")
+
+
+@theme.rule(
+    "ranges-off",
+    WARNING,
+    "Nobody gets a part of a file",
+    why="Downloads cannot be resumed, and browsers that play videos by parts (Safari) play none.",
+    fix="max_ranges 5; keeps off requests for very many parts.",
+    bad="max_ranges 0;",
+    good="max_ranges 5;",
+    context="server",
+)
+def ranges_off(subject: Subject) -> Iterator[Hit]:
+    """``max_ranges 0``."""
+    for directive, _ in subject.config.find("max_ranges"):
+        if directive.args == ("0",):
+            yield Hit(directive, "Range is ignored")
+
+
+@theme.rule(
+    "slashes-not-merged",
+    WARNING,
+    "Two slashes are not one",
+    why="//admin/ is not below location /admin/ any more: what that location closes is open, what it serves "
+    "is not found.",
+    fix="Leave merge_slashes on, or take locations by expressions that allow more slashes: ~ ^/+admin/.",
+    bad="merge_slashes off;\nlocation / {\n    proxy_pass http://127.0.0.1:9000;\n}\n"
+    "location /admin/ {\n    allow 10.0.0.0/8;\n    deny all;\n    proxy_pass http://127.0.0.1:9000;\n}",
+    good="merge_slashes off;\nlocation / {\n    proxy_pass http://127.0.0.1:9000;\n}",
+    context="server",
+)
+def slashes_not_merged(subject: Subject) -> Iterator[Hit]:
+    """Where a server beneath it has locations other than ``/``."""
+    for directive, around in subject.config.find("merge_slashes"):
+        if directive.args != ("off",) or in_stream(around):
+            continue
+        servers = [s for s in subject.servers if not around or around[-1] in (s.at, *s.around)]
+        found = (x for s in servers for x in s.locations.all if not x.regex and not x.named)
+        one = next((x for x in found if x.pattern != "/"), None)
+        if one is not None:
+            yield Hit(directive, f"/{one.pattern} is not found by the location {one.pattern}")

@@ -220,3 +220,28 @@ def redirect_decoded(subject: Subject) -> Iterator[Hit]:
         redirects = len(directive.args) == 2 and directive.args[0].startswith("3")
         if redirects and re.search(r"\$\{?(document_)?uri\b", directive.args[1]):
             yield Hit(directive, f"{directive.args[1]} is decoded")
+
+
+@theme.rule(
+    "rewrite-in-a-word",
+    ERROR,
+    "A rewrite takes a location whose name only begins as it does",
+    why="Rewrites of the server come before every location: ^/log fits /login too, and nobody gets there.",
+    fix="End the expression where the word ends: ^/log$ or ^/log(/|$).",
+    bad="rewrite ^/log /journal/ redirect;\nlocation = /login {\n    proxy_pass http://127.0.0.1:9000;\n}",
+    good="rewrite ^/log$ /journal/ redirect;\nlocation = /login {\n    proxy_pass http://127.0.0.1:9000;\n}",
+    context="server",
+)
+def rewrite_in_a_word(subject: Subject) -> Iterator[Hit]:
+    """A prefix without groups that ends in the middle of a word of an exact or prefix location."""
+    for server in subject.servers:
+        literal = [x for x in server.locations.all if not x.regex and not x.named]
+        for directive in server.at.all("rewrite") if literal else ():
+            found = compiled(directive.args[0]) if len(directive.args) > 1 else None
+            if found is None or found.groups or not directive.args[0].startswith("^/"):
+                continue
+            for one in literal:
+                cut = found.match(one.pattern)
+                if cut and re.search(r"\w$", cut[0]) and re.match(r"\w", one.pattern[cut.end() :]):
+                    yield Hit(directive, f"it takes the location {one.pattern} too")
+                    break

@@ -19,6 +19,7 @@ _ROOT = "    location / {\n        proxy_pass http://storefront;\n    }"
 _FILES = "    location / {\n        try_files $uri $uri/ =404;\n    }"
 _PHP = "    location ~ \\.php$ {\n"
 _SCRIPTS = "    location / {\n        try_files $uri $uri/ /index.php?$args;\n    }"
+_SHORT = "    return 301 https://www.orchard.example$request_uri;\n}\n\nserver {\n    listen 443 ssl http2;\n    listen [::]:443 ssl http2;\n    server_name www"
 _CLOSED = "    if ($closed) {"
 _DOCUMENT = "    root  /var/www/orchard;\n"
 _FRAME = 'add_header X-Frame-Options           "DENY"             always;'
@@ -398,9 +399,18 @@ ANSWERS = [
         {
             _SECURITY: swap(
                 ('"max-age=31536000" always', '"max-age=31536000; includeSubDomains; preload" always')
-            )
+            ),
+            # At first sight the short name, which alone has others below it, did not make the promise.
+            _WWW: swap((_SHORT, "    include snippets/security-headers.conf;\n\n" + _SHORT)),
         },
-        (Ask("www: home, for itself", f"{WWW}/", body="since 1911", without=("includeSubDomains",)),),
+        (
+            Ask(
+                "www: short name, for itself",
+                "https://orchard.example/",
+                301,
+                without=("includeSubDomains",),
+            ),
+        ),
     ),
     Bad(
         "pages-offered-for-download",
