@@ -69,8 +69,9 @@ def lost_path(before: Passed, now: Passed) -> str | None:
         return None
     odd = "//" in new and "//" not in old
     cut = old.startswith(new) and old.rstrip("/") != new.rstrip("/")
-    before_it = new.removesuffix(old)
-    twice = new.endswith(old) and (old.startswith(before_it) or old.split("/")[1] in before_it.split("/"))
+    put_before, first = new.removesuffix(old), old.split("/")[1]
+    again = bool(first) and first in put_before.split("/")
+    twice = new.endswith(old) and (old.startswith(put_before) or again)
     if odd or cut or twice or old.endswith(new) or _glued(old, new):
         return f"the upstream is asked for {new}, not for {old}"
     return None

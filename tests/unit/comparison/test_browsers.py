@@ -73,3 +73,38 @@ def test_what_a_browser_misses(old: AnswerClass, new: AnswerClass, said: str) ->
 )
 def test_what_a_browser_does_not_mind(old: AnswerClass, new: AnswerClass) -> None:
     assert verdict(old, new) is None
+
+
+PUBLIC = "public, max-age=86400"
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "said"),
+    [
+        ("/", page(), page(x_robots_tag="noindex, nofollow"), "told to forget it"),
+        ("/", page(), page(x_robots_tag="googlebot: none"), "told to forget it"),
+        ("/a", page(), page(clear_site_data='"cookies"'), "makes browsers forget"),
+        ("/a", page(), page(content_disposition="attachment; filename=a.html"), "save the page"),
+        ("/a", page(set_cookie="a=1"), page(set_cookie="a=2", cache_control=PUBLIC), "sets a cookie"),
+        ("/a", page(), page(set_cookie="a=2", cache_control="s-maxage=60"), "sets a cookie"),
+    ],
+)
+def test_what_a_browser_is_told_of_a_page(path: str, old: AnswerClass, new: AnswerClass, said: str) -> None:
+    assert said in str(verdict(old, new, path))
+    assert verdict(new, new, path) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("/account/", page(), page(x_robots_tag="noindex")),  # a part that nobody has to find
+        ("/", page(), page(x_robots_tag="max-snippet:20")),
+        ("/logout", page(), page(clear_site_data='"cookies"')),
+        ("/a", page(kind="application/pdf"), page(kind="application/pdf", content_disposition="attachment")),
+        ("/a", page(), page(content_disposition="inline")),
+        ("/a", page(), page(cache_control=PUBLIC)),
+        ("/a", page(set_cookie="a=1"), page(set_cookie="a=2", cache_control="private, max-age=60")),
+    ],
+)
+def test_what_it_may_be_told(path: str, old: AnswerClass, new: AnswerClass) -> None:
+    assert verdict(old, new, path) is None

@@ -9,7 +9,7 @@ from deployer.comparison.judge import worse
 from deployer.comparison.predictions import predictions
 from deployer.comparison.routes import Origin
 
-from .configured import SHOP, at, foresight, page
+from .configured import SHOP, at, foresight, moved, page
 
 DEFAULT = Question("127.0.0.1", 80, "")
 INNER = Question("127.0.0.1", 8081, "")
@@ -187,3 +187,30 @@ def test_who_asked_for_it_may_go_on_and_what_is_well_known_is_for_everybody() ->
     assert other.opened(at("/.well-known/acme-challenge/x"))
     assert not other.opened(at("/.git/HEAD"))
     assert not list(predictions(other, [at("/.well-known/acme-challenge/x")]))
+
+
+MOVED = "location /fruit/ { rewrite ^/fruit/(.*)$ /products/$1 permanent; } "
+FONTS = "location ~* \\.(woff2?|html)$ { root /srv; expires 1y; } "
+
+
+@pytest.mark.parametrize(
+    ("path", "origin", "live", "meant"),
+    [
+        ("/fruit/probe.woff", Origin.PATTERN, MOVED, True),
+        ("/fruit/probe.woff", Origin.SEEN, MOVED, False),  # somebody asks for it
+        ("/fruit/probe.html", Origin.PATTERN, MOVED, False),  # pages are linked to by others
+        ("/fruit/probe.woff", Origin.PATTERN, "location /fruit/ { proxy_pass http://10.0.0.1; } ", False),
+    ],
+)
+def test_a_font_under_an_old_address_is_nobodys(path: str, origin: Origin, live: str, *, meant: bool) -> None:
+    question = at(path)
+    seen = foresight(shop(live), shop(live + FONTS), {question: origin})
+    seen.before = {question: moved("https://shop.example.com/products/x")}
+    assert bool(seen.meant(question, page(status=404))) is meant
+
+
+def test_a_prefix_that_is_said_twice() -> None:
+    api = "location /api/ { proxy_pass http://10.0.0.1%s; }"
+    for path, said in (("/v1/api/v1/", "is asked for /v1/api/v1/x"), ("/next/v1/", "None")):
+        seen = foresight(shop(api % "/v1/"), shop(api % path))
+        assert said in str(seen.suspicion(at("/api/x"), page()))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.comparison.asked import Question
+from deployer.comparison.asked import AnswerClass, Question
 from deployer.comparison.predictions import predictions
 from deployer.comparison.routes import derive
 
-from .configured import SHOP, at, foresight
+from .configured import SHOP, at, foresight, page
 
 SHOPS = "server { listen 80; server_name shop.example.com; location / { proxy_pass http://10.0.0.1; } %s }"
 
@@ -322,3 +322,59 @@ def test_a_method_that_an_application_is_asked_with(condition: str, refuses: boo
         both = foresight(live, candidate)
         found = [r for q in (SHOP, at("/feed/")) for _, r in predictions(both, [q])]
         assert any("POST gets through" in reason for reason in found) is said, candidate
+
+
+LARGE = page(set_cookie=f"basket={'x' * 6000}; Path=/")
+
+
+@pytest.mark.parametrize(
+    ("live", "candidate", "answer", "bad"),
+    [
+        ("", "large_client_header_buffers 4 4k;", LARGE, True),
+        ("large_client_header_buffers 4 16k;", "large_client_header_buffers 4 5k;", LARGE, True),
+        ("", "large_client_header_buffers 4 16k;", LARGE, False),
+        ("", "large_client_header_buffers 4 4k;", page(set_cookie="a=1"), False),
+        ("large_client_header_buffers 4 4k;", "large_client_header_buffers 2 4k;", LARGE, False),
+    ],
+)
+def test_the_applications_own_cookies_fit(
+    live: str, candidate: str, answer: AnswerClass, *, bad: bool
+) -> None:
+    insight = foresight(shop(live), shop(candidate))
+    insight.before = {SHOP: answer}
+    found = [reason for _, reason in predictions(insight, [SHOP])]
+    assert ["large_client_header_buffers is 4" in r and "become 400" in r for r in found] == [True] * bad
+
+
+FORGETS = 'proxy_set_header Cookie "";'
+
+
+@pytest.mark.parametrize(
+    ("candidate", "answer", "bad"),
+    [
+        (FORGETS, page(), True),
+        (FORGETS, page(kind="text/css"), False),  # the same for everybody
+        (f"{FORGETS} proxy_cache pages;", page(), False),
+        ("proxy_set_header Cookie $http_cookie;", page(), False),
+    ],
+)
+def test_the_application_knows_its_users_again(candidate: str, answer: AnswerClass, *, bad: bool) -> None:
+    insight = foresight(shop(), shop(candidate))
+    insight.before = {SHOP: answer}
+    found = [reason for _, reason in predictions(insight, [SHOP])]
+    assert bool([reason for reason in found if "knows nobody again" in reason]) is bad
+
+
+@pytest.mark.parametrize(
+    ("live", "candidate", "bad"),
+    [
+        ("", "fastcgi_cache wiki;", True),
+        ("", "fastcgi_cache wiki; fastcgi_cache_key $host$request_uri;", False),
+        ("", "fastcgi_cache off;", False),
+        ("fastcgi_cache wiki;", "fastcgi_cache wiki; fastcgi_cache_valid 5m;", False),  # as before
+    ],
+)
+def test_every_page_has_a_key_of_its_own(live: str, candidate: str, *, bad: bool) -> None:
+    script = shop().replace("proxy_pass http://10.0.0.1;", "fastcgi_pass 127.0.0.1:9000; %s")
+    found = predictions(foresight(script % live, script % candidate), [SHOP])
+    assert bool([reason for _, reason in found if "without fastcgi_cache_key" in reason]) is bad

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.comparison.reached import unreached
+from deployer.comparison.reached import passed_by, unreached
 from deployer.comparison.routes import derive
 
 from .configured import foresight, sites
@@ -60,3 +60,20 @@ def test_both_address_families_are_asked_for_each_name_and_one_for_what_is_below
     parted = sites(SERVER % FILES + "server { listen [::]:80; server_name six.example.com; location /a { } }")
     only = [r.question for r in derive(both, parted).routes if r.question.name == "six.example.com"]
     assert {q.path for q in only} > {"/", "/a"}
+
+
+OFF = "merge_slashes off;"
+
+
+@pytest.mark.parametrize(
+    ("live", "candidate", "said"),
+    [
+        (FILES, f"{OFF} {FILES}", ["merge_slashes off: //press/ no longer finds location /press/"]),
+        (f"{OFF} {FILES}", f"{OFF} {FILES} location /new/ {{ }}", []),
+        ("root /srv; location / { }", f"{OFF} root /srv; location / {{ }}", []),
+    ],
+)
+def test_two_slashes_are_one(live: str, candidate: str, said: list[str]) -> None:
+    sides = SERVER % live, SERVER % candidate
+    questions = [r.question for r in derive(sites(sides[0]), sites(sides[1])).routes]
+    assert [reason for _, reason in passed_by(foresight(*sides), questions)] == said

@@ -175,3 +175,25 @@ def test_a_rewrite_of_the_server_that_takes_the_files_as_well() -> None:
     assert reason is not None
     assert "text/plain before, text/html now: somebody else answers" in reason
     assert strayed(insight, at("/page"), page("one"), page("two")) is None
+
+
+ACME = "location ^~ /.well-known/acme-challenge/ { root /var/www/acme; } "
+PLAIN = "server { listen 80; server_name %s; %s location / { return 301 https://$host$request_uri; } }"
+CHALLENGE = at("/.well-known/acme-challenge/deployer-probe")
+
+
+@pytest.mark.parametrize(
+    ("other", "secure", "bad"),
+    [
+        (ACME, "location / { proxy_pass http://10.0.0.1; }", True),
+        ("", "location / { proxy_pass http://10.0.0.1; }", False),  # nobody renews in that way any more
+        (ACME, ACME, False),  # whoever follows finds the file
+    ],
+)
+def test_certificates_are_renewed_for_every_site_or_for_none(other: str, secure: str, *, bad: bool) -> None:
+    more = PLAIN % ("www.example.com", other)
+    more += f"server {{ listen 443 ssl; server_name shop.example.com; {secure} }}"
+    live, candidate = PLAIN % ("shop.example.com", ACME) + more, PLAIN % ("shop.example.com", "") + more
+    sent = moved("https://shop.example.com/.well-known/acme-challenge/deployer-probe")
+    said = strayed(foresight(live, candidate), CHALLENGE, page(status=404), sent)
+    assert ("not renewed there any more, as they are for www.example.com" in str(said)) is bad
