@@ -199,9 +199,12 @@ def try_files_before_proxy(subject: Subject) -> Iterator[Hit]:
             yield Hit(directive, says, None if sure else WARNING)
 
 
+_SAID = re.compile(r"\$\{?(arg_\w+|args|query_string|cookie_\w+|http_cookie|request_method)\}?")
+
+
 @theme.rule(
     "if-drops-try-files",
-    WARNING,
+    ERROR,
     "An if in a location with try_files",
     why="Where the condition is true, nginx goes on inside the if, and try_files is forgotten: "
     "users get 404.",
@@ -213,7 +216,8 @@ def try_files_before_proxy(subject: Subject) -> Iterator[Hit]:
     context="server",
 )
 def if_drops_try_files(subject: Subject) -> Iterator[Hit]:
-    """Unless it ends the request."""
+    """Unless it ends the request. A warning where it does not ask for what ordinary users say (arguments,
+    cookies, POST), or try_files leads to nothing but a status."""
     for block, around in subject.config.find("if"):
         if not around or around[-1].name != "location" or around[-1].first("try_files") is None:
             continue
@@ -225,7 +229,19 @@ def if_drops_try_files(subject: Subject) -> Iterator[Hit]:
             d.args[1:2] and d.args[1].startswith(("http", "$scheme")) for d in block.all("rewrite")
         )
         if not ends and block.block:
-            yield Hit(block, "try_files holds only while this is false")
+            sure = _is_said(block) and _leads_on(around[-1]) and block.first(*_PASSES) is None
+            yield Hit(block, "try_files holds only while this is false", None if sure else WARNING)
+
+
+def _is_said(block: Directive) -> bool:
+    """Whether a condition is about what users say, not about what is a file."""
+    return bool(block.args) and _SAID.fullmatch(block.args[0]) is not None
+
+
+def _leads_on(location: Directive) -> bool:
+    """Whether what is no file is answered by something else."""
+    tries = location.first("try_files")
+    return tries is not None and bool(tries.args) and not tries.args[-1].startswith("=")
 
 
 @theme.rule(
