@@ -13,6 +13,8 @@ from deployer.nginx.sites import effective
 from deployer.nginx.upstreams import passed, passing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deployer.comparison.foresight import Standing
     from deployer.nginx.sites import Location
 
@@ -54,15 +56,16 @@ def shut_out(was: Standing, now: Standing) -> str | None:
         return None
     denied = {d.args for d in effective(was.scope, "allow", "deny") if d.name == "deny"}
     for rule in effective(now.scope, "allow", "deny"):
-        if rule.name == "deny" and rule.args not in denied and rule.args and _is_wide(rule.args[0]):
-            return f"closed to all of {rule.args[0]} (deny), which is no one network"
+        network = _network(rule.args) if rule.name == "deny" and rule.args not in denied else None
+        if network is not None and network.prefixlen <= WIDEST[network.version]:
+            return f"closed to {rule.args[0]} (deny): {network.num_addresses:,} addresses at once"
     return None
 
 
-def _is_wide(text: str) -> bool:
+def _network(args: Sequence[str]) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """A network of the Internet; ``None`` for one that is nobody's, and for other words."""
     try:
-        network = ipaddress.ip_network(text, strict=False)
-    except ValueError:  # "all", "unix:"
-        return False
-    public = not (network.is_private or network.is_multicast or network.is_reserved)
-    return public and network.prefixlen <= WIDEST[network.version]
+        network = ipaddress.ip_network(args[0], strict=False)
+    except (ValueError, IndexError):  # "all", "unix:"
+        return None
+    return None if network.is_private or network.is_multicast or network.is_reserved else network
