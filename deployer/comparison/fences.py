@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 from deployer.nginx.access import Access, access
 from deployer.nginx.sites import effective
-from deployer.nginx.upstreams import passed, passing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deployer.comparison.foresight import Standing
+    from deployer.comparison.standing import Standing
     from deployer.nginx.sites import Location
 
 _SAYS = ("allow", "deny", "auth_basic", "auth_request", "auth_jwt", "satisfy", "internal", "return")
@@ -23,7 +22,7 @@ WIDEST = {4: 8, 6: 16}
 """A network of the Internet as large as that (16 million addresses of IPv4) is nobody's alone."""
 
 
-def climbed(was: Standing, now: Standing, path: str) -> bool:
+def climbed(was: Standing, now: Standing) -> bool:
     """Whether a location of its own takes a part out of one that live closes, and forgets the fence.
 
     It hands the requests to the same application, or serves files as that one did, and says nothing of who
@@ -34,7 +33,7 @@ def climbed(was: Standing, now: Standing, path: str) -> bool:
         return False
     if new.pattern == old.pattern or not new.pattern.startswith(old.pattern) or not _fenced(old):
         return False
-    return new.directive.first(*_SAYS) is None and _same_handler(was, now, path)
+    return new.directive.first(*_SAYS) is None and _same_handler(was, now)
 
 
 def _fenced(location: Location) -> bool:
@@ -43,11 +42,11 @@ def _fenced(location: Location) -> bool:
     return here.first("deny") is not None or any(d.args != ("off",) for d in asked)
 
 
-def _same_handler(was: Standing, now: Standing, path: str) -> bool:
-    if passing(was.location) is None or passing(now.location) is None:
-        return passing(was.location) is passing(now.location)
-    before, after = passed(was.sites, was.location, path), passed(now.sites, now.location, path)
-    return before is not None and after is not None and not before.members.isdisjoint(after.members)
+def _same_handler(was: Standing, now: Standing) -> bool:
+    before, after = was.passed, now.passed
+    if before is None or after is None:
+        return before is after
+    return not before.members.isdisjoint(after.members)
 
 
 def shut_out(was: Standing, now: Standing) -> str | None:

@@ -157,7 +157,7 @@ class Foresight:
             return f"{now.location.title} lists its directory on purpose"
         if not self._new(now.location, was.server) or now.location.regex:
             return None
-        if climbed(was, now, question.path):
+        if climbed(was, now):
             return None
         closing = any(d.args != ("off",) for d in here.all("auth_basic")) or here.first("deny") is not None
         return None if closing else f"{now.location.title} is new, and open"

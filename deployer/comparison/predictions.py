@@ -129,8 +129,8 @@ def _crowded_out(insight: Foresight, question: Question, was: Standing, now: Sta
     return patience.crowded_out(was, now, insight.before.get(question))
 
 
-def _misled(_: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
-    return misled(was, now, question.path)
+def _misled(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    return misled(was, now)
 
 
 def _rate(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:

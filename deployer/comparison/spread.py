@@ -6,16 +6,15 @@ what live asks there.
 
 from __future__ import annotations
 
-from deployer.comparison.foresight import Standing
+from deployer.comparison.standing import Standing
 from deployer.nginx.sites import Location, Server, Sites
 from deployer.nginx.upstreams import members, passed, passing
 from deployer.nginx.values import VARIABLE, names
 
 
-def misled(was: Standing, now: Standing, path: str) -> str | None:
+def misled(was: Standing, now: Standing) -> str | None:
     """A share of the requests that goes to an application which live has for something else."""
-    before = passed(was.sites, was.location, path)
-    directive = passing(now.location)
+    before, directive = was.passed, passing(now.passer)
     if before is None or directive is None or now.sites.config is None or not directive.args:
         return None
     for table, _ in now.sites.config.find("split_clients"):
@@ -34,7 +33,7 @@ def misled(was: Standing, now: Standing, path: str) -> str | None:
 def _user(was: Standing, behind: frozenset[str]) -> str | None:
     """For what live asks somebody, other than for this."""
     for server, location in _passing(was.sites):
-        if location is was.location:
+        if location is was.passer:
             continue
         other = passed(was.sites, location, location.pattern)
         if other is not None and not other.members.isdisjoint(behind):

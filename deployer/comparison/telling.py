@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from deployer.comparison.asked import AnswerClass, Question
 from deployer.comparison.caching import FILES
-from deployer.comparison.foresight import Standing
+from deployer.comparison.standing import Standing
 from deployer.nginx.access import Access, access
 from deployer.nginx.sites import effective
 from deployer.nginx.upstreams import passed, passing, told
