@@ -12,13 +12,13 @@ import http.client
 import re
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote, unquote, urlsplit
 
 from deployer.checks.certificate import Certificate, Trust, read_certificate
-from deployer.checks.stream import Stream, Timed, Tls
+from deployer.checks.stream import Ahead, Stream, Timed, Tls
 
 BODY_LIMIT = 1_000_000
 """Bytes of a body that are kept; the rest is not read."""
@@ -119,44 +119,134 @@ def get(
     :raises ValueError: a header cannot be sent as it is.
     :raises OSError: ``trust.ca`` cannot be read; nothing was sent.
     """
-    started = time.monotonic()
-    with contextlib.closing(stream):
-        trust = trust or Trust()
-        context = trust.context() if url.tls else None
-        timed = Timed(stream, deadline)
+    with contextlib.closing(Talk(stream, url, deadline=deadline, trust=trust, preface=preface)) as talk:
+        return talk.get(url, deadline=deadline, headers=headers, limit=limit, last=True)
+
+
+class Talk:
+    """A connection that is asked one question after another, as a browser's is.
+
+    :ivar deadline: of the handshake and the first question.
+    :ivar certificate: what was shown in the handshake.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        url: Url,
+        *,
+        deadline: float,
+        trust: Trust | None = None,
+        preface: bytes = b"",
+    ) -> None:
+        """Take the stream over, and shake hands for https; it is closed when that fails.
+
+        :param url: whose server is asked for in the handshake. The rest as for :func:`get`.
+        """
+        self._began: float | None = time.monotonic()
+        self._stream, self._usable, self.deadline = stream, True, deadline
+        self._timed, self._tls = Timed(stream, deadline), None
+        self.certificate: Certificate | None = None
         try:
-            if preface:
-                timed.sendall(preface)
-            if context is None:
-                status, fields, body = _exchange(timed, url, dict(headers or {}), limit)
-                certificate = None
-            else:
-                tls = Tls(timed, context, trust.server_name or url.host)
-                certificate = read_certificate(tls.peer(), verified=trust.verify)
-                status, fields, body = _exchange(tls, url, dict(headers or {}), limit)
+            trust = trust or Trust()
+            context = trust.context() if url.tls else None
+            with self._told(self._began):
+                if preface:
+                    self._timed.sendall(preface)
+                if context is not None:
+                    self._tls = Tls(self._timed, context, trust.server_name or url.host)
+                    self.certificate = read_certificate(self._tls.peer(), verified=trust.verify)
+        except BaseException:
+            stream.close()
+            raise
+        self._socket = _Socket(self._tls or self._timed)
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be asked again: the answer was read to its end, and nothing else came since."""
+        if not self._usable or self._socket.ahead.waiting or (self._tls is not None and self._tls.waiting):
+            return False
+        try:
+            self._stream.settimeout(0)
+            self._stream.recv(1)
+        except (TimeoutError, BlockingIOError):
+            return True
+        except OSError:
+            pass
+        self._usable = False  # it was closed, or something was said that nobody asked for
+        return False
+
+    def get(
+        self,
+        url: Url,
+        *,
+        deadline: float,
+        headers: Mapping[str, str] | None = None,
+        limit: int = BODY_LIMIT,
+        last: bool = False,
+    ) -> Answer:
+        """Ask, as :func:`get`; :attr:`usable` says then whether another question may follow.
+
+        :param last: no other will, which the server is told.
+        """
+        started = self._began or time.monotonic()  # the first waits for the handshake as well
+        self._began, self._usable, self._timed.deadline = None, False, deadline
+        said = dict(headers or {})
+        given = {name.lower() for name in said}
+        usual = {"Host": url.authority, "User-Agent": "deployer-check", "Accept": "*/*"}
+        usual |= {"Connection": "close" if last else "keep-alive"}
+        said = {**{n: v for n, v in usual.items() if n.lower() not in given}, **said}
+        with self._told(started):
+            status, fields, body = self._exchange(url, said, limit)
+        cut = len(body) > limit
+        return Answer(status, fields, body[:limit], cut, time.monotonic() - started, self.certificate)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._usable = False
+        self._stream.close()
+
+    @contextlib.contextmanager
+    def _told(self, started: float) -> Iterator[None]:
+        try:
+            yield
         except (OSError, http.client.HTTPException) as error:
             raise _no_answer(error, time.monotonic() - started) from error
-    return Answer(status, fields, body[:limit], len(body) > limit, time.monotonic() - started, certificate)
+
+    def _exchange(
+        self, url: Url, headers: dict[str, str], limit: int
+    ) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+        connection = http.client.HTTPConnection(url.host, url.port)
+        connection.auto_open = 0
+        connection.sock = self._socket
+        skip = any(name.lower() == "accept-encoding" for name in headers)
+        connection.putrequest("GET", url.target, skip_host=True, skip_accept_encoding=skip)
+        for name, value in headers.items():
+            connection.putheader(name, value.encode("utf-8"))
+        connection.endheaders()
+        with connection.getresponse() as response:
+            body = response.read(limit + 1)
+            # A body shorter than its Content-Length comes without a word; what is missing stays in `length`.
+            if response.length and len(body) <= limit:
+                raise http.client.IncompleteRead(body, response.length)
+            self._usable = response.isclosed() and not response.will_close and response.status >= 200
+            return response.status, tuple(response.getheaders()), body
 
 
-def _exchange(
-    below: Timed | Tls, url: Url, headers: dict[str, str], limit: int
-) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
-    connection = http.client.HTTPConnection(url.host, url.port)
-    connection.auto_open = 0
-    connection.sock = below
-    defaults = {"Host": url.authority, "User-Agent": "deployer-check", "Accept": "*/*", "Connection": "close"}
-    given = {name.lower() for name in headers}
-    connection.putrequest("GET", url.target, skip_host=True, skip_accept_encoding="accept-encoding" in given)
-    for name, value in {**{n: v for n, v in defaults.items() if n.lower() not in given}, **headers}.items():
-        connection.putheader(name, value.encode("utf-8"))
-    connection.endheaders()
-    with connection.getresponse() as response:
-        body = response.read(limit + 1)
-        # A body shorter than its Content-Length comes without a word; what is missing stays in `length`.
-        if response.length and len(body) <= limit:
-            raise http.client.IncompleteRead(body, response.length)
-        return response.status, tuple(response.getheaders()), body
+class _Socket:
+    """As much of a socket as ``http.client`` wants; it "closes" it before the answer is read."""
+
+    def __init__(self, below: Timed | Tls) -> None:
+        self._below, self.ahead = below, Ahead(below.recv)
+
+    def sendall(self, data: bytes) -> None:
+        self._below.sendall(data)
+
+    def makefile(self, _mode: str) -> Ahead:
+        return self.ahead
+
+    def close(self) -> None:
+        pass
 
 
 def _no_answer(error: Exception, seconds: float) -> NoAnswer:

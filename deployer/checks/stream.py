@@ -38,10 +38,10 @@ class Timed:
     """A stream under one deadline, with as much of a socket's face as ``http.client`` wants."""
 
     def __init__(self, stream: Stream, deadline: float) -> None:
-        self._stream, self._deadline = stream, deadline
+        self._stream, self.deadline = stream, deadline
 
     def _limit(self) -> None:
-        left = self._deadline - time.monotonic()
+        left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
         self._stream.settimeout(left)
@@ -74,6 +74,11 @@ class Tls:
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._in, self._out, server_hostname=server_name)
         self._run(self._tls.do_handshake)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something was received that nobody has read."""
+        return bool(self._in.pending or self._tls.pending())
 
     def peer(self) -> bytes:
         return self._tls.getpeercert(binary_form=True) or b""
@@ -117,6 +122,48 @@ class Tls:
 
     def close(self) -> None:
         pass
+
+
+class Ahead(io.BufferedIOBase):
+    """What ``http.client`` reads one answer after another from; it shows when more came than that."""
+
+    def __init__(self, recv: Callable[[int], bytes]) -> None:
+        super().__init__()
+        self._recv, self._held = recv, bytearray()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something was received that nobody has read."""
+        return bool(self._held)
+
+    def readable(self) -> bool:
+        return True
+
+    def readline(self, limit: int | None = -1, /) -> bytes:
+        most = -1 if limit is None else limit
+        while b"\n" not in self._held and not 0 <= most <= len(self._held) and self._more():
+            pass
+        end = self._held.find(b"\n") + 1 or len(self._held)
+        return self._take(end if most < 0 else min(end, most))
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        most = -1 if size is None else size
+        while (most < 0 or len(self._held) < most) and self._more():
+            pass
+        return self._take(len(self._held) if most < 0 else most)
+
+    def close(self) -> None:
+        """An answer that was read to its end closes its file; the next one is read from the same."""
+
+    def _more(self) -> bool:
+        data = self._recv(_CHUNK)
+        self._held += data
+        return bool(data)
+
+    def _take(self, size: int) -> bytes:
+        some = bytes(self._held[:size])
+        del self._held[:size]
+        return some
 
 
 class _Reader(io.RawIOBase):

@@ -6,15 +6,16 @@ in TLS, and in both behind a PROXY protocol header, until something answers.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from deployer.checks.certificate import Trust
-from deployer.checks.http import Answer, Lack, NoAnswer, Url, get
+from deployer.checks.http import Answer, Lack, NoAnswer, Talk, Url
 from deployer.checks.reach import BrokenProbe, Transport, is_alive, reopen, through
 from deployer.comparison.asked import Page
 from deployer.comparison.compare import Accepted, AnswerClass, Comparison, Question, Survey, compare
@@ -32,6 +33,7 @@ FAIR_S = 2.0
 """No question is put with less time for its answer than this, though the deadline of all is nearer."""
 
 _BODY_LIMIT = 32_768
+_OF_CONNECTIONS = ("connection", "keep-alive")
 _WRONG_PORT = b"plain HTTP request was sent to HTTPS port"
 
 
@@ -119,8 +121,11 @@ def ask(
             if stop.wait(max(0.0, started + at_s - time.monotonic())):
                 break
             futures[question] = pool.submit(one, question)
-    answers = {q: a for q, f in futures.items() if (a := f.result()) is not None}
-    # A dead SSH connection looks like servers that are silent: one question tells them apart.
+    return unless_lost({q: a for q, f in futures.items() if (a := f.result()) is not None}, transport)
+
+
+def unless_lost(answers: dict[Question, AnswerClass], transport: Transport) -> dict[Question, AnswerClass]:
+    """A dead SSH connection looks like servers that are silent: one question tells them apart."""
     silent = [q for q, a in answers.items() if a.lost]
     if silent and not is_alive(transport):
         lost = AnswerClass("the SSH connection is lost", broken=True)
@@ -170,12 +175,18 @@ def ask_one(
     deadline: float,
     manner: Manner | None = None,
 ) -> AnswerClass:
-    """Ask one question; that there is no answer is an answer, too."""
+    """Ask one question on a connection of its own; that there is no answer is an answer, too."""
+    way = Way(question, dialect, transport, deadline, manner)
+    return classified(question, way.get)
+
+
+def classified(question: Question, get: Callable[[], tuple[Answer, str | None]]) -> AnswerClass:
+    """What came of asking.
+
+    :param get: asks; returns the answer, and why its certificate was not accepted.
+    """
     try:
-        if manner is not None:
-            answer, distrust = _get(question, dialect, transport, deadline, manner=manner, verify=False), None
-        else:
-            answer, distrust = _trusting(question, dialect, transport, deadline)
+        answer, distrust = get()
     except NoAnswer as error:
         return AnswerClass(str(error), lost=error.lack in (Lack.SILENT, Lack.LATE))
     except BrokenProbe as error:
@@ -196,7 +207,8 @@ def ask_one(
 
 
 def _page(answer: Answer) -> Page:
-    headers = tuple((name.lower(), value) for name, value in answer.headers)
+    # Whether a connection is kept is said of the connection, and not of the page.
+    headers = tuple((n.lower(), value) for n, value in answer.headers if n.lower() not in _OF_CONNECTIONS)
     kind = (answer.header("content-type") or "").partition(";")[0].strip().lower()
     return Page(
         hashlib.sha256(answer.body).hexdigest()[:16],
@@ -210,49 +222,71 @@ def _page(answer: Answer) -> Page:
     )
 
 
-def _trusting(
-    question: Question, dialect: Dialect, transport: Transport, deadline: float
-) -> tuple[Answer, str | None]:
-    """The answer, and why its certificate was not accepted: then it is asked a second time without proof."""
-    if not question.name:  # an address is not what certificates are made out to
-        return _get(question, dialect, transport, deadline, verify=False), None
-    try:
-        return _get(question, dialect, transport, deadline, verify=True), None
-    except NoAnswer as error:
-        if error.lack is not Lack.CERTIFICATE:
-            raise
-        return _get(question, dialect, transport, deadline, verify=False), str(error)
+@dataclass(frozen=True)
+class Way:
+    """How one question gets to a server."""
 
+    question: Question
+    dialect: Dialect
+    transport: Transport
+    deadline: float
+    manner: Manner | None = None
 
-def _get(
-    question: Question,
-    dialect: Dialect,
-    transport: Transport,
-    deadline: float,
-    *,
-    verify: bool,
-    manner: Manner | None = None,
-) -> Answer:
-    host, port = question.address, question.port
-    scheme = "https" if dialect.tls else "http"
-    asked = Url(f"{scheme}://{question}", dialect.tls, question.name or host, port, question.path)
-    deadline = min(deadline, time.monotonic() + LIMIT_S)
-    preface = b""
-    if dialect.proxy:
-        family = "TCP6" if ":" in host else "TCP4"
-        preface = f"PROXY {family} {host} {host} 65535 {port}\r\n".encode()
-    stream = through(transport, host, port, deadline)
-    manner = manner or Manner()
-    trust = Trust(verify, newest=manner.newest, also=transport.ca)
-    return get(
-        stream,
-        asked,
-        deadline=deadline,
-        headers={**question.headers, **manner.headers},
-        trust=trust,
-        preface=preface,
-        limit=_BODY_LIMIT,
-    )
+    def get(self, *, proof: bool = True) -> tuple[Answer, str | None]:
+        """Ask on a connection of its own. The answer, and why its certificate was not accepted.
+
+        :param proof: whether the certificate is held against the name.
+        :raises NoAnswer: there was none.
+        :raises BrokenProbe: it could not be asked.
+        """
+        talk, distrust = self.open(proof=proof)
+        with contextlib.closing(talk):
+            return self.ask(talk, end=talk.deadline, last=True), distrust
+
+    def open(self, *, proof: bool = True) -> tuple[Talk, str | None]:
+        """Connect. What is not accepted for its certificate is opened a second time without proof."""
+        # An address is not what certificates are made out to.
+        if not proof or self.manner is not None or not self.question.name or not self.dialect.tls:
+            return self._open(verify=False), None
+        try:
+            return self._open(verify=True), None
+        except NoAnswer as error:
+            if error.lack is not Lack.CERTIFICATE:
+                raise
+            return self._open(verify=False), str(error)
+
+    def ask(self, talk: Talk, *, end: float | None = None, last: bool = False) -> Answer:
+        """Ask on a connection that is open.
+
+        :param end: when it is late; ``None``: as late as any question by itself.
+        :param last: it is asked nothing after this.
+        """
+        headers = {**self.question.headers, **(self.manner.headers if self.manner else {})}
+        end = self._end if end is None else end
+        return talk.get(self._url, deadline=end, headers=headers, limit=_BODY_LIMIT, last=last)
+
+    def _open(self, *, verify: bool) -> Talk:
+        host, port = self.question.address, self.question.port
+        preface = b""
+        if self.dialect.proxy:
+            family = "TCP6" if ":" in host else "TCP4"
+            preface = f"PROXY {family} {host} {host} 65535 {port}\r\n".encode()
+        end = self._end
+        stream = through(self.transport, host, port, end)
+        newest = self.manner is None or self.manner.newest
+        trust = Trust(verify, newest=newest, also=self.transport.ca)
+        return Talk(stream, self._url, deadline=end, trust=trust, preface=preface)
+
+    @property
+    def _url(self) -> Url:
+        question, tls = self.question, self.dialect.tls
+        scheme = "https" if tls else "http"
+        name = question.name or question.address
+        return Url(f"{scheme}://{question}", tls, name, question.port, question.path)
+
+    @property
+    def _end(self) -> float:
+        return min(self.deadline, time.monotonic() + LIMIT_S)
 
 
 def _dialect(
@@ -266,7 +300,7 @@ def _dialect(
             if stop.is_set():
                 return None
             try:
-                answer = _get(question, dialect, transport, deadline, verify=False)
+                answer, _ = Way(question, dialect, transport, deadline).get(proof=False)
             except NoAnswer as error:
                 if error.lack in (Lack.REFUSED, Lack.LATE):
                     return weak

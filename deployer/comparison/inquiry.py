@@ -13,14 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from deployer.checks.reach import Transport, reopen
-from deployer.comparison.answers import Dialect, Manner, ask, ask_one
+from deployer.comparison.answers import Dialect, Manner, ask_one
 from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.compare import Comparison, Difference, compare
 from deployer.comparison.conditions import apart, carried
 from deployer.comparison.follow import follow, trouble
 from deployer.comparison.foresight import Foresight
 from deployer.comparison.insisting import Insistence
-from deployer.comparison.pace import Limiter, Limits, limiters, spacing
+from deployer.comparison.lines import ask_briskly
+from deployer.comparison.pace import Limiter, Limits, crowding, crowds, limiters, spacing, tells_connections
 from deployer.comparison.predictions import CALM, predictions
 from deployer.comparison.promise import Promise, promise
 from deployer.comparison.routes import CAP, STRANGER, Questions, covers, derive
@@ -101,6 +102,7 @@ class Inquirer:
         self._origins = origins
         self._dialects = {r.question.place: Dialect(*r.dialect) for r in self.questions.routes}
         self._limits = (self._paced(self._live, gentle=True), self._paced(self._candidate, gentle=False))
+        self._fresh = any(s.config is not None and tells_connections(s.config) for s in sides)
         self._deadline = 0.0
 
     def run(self, deadline_s: float = DEADLINE_S) -> Inquiry:
@@ -121,7 +123,7 @@ class Inquirer:
             doubtful = [d.question for d in doubted if d.question in self._origins][:MOST_AGAIN]
             if not doubtful or self._stop.wait(AGAIN_S) or time.monotonic() > self._deadline:
                 break
-            again, now = self._both(doubtful)
+            again, now = self._both(doubtful, fresh=True)
             insisting.rounds.hear(again, now)
             for question in doubtful:
                 before[question] = steadier(before[question], again.get(question))
@@ -145,14 +147,21 @@ class Inquirer:
     # --- asking
 
     def _both(
-        self, questions: Sequence[Question]
+        self, questions: Sequence[Question], *, fresh: bool = False
     ) -> tuple[dict[Question, AnswerClass], dict[Question, AnswerClass]]:
         left_s = max(1.0, self._deadline - time.monotonic())
 
         def one(transport: Transport, limits: Limits) -> dict[Question, AnswerClass]:
             reopen(transport)
-            return ask(
-                questions, self._dialects, transport, deadline_s=left_s, stop=self._stop, limits=limits
+            return ask_briskly(
+                questions,
+                self._dialects,
+                transport,
+                deadline_s=left_s,
+                stop=self._stop,
+                limits=limits,
+                fresh=fresh or self._fresh,
+                calm=not fresh,
             )
 
         with ThreadPoolExecutor(2, thread_name_prefix="inquire") as pool:
@@ -173,13 +182,17 @@ class Inquirer:
         return ask_one(question, dialect, transport, self._deadline, manner)
 
     def _paced(self, sites: Sites, *, gentle: bool) -> Limits:
-        if sites.config is None or not sites.config.find("limit_req"):
+        config = sites.config
+        if config is None or not config.find("limit_req", "limit_conn"):
             return {}
         found = {}
         for question in self._origins:
             standing = self._insight.standing(sites, question)
-            if standing is not None and (limits := limiters(sites.config, standing.scope)):
-                found[question] = spacing(limits, gentle=gentle)
+            if standing is None:
+                continue
+            zones = spacing(limiters(config, standing.scope), gentle=gentle)
+            if zones := (*zones, *crowding(crowds(config, standing.scope), gentle=gentle)):
+                found[question] = zones
         return found
 
     def _insisting(self) -> Insistence:
@@ -353,7 +366,9 @@ class Inquirer:
         limits = self._paced(self._candidate, gentle=True)
         streams = {Question(*x.place, "", ""): x for x in self._live.streams}
         why, dialects = self._scope.why, self._dialects
-        return promise((before, after), self._insight, dialects, limits, why, streams=streams)
+        return promise(
+            (before, after), self._insight, dialects, limits, why, streams=streams, fresh=self._fresh
+        )
 
     def _notes(
         self,

@@ -13,7 +13,7 @@ from deployer.nginx.tree import Directive
 from deployer.nginx.values import value
 
 BURST, PER_SECOND = 10, 50.0
-"""So many questions go out at once, then so many per second: a survey is no load test."""
+"""So many questions go out at once, then so many per second, where no configuration says more."""
 
 SHARED = 0.1
 """Of a limit that all users share, so much is taken by questions."""
@@ -64,7 +64,10 @@ class Crowd:
 
 
 Limits = Mapping[Question, Sequence[tuple[str, float, int]]]
-"""For a question the zones that count it: seconds between two of them, and how many may go at once."""
+"""For a question the zones that count it: seconds between two of them, and how many may go at once.
+
+No seconds: so many may be on their way at the same time.
+"""
 
 MOST_WAIT_S, MOST_WAIT_SLOWLY_S = 20.0, 5.0
 """What would have to wait longer is left out; the second where one a second is too many."""
@@ -127,27 +130,38 @@ def spacing(limits: Iterable[Limiter], *, gentle: bool) -> tuple[tuple[str, floa
     found = []
     for limit in limits:
         rate = limit.rate * (SHARED if gentle and limit.shared else 0.9)
-        if rate < PER_SECOND:
-            pause_s = 1.0 / max(rate, 1e-3)
-            # What waits inside nginx for its turn must not look late.
-            spare = limit.burst // 2 if limit.prompt else min(limit.burst // 2, int(DELAY_S / pause_s))
-            found.append((limit.zone, pause_s, 1 if gentle and limit.shared else 1 + spare))
+        pause_s = 1.0 / max(rate, 1e-3)
+        # What waits inside nginx for its turn must not look late.
+        spare = limit.burst // 2 if limit.prompt else min(limit.burst // 2, int(DELAY_S / pause_s))
+        found.append((limit.zone, pause_s, 1 if gentle and limit.shared else 1 + spare))
     return tuple(found)
 
 
+def crowding(limits: Iterable[Crowd], *, gentle: bool) -> tuple[tuple[str, float, int], ...]:
+    """Zones of ``limit_conn``, and how many questions each allows at the same time: half, or a tenth.
+
+    :param gentle: users are counted by the same zones: leave them nearly all of what they share.
+    """
+    share = {x: int(x.most * (SHARED if gentle and x.shared else 0.5)) for x in limits}
+    return tuple((f"{crowd.zone} (limit_conn)", 0.0, max(1, most)) for crowd, most in share.items())
+
+
 def schedule(
-    questions: Iterable[Question], limits: Limits, *, within_s: float
+    questions: Iterable[Question], limits: Limits, *, within_s: float, rate: float | None = PER_SECOND
 ) -> list[tuple[float, Question]]:
-    """When each question goes out, in seconds from the first; what cannot go out in time is left out."""
+    """When each question goes out, in seconds from the first; what cannot go out in time is left out.
+
+    :param rate: so many a second, beside the limits; ``None``: as they are answered.
+    """
     free: dict[str, float] = {}
     found: list[tuple[float, Question]] = []
     for question in questions:
         number = len(found)
-        at_s = max(0, number - BURST) / PER_SECOND
         zones = limits.get(question, ())
-        at_s = max([at_s, *(free.get(zone, 0.0) - (most - 1) * pause_s for zone, pause_s, most in zones)])
+        wait_s = max([0.0, *(free.get(zone, 0.0) - (most - 1) * pause_s for zone, pause_s, most in zones)])
+        at_s = max(wait_s, max(0, number - BURST) / rate if rate else 0.0)
         slow = any(pause_s > DELAY_S for _, pause_s, _ in zones)
-        if at_s > within_s or (zones and at_s > (MOST_WAIT_SLOWLY_S if slow else MOST_WAIT_S)):
+        if at_s > within_s or wait_s > (MOST_WAIT_SLOWLY_S if slow else MOST_WAIT_S):
             continue
         for zone, pause_s, _ in zones:
             free[zone] = max(free.get(zone, 0.0), at_s) + pause_s
@@ -166,3 +180,25 @@ def _rate(text: str) -> float:
 
 def _dry(scope: Sequence[Directive], name: str) -> bool:
     return any(d.args == ("on",) for d in effective(scope, name))
+
+
+_OF_CONNECTIONS = re.compile(
+    r"\$\{?(connection|connection_requests|connection_time|ssl_session_id|ssl_session_reused|remote_port"
+    r"|proxy_protocol_port|http_connection|http_keep_alive|tcpinfo_\w+)\b"
+)
+
+_TELLING = frozenset(
+    {
+        *("log_format", "add_header", "add_trailer", "proxy_set_header", "grpc_set_header"),
+        *("fastcgi_param", "uwsgi_param", "scgi_param"),
+    }
+)
+"""Directives that only pass a value on."""
+
+
+def tells_connections(config: Config) -> bool:
+    """Whether nginx may answer otherwise on another connection: a variable of it is more than passed on."""
+    return any(
+        directive.name not in _TELLING and any(map(_OF_CONNECTIONS.search, directive.args))
+        for directive, _ in config.walk()
+    )

@@ -65,11 +65,13 @@ class Promise:
     """What one host's live nginx has to keep, in the order it is asked.
 
     :ivar streams: listeners of ``stream``, which are only touched (:mod:`deployer.comparison.touch`).
+    :ivar fresh: each question takes a connection of its own.
     """
 
     expected: tuple[Expected, ...]
     dialects: Mapping[tuple[str, int], Dialect] = field(default_factory=dict)
     streams: Mapping[Question, Listen] = field(default_factory=dict)
+    fresh: bool = False
 
 
 def promise(
@@ -80,6 +82,7 @@ def promise(
     accepted: Accepted = lambda _: None,
     *,
     streams: Mapping[Question, Listen] = MappingProxyType({}),
+    fresh: bool = False,
 ) -> Promise:
     """What the answers of a rehearsal, none of them worse, promise of the same questions once it is live.
 
@@ -88,6 +91,7 @@ def promise(
     :param answers: live's, and the candidate's.
     :param limits: of the candidate, where users are counted by the same zones.
     :param accepted: why a question may be answered worse.
+    :param fresh: as of :class:`Promise`.
     """
     found = []
     for question, was in answers[0].items():
@@ -103,7 +107,7 @@ def promise(
         zones = tuple(limits.get(question, ()))
         one = Expected(question, _slim(reference), _slim(was), not unrehearsed, zones, behind, shared)
         found.append(one)
-    return Promise(tuple(found), dict(dialects), streams)
+    return Promise(tuple(found), dict(dialects), streams, fresh)
 
 
 class Only(judge.Insight):

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 
 from deployer.checks.http import NoAnswer
 from deployer.checks.reach import BrokenProbe, Transport, reopen, through
-from deployer.comparison.answers import WORKERS, ask
+from deployer.comparison.answers import WORKERS
 from deployer.comparison.asked import AnswerClass, Question
 from deployer.comparison.compare import Difference
+from deployer.comparison.lines import ask_briskly
 from deployer.comparison.promise import Doubt, Expected, Promise, State, broken_by, dead, excused, places
 from deployer.comparison.touch import touch
 
@@ -25,7 +26,7 @@ DOUBT_S = 8.0
 AGAIN_S = 0.3
 MOST_AGAIN = 24
 MOST_IN_A_ROW = 5
-BATCH = 100
+BATCH = 200
 """So many are asked before what was worse among them is asked again."""
 
 SLOWEST_S = 2.0
@@ -121,7 +122,7 @@ class Reality:
         def again() -> bool:
             reopen(self.transport)
             some = [d for d in quick if d.state(self.consecutive) is State.OPEN]
-            answers = self._ask([d.expected for d in some], end - time.monotonic())
+            answers = self._ask([d.expected for d in some], end - time.monotonic(), fresh=True)
             for doubt in some:
                 doubt.hears(answers.get(doubt.expected.question))
             return any(d.state(self.consecutive) is State.OPEN for d in quick)
@@ -140,16 +141,19 @@ class Reality:
     def _rest(self, seconds: float) -> None:
         self.stop.wait(seconds)
 
-    def _ask(self, some: Sequence[Expected], left_s: float) -> dict[Question, AnswerClass]:
+    def _ask(
+        self, some: Sequence[Expected], left_s: float, *, fresh: bool = False
+    ) -> dict[Question, AnswerClass]:
         limits = {e.question: e.zones for e in some if e.zones}
         deadline = time.monotonic() + left_s
-        said = ask(
+        said = ask_briskly(
             [e.question for e in some if e.question not in self.promise.streams],
             self.promise.dialects,
             self.transport,
             deadline_s=max(0.0, left_s),
             stop=self.stop,
             limits=limits,
+            fresh=fresh or self.promise.fresh,
         )
         return said | self._touch([e.question for e in some if e.question in self.promise.streams], deadline)
 
@@ -221,8 +225,9 @@ def _batches(expected: Sequence[Expected]) -> Iterator[Sequence[Expected]]:
 
     The pauses that such limits want are kept within one batch.
     """
-    free = [e for e in expected if not e.zones]
-    counted = [e for e in expected if e.zones]
+    counted = [e for e in expected if any(pause_s for _, pause_s, _ in e.zones)]
+    late = set(map(id, counted))
+    free = [e for e in expected if id(e) not in late]
     for at in range(0, len(free), BATCH):
         yield free[at : at + BATCH]
     if counted:
