@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from deployer.checks.certificate import Trust
 from deployer.checks.http import Lack, NoAnswer
@@ -17,6 +18,7 @@ LIMIT_S = 4.0
 LISTEN_S = 0.5
 """A server that closes at once has nobody behind it; one that says nothing waits for a client to speak."""
 MOST = 50
+AT_ONCE = 4
 
 
 def streams(
@@ -26,14 +28,16 @@ def streams(
     deadline: float,
 ) -> dict[Question, tuple[AnswerClass, AnswerClass]]:
     """What each listener of live says to a connection, on both sides."""
-    found = {}
-    for listen in live[:MOST]:
+
+    def both(listen: Listen) -> tuple[AnswerClass, AnswerClass] | None:
         if time.monotonic() > deadline:
-            break
-        question = Question(*listen.place, "", "")
-        sides = (touch(listen, to_live, deadline), touch(listen, to_candidate, deadline))
-        found[question] = sides
-    return found
+            return None
+        return touch(listen, to_live, deadline), touch(listen, to_candidate, deadline)
+
+    some = live[:MOST]
+    with ThreadPoolExecutor(min(AT_ONCE, len(some)) or 1, thread_name_prefix="touch") as pool:
+        said = zip(some, pool.map(both, some), strict=True)
+        return {Question(*x.place, "", ""): sides for x, sides in said if sides is not None}
 
 
 def touch(listen: Listen, transport: Transport, deadline: float) -> AnswerClass:

@@ -57,8 +57,7 @@ class Turns:
             while (
                 not self._stop.is_set() and (now := time.monotonic()) < self._end and any(self._left.values())
             ):
-                ready = [way for way, left in self._left.items() if left and self._wait_s(*left[0], now) <= 0]
-                way = self._chosen(ready, mine)
+                way = mine if self._is_ready(mine, now) else self._chosen(now)
                 if way is not None:
                     self._there[mine] -= 1
                     self._there[way] += 1
@@ -72,13 +71,21 @@ class Turns:
     def done(self, question: Question) -> None:
         """It was answered."""
         with self._news:
-            for zone, pause_s, _ in self._limits.get(question, ()):
-                self._inside[zone] -= not pause_s
-            self._news.notify_all()
+            crowds = [zone for zone, pause_s, _ in self._limits.get(question, ()) if not pause_s]
+            self._inside.subtract(crowds)
+            if crowds or not any(self._left.values()):
+                self._news.notify_all()
 
-    def _chosen(self, ready: Sequence[Hashable], mine: Hashable | None) -> Hashable | None:
-        if mine in ready:
-            return mine
+    def _is_ready(self, way: Hashable, now: float) -> bool:
+        left = self._left.get(way)
+        if not left:
+            return False
+        at, question = left[0]
+        return self._wait_s(at, question, now) <= 0
+
+    def _chosen(self, now: float) -> Hashable | None:
+        """Another way: one that nobody asks, or the longest."""
+        ready = [way for way in self._left if self._is_ready(way, now)]
         alone = [way for way in ready if self._there[way] <= 0]
         shared = [way for way in ready if len(self._left[way]) >= JOINED * self._there[way]]
         return max(alone or shared, key=lambda way: len(self._left[way]), default=None)
