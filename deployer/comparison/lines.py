@@ -2,8 +2,8 @@
 
 What may be shared is what a connection has for itself: address and port, whether PROXY and TLS are spoken,
 and in TLS the server name, so that every name still shows its own certificate. An answer that a kept
-connection may be the cause of is not believed, but asked for on a fresh one. A question costs a twentieth of
-what it does where each is followed by hanging up.
+connection may be the cause of is not believed, but asked for on a fresh one. A connection costs as much as
+four questions on one that is kept.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which question is put next, when several are put at a time over connections that are kept.
 
 Questions that can share a connection go the same *way*. Whoever asks stays with a way for as long as it has
-questions: each new connection costs the host and the controller more than ten questions on an old one.
+questions: a new connection costs more than a few questions on an old one.
 """
 
 from __future__ import annotations
