@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from deployer.checks.http import Answer, NoAnswer, Talk
 from deployer.checks.reach import Transport
-from deployer.comparison.answers import Dialect, Way, ask, ask_one, classified, unless_lost
+from deployer.comparison.answers import FAIR_S, Dialect, Way, ask, ask_one, classified, unless_lost
 from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.pace import Limits, schedule
 from deployer.comparison.turns import Turns
@@ -46,7 +46,7 @@ def ask_briskly(
 ) -> dict[Question, AnswerClass]:
     """Ask them all as fast as they are answered and the limits allow, :data:`AT_ONCE` at a time.
 
-    What was not asked before the deadline or a stop is left out.
+    What was not asked before the deadline or a stop is left out; what is has :data:`FAIR_S` for its answer.
 
     :param limits: of the configuration that answers, which has to be known.
     :param fresh: each on a connection of its own: what a kept one was answered is doubted, or the
@@ -68,11 +68,12 @@ def ask_briskly(
             while (turn := turns.next(mine)) is not None:
                 mine, question = turn
                 dialect = dialects[question.place]
+                fair = max(end, time.monotonic() + FAIR_S)
                 try:
                     if fresh:
-                        said[question] = ask_one(question, dialect, transport, end)
+                        said[question] = ask_one(question, dialect, transport, fair)
                     else:
-                        said[question] = line.ask(question, dialect, end, counted=question in limits)
+                        said[question] = line.ask(question, dialect, fair, counted=question in limits)
                 finally:
                     turns.done(question)
         finally:
