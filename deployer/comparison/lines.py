@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from deployer.checks.http import Answer, NoAnswer, Talk
 from deployer.checks.reach import Transport
 from deployer.comparison.answers import FAIR_S, Dialect, Way, ask, ask_one, classified, unless_lost
-from deployer.comparison.asked import AnswerClass, Question, Rank
+from deployer.comparison.asked import AnswerClass, Question
 from deployer.comparison.pace import Limits, schedule
 from deployer.comparison.turns import Turns
 
@@ -30,7 +30,8 @@ FEW = 8
 
 _TOO_MANY = 429
 _ODD = (400, 408, 421)
-"""What a server says of a connection, not of a page; what it says from 500 on may be of either."""
+"""What a server says of a connection, not of a page. From 500 on it counts as it comes: what fails now and then
+must not be asked away."""
 
 
 def ask_briskly(
@@ -51,7 +52,7 @@ def ask_briskly(
     :param limits: of the configuration that answers, which has to be known.
     :param fresh: each on a connection of its own: what a kept one was answered is doubted, or the
         configuration tells connections apart.
-    :param calm: errors that only the haste brought about are asked for again, slowly.
+    :param calm: what is refused for haste (429) is asked for again, slowly.
     """
     end = time.monotonic() + deadline_s
     plan = schedule((q for q in questions if q.place in dialects), limits, within_s=deadline_s, rate=None)
@@ -98,18 +99,14 @@ def _better(
 ) -> dict[Question, AnswerClass]:
     """What was refused to haste and is not when asked for slowly: an application has limits nobody can read.
 
-    A few errors are asked for again. If one of them fares better, all are.
+    A few refusals are asked for again. If one of them fares better, all are.
     """
-    errors = [question for question, answer in answers.items() if _is_error(answer)]
-    few = errors[:: len(errors) // FEW + 1]
+    refused = [question for question, answer in answers.items() if answer.status == _TOO_MANY]
+    few = refused[:: len(refused) // FEW + 1]
     again = slowly(few)
-    if all(answer.broken or _is_error(answer) for answer in again.values()):
+    if all(answer.broken or answer.status == _TOO_MANY for answer in again.values()):
         return {}
-    return again | slowly([question for question in errors if question not in again])
-
-
-def _is_error(answer: AnswerClass) -> bool:
-    return answer.status == _TOO_MANY or answer.rank is Rank.SERVER_ERROR
+    return again | slowly([question for question in refused if question not in again])
 
 
 class Line:
@@ -147,7 +144,7 @@ class Line:
             except NoAnswer:
                 pass  # it may have been closed for its age; whatever it was, a fresh one tells
             else:
-                if counted or (answer.status < 500 and answer.status not in _ODD):
+                if counted or answer.status not in _ODD:
                     return answer, self._distrust
         self.close()
         self._talk, self._distrust = way.open()

@@ -73,8 +73,8 @@ def site(answer: Callable[[int, bytes], bytes], most: int = 10_000, after: bytes
     return handle
 
 
-def each_by_its_own(answers: dict[Question, AnswerClass], status: str = "200") -> bool:
-    return all((a.text, a.location) == (status, q.path) for q, a in answers.items())
+def each_by_its_own(answers: dict[Question, AnswerClass]) -> bool:
+    return all((a.text, a.location) == ("200", q.path) for q, a in answers.items())
 
 
 ODD = {
@@ -87,7 +87,6 @@ ODD = {
     "sends more than anybody reads": site(lambda _, r: page(r, body=b"x" * 100_000)),
     "says more than it was asked": site(lambda _, r: page(r) + page(b"GET /another")),
     "hangs up with an answer of its own": site(lambda _, r: page(r), 3, page(b"GET /late", 408)),
-    "tires of a connection": site(lambda n, r: page(r, 503 if n % 3 == 2 else 200)),
     "takes the second for a bad one": site(lambda n, r: page(r, 400 if n else 200)),
     "in pieces": site(
         lambda _, r: (
@@ -121,9 +120,9 @@ def test_connections_are_few_and_not_shared_where_they_are_told_apart(
     assert server.connections >= MANY
 
 
-def test_what_is_an_error_on_a_fresh_connection_too_is_one(serve: Serve, loopback: Loopback) -> None:
-    server = serve(site(lambda _, r: page(r, 502)))
-    assert each_by_its_own(ask(asking(server), loopback, calm=True), "502")
+def test_an_error_now_and_then_is_not_asked_away(serve: Serve, loopback: Loopback) -> None:
+    server = serve(site(lambda n, r: page(r, 502 if n % 3 == 2 else 200)))
+    assert Counter(a.text for a in ask(asking(server), loopback, calm=True).values())["502"] > MANY // 5
 
 
 def test_no_more_at_once_than_a_limit_of_connections_leaves(serve: Serve, loopback: Loopback) -> None:
