@@ -30,8 +30,8 @@ FEW = 8
 
 _TOO_MANY = 429
 _ODD = (400, 408, 421)
-"""What a server says of a connection, not of a page. From 500 on it counts as it comes: what fails now and then
-must not be asked away."""
+"""What a server says of a connection, not of a page. From 500 on it counts as it comes: what fails now and
+then must not be asked away."""
 
 
 def ask_briskly(
