@@ -56,7 +56,9 @@ def test_one_way_of_some_that_leads_nowhere_is_refused_with_its_counts(tmp_path:
 def test_an_application_that_fails_both_now_and_then_is_nobodys_fault(tmp_path: Path) -> None:
     live = APP + PLAIN % ("", BESIDE)
     candidate = live.replace("location / {", "location / { proxy_connect_timeout 9s;")
-    found = inquire(tmp_path, live, candidate, application=SHAKY)
-    worse, changed = said(found)
-    assert not worse
-    assert "answered 500 in" in changed
+    for number in range(8):  # by chance live alone may fail where it is asked: then there is nothing to tell
+        worse, changed = said(inquire(tmp_path / str(number), live, candidate, application=SHAKY))
+        assert not worse
+        if "answered 500 in" in changed:
+            return
+    pytest.fail("it was never told")

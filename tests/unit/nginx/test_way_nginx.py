@@ -124,6 +124,11 @@ def paths() -> Sequence[str]:
     return [f"{path}{query}" for path in some for query in ("", "?q=1")]
 
 
+def listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 @contextlib.contextmanager
 def nginx(directory: Path, servers: str) -> Iterator[Path]:
     sock = directory / "s"
@@ -142,7 +147,7 @@ def nginx(directory: Path, servers: str) -> Iterator[Path]:
     process = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 20
-        while not sock.exists():
+        while not listens(sock):  # its name is there before it listens
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.01)
