@@ -108,8 +108,9 @@ class Rollback:
             self._own.finish(result)
             for bug in only_bugs(run.bugs, self._audience.warns):
                 raise bug
-            self._look(survey, plan)
-        return result
+            ill = self._look(survey, plan)
+        # Only what is said: what was promised is proved, and what was healthy before nobody knows.
+        return replace(result, ill=ill) if result.outcome is Outcome.ROLLED_BACK else result
 
     def _said(self, split: Split) -> str:
         serve = "serves" if len(split.stayed) == 1 else "serve"
@@ -156,12 +157,15 @@ class Rollback:
         run = Run(effects, self._own.recorder, back.orders, self._stop, survey.parallel, self._hide)
         return run.drive(back.fleet_of(plan, tuple(survey.silent))), run
 
-    def _look(self, survey: Survey, plan: BackPlan) -> None:
-        """Ask the checks once more, to inform."""
+    def _look(self, survey: Survey, plan: BackPlan) -> Mapping[str, str]:
+        """Ask the checks once more, to inform. Returns, by host, what does not pass."""
         moved = [b.host for b in plan.moving]
-        for name, reason in failing_checks(survey, self._context.playbook, moved):
-            said = f"{name}: after the rollback a check does not pass: {reason}"
-            self._audience.warns(self._hide(said))
+        ill: dict[str, str] = {}
+        for name, failing in failing_checks(survey, self._context.playbook, moved):
+            reason = self._hide(failing)
+            ill.setdefault(name, reason)
+            self._audience.warns(f"{name}: after the rollback a check does not pass: {reason}")
+        return ill
 
     def _result(
         self,

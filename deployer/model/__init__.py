@@ -311,7 +311,8 @@ class Result:
     kept: Mapping[str, str] = field(default_factory=dict)
     """By host, the release that holds what was edited by hand there."""
     ill: Mapping[str, str] = field(default_factory=dict)
-    """By host that is back on the release it had, proved, and not as healthy there as before: what is ill."""
+    """By host that is back on the release it had, proved, and ill there: what is. Of a rollback: the check
+    that does not pass afterwards, whatever it did before."""
 
     def as_json(self) -> dict[str, Any]:
         """The document of ``--json``; also what the journal keeps."""

@@ -192,6 +192,12 @@ def _interrupted_rollback(result: Result) -> str:
     return "Interrupted: the rollback is not finished."
 
 
+def _rolled_back(result: Result) -> str:
+    if result.ill:
+        return f"Rolled back, BUT A CHECK DOES NOT PASS on {names(list(result.ill))}."
+    return "Rolled back: the fleet is safe."
+
+
 def _said(sentence: str) -> Callable[[Result], str]:
     return lambda _: sentence
 
@@ -210,7 +216,7 @@ ROLLBACK: Mapping[Outcome, Callable[[Result], str]] = {
     Outcome.UNCHANGED: _said("Nothing to roll back: nothing was touched."),
     Outcome.PARTIAL: _said("Partly rolled back: the fleet is split."),
     Outcome.REFUSED: _said(REFUSED),
-    Outcome.ROLLED_BACK: _said("Rolled back: the fleet is safe."),
+    Outcome.ROLLED_BACK: _rolled_back,
     Outcome.STUCK: _said("OPERATOR NEEDED:"),
     Outcome.INTERRUPTED: _interrupted_rollback,
 }

@@ -96,13 +96,22 @@ def reason(result: Result) -> str | None:
     return clean(text) if text else None
 
 
+def _after_rollback(result: Result, inventory: str) -> str:
+    if not result.ill:
+        return f"mend the configuration in git, then: deployer deploy {inventory}"
+    return (
+        f"see what is ill: deployer status {inventory}; where the release is to blame, go further back: "
+        f"deployer rollback {inventory} --list, then --to RELEASE"
+    )
+
+
 def _next(result: Result, kind: str, inventory: str) -> str:
     if kind == "deploy" and ending_so(result, HostOutcome.PREPARED) and not result.exit_code:
         return f"to make it live: deployer deploy {clean(inventory)}"
     if result.reason == NOT_CONFIRMED:
         return f"nothing, if that is what you want; else once more: deployer {kind} {clean(inventory)}"
-    if kind == "rollback" and result.quarantined and not result.exit_code:
-        return f"mend the configuration in git, then: deployer deploy {clean(inventory)}"
+    if kind == "rollback" and not result.exit_code and (result.ill or result.quarantined):
+        return _after_rollback(result, clean(inventory))
     if kind == "recover" and result.kept and not result.exit_code:
         inv = clean(inventory)
         return (

@@ -57,6 +57,16 @@ def _check_ending(kind: str, outcome: Outcome, end: HostOutcome, hosts: int) -> 
     assert "\nNext: " in text
 
 
+def test_a_rollback_after_which_a_check_does_not_pass_calls_nobody_safe() -> None:
+    hosts = {name: HostResult(HostOutcome.ROLLED_BACK, "a-b", "c-d", None, 1.0) for name in ("web1", "web2")}
+    result = Result(ID, Outcome.ROLLED_BACK, 0, None, None, hosts, (), 1.0, quarantined=("c-d",))
+    assert "the fleet is safe" in result_summary(result, kind="rollback", inventory="lab")
+    told = result_summary(replace(result, ill={"web2": "app: 502"}), kind="rollback", inventory="lab")
+    assert "safe" not in told
+    assert "BUT A CHECK DOES NOT PASS on web2. All 2 hosts serve a-b again, proved." in told, told
+    assert "deployer rollback lab --list" in told
+
+
 def test_a_host_that_is_back_and_ill_is_not_called_unproved() -> None:
     """Its release is not to be looked at, but what it depends on."""
     stuck = HostResult(HostOutcome.STUCK, "new-1", "old-1", "ill; then: ill", 0.1)
