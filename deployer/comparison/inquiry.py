@@ -13,21 +13,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from deployer.checks.reach import Transport, reopen
-from deployer.comparison.answers import Dialect, Manner, ask_one
 from deployer.comparison.asked import AnswerClass, Question, Rank
+from deployer.comparison.asking.answers import Dialect, Manner, ask_one
+from deployer.comparison.asking.follow import follow, trouble
+from deployer.comparison.asking.lines import ask_briskly
+from deployer.comparison.asking.touch import streams
 from deployer.comparison.compare import Comparison, Difference, compare
 from deployer.comparison.conditions import apart, carried
-from deployer.comparison.follow import follow, trouble
-from deployer.comparison.foresight import Foresight
 from deployer.comparison.insisting import Insistence
-from deployer.comparison.lines import ask_briskly
 from deployer.comparison.pace import Limiter, Limits, crowding, crowds, limiters, spacing, tells_connections
-from deployer.comparison.predictions import CALM, predictions
 from deployer.comparison.promise import Promise, promise
+from deployer.comparison.reading.foresight import Foresight
+from deployer.comparison.reading.predictions import CALM, predictions
+from deployer.comparison.reading.strayed import strayed
+from deployer.comparison.reading.unshown import telling, unshown
 from deployer.comparison.routes import CAP, STRANGER, Questions, covers, derive
-from deployer.comparison.strayed import strayed
-from deployer.comparison.touch import streams
-from deployer.comparison.unshown import telling, unshown
 from deployer.comparison.wavering import is_content, steadier
 from deployer.nginx.sites import Sites
 

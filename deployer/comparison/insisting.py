@@ -12,11 +12,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from deployer.checks.reach import Transport, reopen
-from deployer.comparison.answers import FAIR_S, Dialect, ask_one
 from deployer.comparison.asked import AnswerClass, Question
+from deployer.comparison.asking.answers import FAIR_S, Dialect, ask_one
 from deployer.comparison.compare import Comparison, Difference
-from deployer.comparison.foresight import Foresight
 from deployer.comparison.pace import PER_SECOND
+from deployer.comparison.reading.foresight import Foresight
 from deployer.comparison.wavering import EVIDENT, Rounds, Sameness, Verdict, Wavering, crowd, exercised, first
 
 AT_ONCE = 10

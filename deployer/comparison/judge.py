@@ -35,7 +35,10 @@ _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*\.
 
 
 class Insight(Protocol):
-    """What the two configurations say of a question (:class:`deployer.comparison.foresight.Foresight`)."""
+    """What the two configurations say of a question.
+
+    (:class:`deployer.comparison.reading.foresight.Foresight` does.)
+    """
 
     def meant(self, question: Question, new: AnswerClass) -> str | None:
         """Why a worse status is what the candidate says in so many words; ``None``: it does not."""

@@ -18,9 +18,9 @@ from deployer.comparison.asked import AnswerClass, Page, Question, Rank
 from deployer.comparison.compare import Accepted, Difference
 
 if TYPE_CHECKING:
-    from deployer.comparison.answers import Dialect
-    from deployer.comparison.foresight import Foresight
+    from deployer.comparison.asking.answers import Dialect
     from deployer.comparison.pace import Limits
+    from deployer.comparison.reading.foresight import Foresight
     from deployer.nginx.sites import Listen
 
 ROW = 10
@@ -64,7 +64,7 @@ class Expected:
 class Promise:
     """What one host's live nginx has to keep, in the order it is asked.
 
-    :ivar streams: listeners of ``stream``, which are only touched (:mod:`deployer.comparison.touch`).
+    :ivar streams: listeners of ``stream``, which are only touched (:mod:`deployer.comparison.asking.touch`).
     :ivar fresh: each question takes a connection of its own.
     """
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 
 from deployer.checks.http import NoAnswer
 from deployer.checks.reach import BrokenProbe, Transport, reopen, through
-from deployer.comparison.answers import WORKERS
 from deployer.comparison.asked import AnswerClass, Question
+from deployer.comparison.asking.answers import WORKERS
+from deployer.comparison.asking.lines import ask_briskly
+from deployer.comparison.asking.touch import touch
 from deployer.comparison.compare import Difference
-from deployer.comparison.lines import ask_briskly
 from deployer.comparison.promise import Doubt, Expected, Promise, State, broken_by, dead, excused, places
-from deployer.comparison.touch import touch
 
 ASKED_S = 20.0
 """All of it ends by then."""

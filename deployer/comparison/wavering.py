@@ -14,8 +14,8 @@ from enum import StrEnum
 
 from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.compare import Difference
-from deployer.comparison.foresight import Foresight, Standing
 from deployer.comparison.pace import crowds, limiters
+from deployer.comparison.reading.foresight import Foresight, Standing
 from deployer.nginx.sites import Sites, written
 from deployer.nginx.tree import Directive
 from deployer.nginx.upstreams import passing

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.checks.health import bake, precheck, until_healthy
 from deployer.checks.verdict import CheckReport, Finding, as_before
-from deployer.comparison.answers import Look, look, settle
+from deployer.comparison.asking.answers import Look, look, settle
 from deployer.comparison.compare import survey
 from deployer.errors import Stopped
 from deployer.model import Kind, Release

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from deployer.checks.certificate import Trust
 from deployer.checks.http import NoAnswer, Url, get
 from deployer.checks.reach import BrokenProbe, through
-from deployer.comparison.answers import Dialect, ask
 from deployer.comparison.asked import AnswerClass, Question
+from deployer.comparison.asking.answers import Dialect, ask
 from deployer.comparison.pace import limiters, spacing
 from deployer.comparison.routes import derive
 from deployer.comparison.seen import seen_by

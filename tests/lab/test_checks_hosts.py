@@ -18,7 +18,7 @@ import pytest
 from deployer.checks.health import bake, precheck, until_healthy
 from deployer.checks.probe import run_check
 from deployer.checks.verdict import Finding, as_before
-from deployer.comparison.answers import look, settle
+from deployer.comparison.asking.answers import look, settle
 from deployer.comparison.compare import survey
 from deployer.config.playbook import Check, Expect, From, Health
 from deployer.config.terms import statuses

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployer.comparison.asked import AnswerClass, Page, Question
-from deployer.comparison.foresight import Foresight
+from deployer.comparison.reading.foresight import Foresight
 from deployer.comparison.routes import Origin
 from deployer.nginx.configuration import parse
 from deployer.nginx.sites import Sites, read

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deployer.comparison.asked import AnswerClass, Question
+from deployer.comparison.reading.strayed import strayed
 from deployer.comparison.routes import BELOW, derive
-from deployer.comparison.strayed import strayed
 
 from .configured import SHOP, at, foresight, page
 

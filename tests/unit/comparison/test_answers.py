@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from deployer.comparison.answers import Dialect, Look, look, settle
 from deployer.comparison.asked import AnswerClass
+from deployer.comparison.asking.answers import Dialect, Look, look, settle
 from deployer.comparison.compare import Question, Survey, survey
 from tests.unit.servers import Authority, Loopback, Server, never, read_request, response
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from deployer.comparison.predictions import predictions
+from deployer.comparison.reading.predictions import predictions
 
 from .configured import at, foresight, page
 

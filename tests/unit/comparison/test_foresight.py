@@ -6,7 +6,7 @@ import pytest
 
 from deployer.comparison.asked import AnswerClass, Question
 from deployer.comparison.judge import worse
-from deployer.comparison.predictions import predictions
+from deployer.comparison.reading.predictions import predictions
 from deployer.comparison.routes import Origin
 
 from .configured import SHOP, at, foresight, moved, page

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from deployer.comparison.answers import Dialect
 from deployer.comparison.asked import AnswerClass, Question
-from deployer.comparison.lines import AT_ONCE, ask_briskly
+from deployer.comparison.asking.answers import Dialect
+from deployer.comparison.asking.lines import AT_ONCE, ask_briskly
+from deployer.comparison.asking.turns import Turns
 from deployer.comparison.pace import Limits
-from deployer.comparison.turns import Turns
 from tests.unit.servers import Authority, Handler, Loopback, Server, read_request
 
 from .twins import POSSIBLE, Twin

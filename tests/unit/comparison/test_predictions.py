@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deployer.comparison.asked import AnswerClass, Question
-from deployer.comparison.predictions import predictions
+from deployer.comparison.reading.predictions import predictions
 from deployer.comparison.routes import derive
 
 from .configured import SHOP, at, foresight, page

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from deployer.comparison.answers import Dialect
 from deployer.comparison.asked import AnswerClass, Question
+from deployer.comparison.asking.answers import Dialect
 from deployer.comparison.promise import (
     ROW,
     Doubt,

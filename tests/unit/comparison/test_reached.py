@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.comparison.reached import passed_by, unreached
+from deployer.comparison.reading.reached import passed_by, unreached
 from deployer.comparison.routes import derive
 
 from .configured import foresight, sites

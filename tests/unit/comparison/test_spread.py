@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.comparison.predictions import predictions
+from deployer.comparison.reading.predictions import predictions
 
 from .configured import at, foresight
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deployer.comparison.asked import AnswerClass, Question
-from deployer.comparison.strayed import strayed
+from deployer.comparison.reading.strayed import strayed
 
 from .configured import SHOP, at, foresight, moved, page
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deployer.comparison.asked import AnswerClass
-from deployer.comparison.unshown import telling, unshown
+from deployer.comparison.reading.unshown import telling, unshown
 
 from .configured import SHOP, at, foresight, moved, page
 

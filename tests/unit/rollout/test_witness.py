@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import pytest
 
-from deployer.comparison.answers import Dialect
 from deployer.comparison.asked import AnswerClass, Question
+from deployer.comparison.asking.answers import Dialect
 from deployer.comparison.promise import Expected, Promise
 from deployer.comparison.reality import Kept
 from deployer.config.compare import Compare

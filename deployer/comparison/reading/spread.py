@@ -6,7 +6,7 @@ what live asks there.
 
 from __future__ import annotations
 
-from deployer.comparison.standing import Standing
+from deployer.comparison.reading.standing import Standing
 from deployer.nginx.sites import Location, Server, Sites
 from deployer.nginx.upstreams import members, passed, passing
 from deployer.nginx.values import VARIABLE, names

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 from deployer.comparison.asked import AnswerClass
-from deployer.comparison.standing import Standing
+from deployer.comparison.reading.standing import Standing
 from deployer.nginx import arguments
 from deployer.nginx.paths import read_path
 from deployer.nginx.sites import effective

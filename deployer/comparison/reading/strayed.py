@@ -1,7 +1,8 @@
 """Answers that are as good as before by their status, and lead users astray all the same. Pure.
 
 What :mod:`deployer.comparison.judge` cannot see in two answers, and
-:mod:`deployer.comparison.foresight` not in two configurations: it takes both, and what the names stand for.
+:mod:`deployer.comparison.reading.foresight` not in two configurations: it takes both, and what the names
+stand for.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import re
 from collections.abc import Callable
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from deployer.comparison.additions import amiss
 from deployer.comparison.asked import AnswerClass, Question, Rank
-from deployer.comparison.foresight import Foresight, Standing
+from deployer.comparison.reading.additions import amiss
+from deployer.comparison.reading.foresight import Foresight, Standing
 from deployer.comparison.routes import BELOW, STRANGER
 from deployer.nginx.sites import Location, Server, effective
 from deployer.nginx.upstreams import passed, passing

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from deployer.comparison.asked import Question
-from deployer.comparison.foresight import Foresight, Standing
+from deployer.comparison.reading.foresight import Foresight, Standing
 from deployer.comparison.routes import BELOW
 from deployer.nginx.sites import Location, effective
 from deployer.nginx.way import follow

@@ -13,9 +13,9 @@ from functools import cached_property
 
 from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.conditions import excuse
-from deployer.comparison.fences import climbed
+from deployer.comparison.reading.fences import climbed
+from deployer.comparison.reading.standing import Standing, standing
 from deployer.comparison.routes import BELOW, STRANGER, Origin
-from deployer.comparison.standing import Standing, standing
 from deployer.nginx.access import Access, access
 from deployer.nginx.methods import only_written_to
 from deployer.nginx.paths import read_path

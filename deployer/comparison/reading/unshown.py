@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from deployer.comparison.asked import AnswerClass, Question
-from deployer.comparison.foresight import Foresight, Standing
 from deployer.comparison.judge import GUARDING
+from deployer.comparison.reading.foresight import Foresight, Standing
 from deployer.nginx.sites import Sites, written
 from deployer.nginx.tree import Directive
 

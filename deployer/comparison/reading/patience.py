@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from deployer.comparison.asked import AnswerClass
-from deployer.comparison.standing import Standing
+from deployer.comparison.reading.standing import Standing
 from deployer.nginx.sites import effective
 from deployer.nginx.tree import Directive
 from deployer.nginx.upstreams import passing

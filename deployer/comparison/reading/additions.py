@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from deployer.comparison.asked import AnswerClass, Page, Question
-from deployer.comparison.foresight import Foresight
+from deployer.comparison.reading.foresight import Foresight
+from deployer.comparison.reading.standing import Standing
 from deployer.comparison.routes import BELOW
-from deployer.comparison.standing import Standing
 from deployer.nginx.sites import Sites, effective
 from deployer.nginx.tree import Directive
 

@@ -14,7 +14,7 @@ from deployer.nginx.sites import effective
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deployer.comparison.standing import Standing
+    from deployer.comparison.reading.standing import Standing
     from deployer.nginx.sites import Location
 
 _SAYS = ("allow", "deny", "auth_basic", "auth_request", "auth_jwt", "satisfy", "internal", "return")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from deployer.comparison.asked import AnswerClass, Question
-from deployer.comparison.caching import FILES
-from deployer.comparison.standing import Standing
+from deployer.comparison.reading.caching import FILES
+from deployer.comparison.reading.standing import Standing
 from deployer.nginx.access import Access, access
 from deployer.nginx.sites import effective
 from deployer.nginx.upstreams import passed, passing, told

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from deployer.comparison import caching, patience, strictness, telling
 from deployer.comparison.asked import Question
-from deployer.comparison.fences import shut_out
-from deployer.comparison.foresight import Foresight, Standing
 from deployer.comparison.pace import counts_browsers, crowds, limiters
-from deployer.comparison.reached import passed_by, unreached
-from deployer.comparison.spread import misled
+from deployer.comparison.reading import caching, patience, strictness, telling
+from deployer.comparison.reading.fences import shut_out
+from deployer.comparison.reading.foresight import Foresight, Standing
+from deployer.comparison.reading.reached import passed_by, unreached
+from deployer.comparison.reading.spread import misled
 from deployer.nginx import arguments, methods
 from deployer.nginx.access import Access, access, needs_referer
 from deployer.nginx.paths import read_path

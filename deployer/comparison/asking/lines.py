@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from deployer.checks.http import Answer, NoAnswer, Talk
 from deployer.checks.reach import Transport
-from deployer.comparison.answers import FAIR_S, Dialect, Way, ask, ask_one, classified, unless_lost
 from deployer.comparison.asked import AnswerClass, Question
+from deployer.comparison.asking.answers import FAIR_S, Dialect, Way, ask, ask_one, classified, unless_lost
+from deployer.comparison.asking.turns import Turns
 from deployer.comparison.pace import Limits, schedule
-from deployer.comparison.turns import Turns
 
 AT_ONCE = 4
 """Questions to one side at a time: fewer than one browser's, and what a host without perl lets through."""
