@@ -78,3 +78,17 @@ def spawn() -> Call:
         return Ran(done.returncode, done.stdout, done.stderr)
 
     return spawn
+
+
+def within(limits: list[str], *argv: str, **env: str) -> Ran:
+    """Run the program by a command that starts another with less (``prlimit``, ``setpriv``)."""
+    done = subprocess.run(
+        [*limits, *PROGRAM, *argv],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **env},
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)

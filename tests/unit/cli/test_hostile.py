@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.conftest import PROGRAM, Call, Ran
+from tests.unit.cli.conftest import PROGRAM, Call, Ran, within
 from tests.unit.project import Project
 
 pytestmark = pytest.mark.slow
@@ -95,16 +95,7 @@ def closed(tmp_path: Path) -> Iterator[Path]:
 def without_rights(*argv: str, **env: str) -> Ran:
     """Run the program as a user whom modes hinder: root, too, without the capabilities to ignore them."""
     plain = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
-    done = subprocess.run(
-        [*plain, *PROGRAM, *argv],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, **env},
-    )
-    return Ran(done.returncode, done.stdout, done.stderr)
+    return within(plain, *argv, **env)
 
 
 @pytest.mark.parametrize(

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.conftest import PROGRAM, Call, Ran
+from tests.unit.cli.conftest import Call, within
 from tests.unit.project import Project
 
 COMMANDS = (("status", "lab"), ("deploy", "lab", "--yes"), ("rollback", "lab", "--yes"))
-
-
-def within(limits: list[str], *argv: str, **env: str) -> Ran:
-    """Run the program under limits that ``prlimit`` sets."""
-    done = subprocess.run(
-        [*limits, *PROGRAM, *argv],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, **env},
-    )
-    return Ran(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.mark.slow
