@@ -37,6 +37,8 @@ NAMES = (
     "%s%n",
     "=",
     "a=b",
+    "sign\x01 in it",
+    "piece\x01f 1 644 x",
     "-dir/-file",
     "dir with blank/and\nnewline/x",
     "x" * 200,

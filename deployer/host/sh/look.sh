@@ -280,8 +280,10 @@ pick_files() {
   set -f
   for entry in $asked; do
     path=${entry#* }
+    # A name that holds the sign comes in pieces: it is not sent, and no piece is taken for a number.
+    is_digits "${entry%% *}" && [ "$path" != "$entry" ] || continue
     case /$path/ in *//* | */./* | */../*) continue ;; esac
-    [ -L "$path" ] || [ ! -d "$path" ] || continue
+    [ -L "$path" ] || [ -f "$path" ] || continue
     parent=$path
     while :; do
       case $parent in */*) parent=${parent%/*} ;; *) break ;; esac

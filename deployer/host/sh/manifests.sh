@@ -24,7 +24,7 @@ scan() {
 }
 
 # The canonical manifest of such records in the files $2…, after those on standard input. $1: digest of the main file without its
-# identity line, if any.
+# identity line, if any. No path has two slashes, so the first sign that stands before two ends a link's.
 canonical() {
   # Sorting is stable: of the two records of the main file the first one stays.
   twice=''
@@ -37,7 +37,7 @@ canonical() {
     [ -z "$digest" ] || printf '%s  ./%s\0' "$digest" "$main"
     [ $# -gt 0 ] || scan
   } | sort -z -s -k1.65,1.66 -k1.67 - "$@" |
-    sed -z -e "${twice}s/^$fill!!\$/exec/;t;s/^$fill##\$/links/;t;s/^$fill!!//;t;s/^$fill##\\([^\\x01]*\\)\\x01/\\1/"
+    sed -z -e "${twice}s/^$fill!!\$/exec/;t;s/^$fill##\$/links/;t;s/^$fill!!//;t;/^$fill##/{s///;s,\\x01//,//,}"
 }
 
 # The canonical manifest of directory $1, whatever it is. Changes the current directory: for a subshell.

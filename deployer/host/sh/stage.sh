@@ -76,31 +76,27 @@ stage_removals() {
 # Copy new/ over the tree.
 stage_files() {
   # In a file's way there may be a link (never written through) or a directory that the release no longer has (empty by now).
-  brought=$(cd "$work/new" && find . -mindepth 1 ! -type d -printf '%y %n %m %P\001')
-  odd='' new=$work/new
-  IFS=$sign
-  set -f
-  for entry in $brought; do
-    path=${entry#* * * }
-    at=$work/tree/$path
-    case $entry in
-      'l '*) ;;
-      'f 1 644 '*) [ ! -L "$at" ] || odd=$odd$path$nl ;;
-      *)
-        # Hard links into the base, and what had the mode of a file that is gone now.
-        [ ! -L "$at" ] || odd=$odd$path$nl
-        new=$work/plain
-        ;;
-    esac
-    if [ -d "$at" ] && [ ! -L "$at" ]; then
-      find "$at" -depth -type d -empty -delete
-      [ ! -d "$at" ] || odd=$odd$path$nl
-    fi
-  done
-  set +f
-  IFS=$blanks
-  # Copied once beside, which parts them and gives plain modes.
-  [ "$new" = "$work/new" ] || cp -RP --no-preserve=mode,ownership,links "$work/new" "$new" || cannot_write "$private"
+  # Not split here: no sign parts names that may hold any.
+  # shellcheck disable=SC2016
+  odd=$(cd "$work/new" && find . ! -type d -exec sh -c '
+    for path do
+      at=../tree/$path
+      if [ -L "$at" ]; then
+        [ -L "$path" ] || printf "%s\n" "$path"
+      elif [ -d "$at" ]; then
+        find "$at" -depth -type d -empty -delete
+        [ ! -d "$at" ] || printf "%s\n" "$path"
+      fi
+    done' sh {} + \( -type l -o -links 1 -perm 0644 -o -printf '//\n' \))
+  new=$work/new
+  case $nl$odd in
+    *"$nl//"*)
+      # Hard links into the base, and what had the mode of a file that is gone now: copied once beside, which parts them and gives plain modes.
+      new=$work/plain
+      cp -RP --no-preserve=mode,ownership,links "$work/new" "$new" || cannot_write "$private"
+      odd=$(printf '%s\n' "$odd" | grep -vx //)
+      ;;
+  esac
   [ -z "$odd" ] || fail 67 "A file of the release would be written through a symbolic link, or over a directory that still holds preserved files." "$odd"
   errors=$(cp -RP --reflink=auto "$new/." "$work/tree" 2>&1) || cannot_write "$private" "$errors"
 }

@@ -72,6 +72,25 @@ def test_each_request_is_answered_in_turn_with_a_payload_of_its_own(
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_a_name_in_pieces_is_not_sent_and_no_piece_is_reckoned_with(
+    shell: tuple[str, ...], target: Path
+) -> None:
+    """The sign that parts names may stand in one, and what follows it where a size is looked for."""
+    names = [b"plain", b"x\x01a[$(touch pwned)] plain", b"x\x01b", b"x\x012 gone"]
+    for name in names:
+        (target / os.fsdecode(name)).write_bytes(b"here")
+    wanted = b"".join(name + b"\0" for name in names)
+    answers, status = serve(shell, asked("a1", "fetch", target=target, payload=wanted))
+    assert status == 0
+    said = parse(answers[0])
+    assert said
+    assert [(v.name, v.code) for v in said.verbs] == [("fetch", 0)]
+    assert not (target / "pwned").exists()
+    assert b"plain" in answers[0]
+    assert b"x\x01b" not in answers[0]
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_one_that_fails_is_the_last(shell: tuple[str, ...], target: Path) -> None:
     unread = asked("b2", "manifest", target=target)  # a payload that looks like a request
     answers, status = serve(
