@@ -310,7 +310,8 @@ class Inquirer:
         found = []
         manner = Manner(newest=False)
         pages = [q for q in before if q.path == "/" and q.name not in ("", STRANGER) and q in self._origins]
-        asked = [q for q in pages if self._dialects[q.place].tls and before[q].status and after[q].status]
+        both = [q for q in pages if q in after and self._dialects[q.place].tls]
+        asked = [q for q in both if before[q].status and after[q].status]
         for question in asked[:MOST_HANDSHAKES]:
             new = self._one(question, self._to_candidate, self._candidate, manner)
             if new is None or new.status is not None or new.broken:

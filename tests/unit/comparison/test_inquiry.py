@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from deployer.checks.reach import Transport
 from deployer.comparison import inquiry
-from deployer.comparison.inquiry import Inquiry, Scope
+from deployer.comparison.inquiry import Inquirer, Inquiry, Scope
 from tests.unit.servers import Authority
 
-from .twins import ADDRESS, POSSIBLE, inquire
+from .twins import ADDRESS, POSSIBLE, Twin, inquire, twins
 
 pytestmark = [
     pytest.mark.slow,
@@ -217,3 +221,28 @@ def test_what_users_ask_for_is_asked(tmp_path: Path, www: Path) -> None:
     new = "location / { try_files $uri $uri/ =404; } location ~ html$ { root /nowhere; } "
     found = asked(tmp_path, www, "location / { try_files $uri $uri/ =404; }", new, scope)
     assert "/index.html" in {d.question.path for d in found.comparison.worse}
+
+
+class Late:
+    """The way to a nginx, over which each connection takes its time."""
+
+    def __init__(self, twin: Twin, seconds: float) -> None:
+        self._twin, self._seconds = twin, seconds
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._twin, name)
+
+    def tunnel(self, address: str, port: int, *, timeout_s: float) -> socket.socket:
+        time.sleep(self._seconds)
+        return self._twin.tunnel(address, port, timeout_s=timeout_s)
+
+
+def test_what_there_was_no_time_to_ask_is_not_known_and_no_bug(tmp_path: Path, www: Path) -> None:
+    text = LIVE.replace("\\\\", "\\").replace("WWW", str(www))
+    for number in range(8):  # more ways to ask than are gone at once
+        text += f"server {{ listen 443 ssl; server_name a{number}.example.com; return 200 a; }}"
+    with twins(tmp_path, text, text) as (live, candidate):
+        ways = (live, cast("Transport", Late(candidate, 1.5)))
+        found = Inquirer((live.sites, candidate.sites), ways, Scope()).run(deadline_s=1.0)
+    assert found.comparison.unproved
+    assert any("could not be compared" in note for note in found.notes)
