@@ -105,7 +105,8 @@ class Lane:
 
     def _to_base(self, ended: Ended) -> None:
         if ended.exit_code == 0:
-            self.deployer("rollback")
+            # Two changes of the catalogue may come to the same, and what is good stays so.
+            self.deployer("rollback", "--no-quarantine")
         with contextlib.suppress(OSError):
             if self._live() == self._base_release and self.host.nginx_pids():
                 return
