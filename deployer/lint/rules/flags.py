@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from deployer.lint.rules.base import ERROR, Hit, Theme
 from deployer.lint.rules.matching import compiled, location_of
-from deployer.lint.rules.refusing import status_of
+from deployer.lint.rules.refusing import refusal, status_of
 from deployer.lint.rules.subject import Around, Subject
 from deployer.nginx.tree import Directive
 
@@ -33,8 +33,8 @@ def maintenance_flag(subject: Subject) -> Iterator[Hit]:
     """``if`` on a variable that is a constant, a map or geo that is true by default, a file of the tree."""
     tables = _tables(subject)
     for block, around in subject.config.find("if"):
-        found = block.first("return")
-        if found is None or (status_of(found) or 0) < 400 or not around or around[-1].name == "if":
+        found = refusal(block, around)
+        if found is None or not around or around[-1].name == "if":
             continue
         if around[-1].name == "location" and location_of(around[-1]).pattern != "/":
             continue
@@ -133,8 +133,8 @@ def _true(block: Directive, value: str) -> bool:
 def method_refused(subject: Subject) -> Iterator[Hit]:
     """At the server or its ``/``, a condition that is true for GET."""
     for block, around in subject.config.find("if"):
-        found = block.first("return")
-        if found is None or (status_of(found) or 0) < 400 or len(block.args) != 3 or not _whole_site(around):
+        found = refusal(block, around)
+        if found is None or len(block.args) != 3 or not _whole_site(around):
             continue
         variable, sign, word = block.args
         fits = word == "GET" if sign == "=" else sign in ("~", "~*") and _finds(word, "GET")
@@ -155,8 +155,8 @@ def method_refused(subject: Subject) -> Iterator[Hit]:
 def referer_wanted(subject: Subject) -> Iterator[Hit]:
     """At the server or its ``/``, a list without ``none``."""
     for block, around in subject.config.find("if"):
-        found = block.first("return")
-        if found is None or (status_of(found) or 0) < 400 or not _whole_site(around):
+        found = refusal(block, around)
+        if found is None or not _whole_site(around):
             continue
         lists = [d for d in around[-1].all("valid_referers") if "none" not in d.args]
         if (

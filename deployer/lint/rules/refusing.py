@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from deployer.lint.rules.base import ERROR, WARNING, Hit, Theme, words
 from deployer.lint.rules.matching import location_of
 from deployer.lint.rules.subject import Around, Server, Subject, in_stream
+from deployer.nginx.sites import effective
 from deployer.nginx.tree import Directive
 
 theme = Theme("Turning users away")
@@ -25,6 +26,25 @@ def status_of(directive: Directive) -> int | None:
     if not directive.args:
         return None
     return int(directive.args[0]) if directive.args[0].isdecimal() else 302
+
+
+def refusal(block: Directive, around: Around) -> Directive | None:
+    """The ``return`` of an ``if`` by which users get an error.
+
+    ``None`` where there is none, and where ``error_page 405 = @app`` leads on from a 4xx: so one jumps to a
+    named location in nginx.
+    """
+    found = block.first("return")
+    status = status_of(found) if found is not None else None
+    if status is None or status < 400 or (status < 500 and _leads_on(status, (*around, block))):
+        return None
+    return found
+
+
+def _leads_on(status: int, scope: Around) -> bool:
+    pages = [d.args for d in effective(scope, "error_page") if str(status) in d.args]
+    said = [word[1:] for page in pages for word in page if word.startswith("=")]
+    return any(not code or (code.isdecimal() and int(code) < 400) for code in said)
 
 
 def serves(block: Directive) -> bool:

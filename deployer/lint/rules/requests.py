@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from deployer.lint.rules.base import ERROR, WARNING, Hit, Theme, words
 from deployer.lint.rules.matching import location_of
-from deployer.lint.rules.refusing import status_of
+from deployer.lint.rules.refusing import refusal
 from deployer.lint.rules.subject import Around, Subject, in_stream
 from deployer.nginx.samples import matches
 from deployer.nginx.tree import Directive
@@ -76,8 +76,8 @@ def ordinary_arguments(subject: Subject) -> Iterator[Hit]:
     """``if`` with an error on ``$args``, ``$query_string`` or ``$request_uri``, for the whole site. A warning
     in a location of its own."""
     for block, around in subject.config.find("if"):
-        found = block.first("return")
-        if found is None or (status_of(found) or 0) < 400 or not around or len(block.args) != 3:
+        found = refusal(block, around)
+        if found is None or not around or len(block.args) != 3:
             continue
         sample = _refused_sample(block.args)
         if sample is not None:
