@@ -6,10 +6,10 @@ told which, and what to do. What is needed at least is asked for first, so that 
 
 from __future__ import annotations
 
-import _thread
 import errno
 import os
 import resource
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
@@ -130,22 +130,23 @@ def _below(limit: int, needed: int) -> bool:
 
 
 def _started(wanted: int) -> int:
-    """How many of so many threads can be had at once."""
-    gate = _thread.allocate_lock()
-    gate.acquire()
-    done = 0
+    """How many of so many threads can be had at once. All have ended when it returns.
 
-    def wait() -> None:
-        with gate:
-            pass
-
+    One that has not when the program ends is ended by force, and where threads are few that aborts it.
+    """
+    gate = threading.Event()
+    threads: list[threading.Thread] = []
     try:
-        for done in range(wanted):  # noqa: B007 (counts those before the one that failed)
-            _thread.start_new_thread(wait, ())
+        for _ in range(wanted):
+            thread = threading.Thread(target=gate.wait, daemon=True)
+            thread.start()
+            threads.append(thread)
     except RuntimeError:
-        return done
+        return len(threads)
     finally:
-        gate.release()
+        gate.set()
+        for thread in threads:
+            thread.join()
     return wanted
 
 
