@@ -73,6 +73,17 @@ def test_what_is_meant_is_accepted_with_its_reason_and_recorded(story: Story) ->
     story.assert_serving("shop 1")
 
 
+def test_what_no_answer_shows_is_named(story: Story) -> None:
+    story.playbook(rehearse={"answers": "first_wave"})
+    story.deploy()
+    passed = "proxy_pass http://shop_app;"
+    story.commit({SHOP: sample.shop().replace(passed, f"proxy_read_timeout 50s;\n\t\t{passed}")})
+    done = story.deploy()
+    (compared,) = done.ran.document["compared"].values()
+    assert "proxy_read_timeout 50s (in shop.example.com location /)" in compared["unshown"]
+    assert f"warning: web1: {compared['unshown']}" in done.ran.err
+
+
 def test_what_users_ask_for_is_asked_though_no_configuration_names_it(story: Story) -> None:
     story.playbook(rehearse={"answers": "first_wave"})
     static = "server { listen 80; server_name static.example.com; root /srv/static; }\n"

@@ -159,6 +159,17 @@ def test_a_fleet_that_nothing_was_deployed_to(story: Story) -> None:
 
 
 @pytest.mark.slow
+def test_a_check_that_does_not_pass_afterwards_is_named_and_changes_no_exit_code(story: Story) -> None:
+    story.shop("shop 2")
+    story.deploy()
+    story.playbook(checks=[{"name": "up", "from": "command", "command": ["test", "-e", "/run/well"]}])
+    back = story.rollback()
+    assert back.outcome == "rolled_back"
+    assert set(back.ran.document["ill"]) == set(back.outcomes)
+    assert "after the rollback a check does not pass" in back.ran.err
+    assert {get(host)[1].strip() for host in story.lab.hosts} == {"shop 1"}
+
+
 def test_deploying_again_what_was_rolled_back_works(story: Story) -> None:
     story.shop("shop 2")
     story.deploy()
