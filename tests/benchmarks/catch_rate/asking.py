@@ -26,6 +26,7 @@ class Ask:
     :ivar without: words that are in no header and not in the body.
     :ivar send: request headers.
     :ivar upload: bytes to be sent with POST; 0: GET.
+    :ivar method: another method than these two.
     :ivar times: so often at once; each answer has to be good.
     :ivar old_tls: asked by a client that knows TLS 1.2 and nothing newer.
     """
@@ -41,6 +42,7 @@ class Ask:
     upload: int = 0
     times: int = 1
     old_tls: bool = False
+    method: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Client:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             body = b"x" * ask.upload or None
             head = {"Host": host, "Connection": "close", "User-Agent": "user", **ask.send}
-            connection.request("POST" if body else "GET", target, body, head)
+            connection.request(ask.method or ("POST" if body else "GET"), target, body, head)
             response = connection.getresponse()
             text = "" if response.status == 101 else response.read().decode("latin-1")
             headers = {name.lower(): value for name, value in response.getheaders()}

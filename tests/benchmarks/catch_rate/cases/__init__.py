@@ -16,6 +16,9 @@ from tests.benchmarks.catch_rate.cases import (
     later_good,
     unseen2_bad,
     unseen2_good,
+    unseen3_bad,
+    unseen3_bad_paths,
+    unseen3_good,
     unseen_bad,
     unseen_good,
 )
@@ -30,6 +33,8 @@ BAD: tuple[Bad, ...] = (
     *later_bad.CASES,
     *unseen_bad.CASES,
     *unseen2_bad.CASES,
+    *unseen3_bad.CASES,
+    *unseen3_bad_paths.CASES,
 )
 GOOD: tuple[Good, ...] = (
     *good_sites.CASES,
@@ -37,4 +42,5 @@ GOOD: tuple[Good, ...] = (
     *later_good.CASES,
     *unseen_good.CASES,
     *unseen2_good.CASES,
+    *unseen3_good.CASES,
 )
