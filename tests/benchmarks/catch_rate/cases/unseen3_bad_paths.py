@@ -1,6 +1,6 @@
 """The same batch: names, locations, upstreams, access and files."""
 
-# ruff: noqa: E501, S105 - configurations are quoted as they stand
+# ruff: noqa: E501 - configurations are quoted as they stand
 from __future__ import annotations
 
 from tests.benchmarks.catch_rate.asking import Ask
