@@ -19,6 +19,11 @@ LONG_S = 30 * DAY_S
 _LOADS = ("default-src", "script-src", "style-src", "img-src")
 _READ = ("text/html", "application/xhtml+xml", "text/css", "text/javascript", "application/javascript")
 _FAREWELL = re.compile(r"log_?-?out|sign_?-?out|log_?-?off|goodbye|session", re.IGNORECASE)
+_ATTRIBUTES = frozenset(
+    ("expires", "max-age", "domain", "path", "secure", "httponly", "samesite", "priority", "partitioned")
+) | {"version", "comment", "commenturl", "discard", "port"}  # the second line: of before RFC 6265
+_SAME_SITE = ("strict", "lax", "none")
+_IN_NO_FRAME = frozenset(("deny", "sameorigin"))
 _SAME = {"utf8": "utf-8", "": "utf-8"}  # what browsers take for granted of a page that says nothing, mostly
 
 Rule = Callable[[Question, Page, Page], str | None]
@@ -57,6 +62,22 @@ def _set(page: Page) -> Mapping[str, Mapping[str, str]]:
             pairs = (part.partition("=") for part in rest)
             found[name.partition("=")[0].strip()] = {k.strip().lower(): v.strip() for k, _, v in pairs}
     return found
+
+
+def _garbled(_: Question, was: Page, now: Page) -> str | None:
+    """A cookie with words behind it that mean nothing, as ``proxy_cookie_path`` leaves them."""
+    before, after = _set(was), _set(now)
+    for name, said in after.items():
+        if name in before and (word := _meaningless(said)) and not _meaningless(before[name]):
+            return f"the cookie {name} says {word}, which means nothing to browsers"
+    return None
+
+
+def _meaningless(said: Mapping[str, str]) -> str | None:
+    unknown = next((key for key in said if key and key not in _ATTRIBUTES), None)
+    if unknown is None and said.get("samesite", "lax").lower() not in _SAME_SITE:
+        return f"SameSite={said['samesite']}"
+    return unknown
 
 
 def _path_comes(said: str, here: str) -> bool:
@@ -166,4 +187,54 @@ def _shared(page: Page) -> bool:
     return "public" in said or "s-maxage" in said
 
 
-_RULES: tuple[Rule, ...] = (_cookies, _kept, _policy, _letters, _hidden, _forgotten, _saved, _public)
+def _packed(_: Question, was: Page, now: Page) -> str | None:
+    """The same bytes, said to be packed: browsers unpack what is not, and show nothing."""
+    said = now.header("content-encoding")
+    same = was.digest and was.digest == now.digest
+    if not same or was.header("content-encoding") is not None or said in (None, "", "identity"):
+        return None
+    return f"the same bytes are said to be packed now (Content-Encoding: {said}): nobody can unpack them"
+
+
+def _two_types(_: Question, was: Page, now: Page) -> str | None:
+    """Two types that are not the same, of which every client takes another one."""
+    before, after = _types(was), _types(now)
+    if len(after) < 2 or len(before) > 1:
+        return None
+    return f"two types at once: Content-Type is {' and '.join(after)}"
+
+
+def _types(page: Page) -> tuple[str, ...]:
+    said = (value.partition(";")[0].strip().lower() for key, value in page.headers if key == "content-type")
+    return tuple(dict.fromkeys(said))
+
+
+def _framed(_: Question, was: Page, now: Page) -> str | None:
+    """A word that no browser knows, where one kept the page out of others' frames."""
+    said = now.header("x-frame-options")
+    if said is None or not _keeps_out(was) or _keeps_out(now):
+        return None
+    if "frame-ancestors" in (now.header("content-security-policy") or ""):
+        return None
+    return f"any site may show it in a frame: no browser knows X-Frame-Options: {said}"
+
+
+def _keeps_out(page: Page) -> bool:
+    said = (page.header("x-frame-options") or "").lower()
+    return bool(_IN_NO_FRAME & {word.strip() for word in said.split(",")})
+
+
+_RULES: tuple[Rule, ...] = (
+    _cookies,
+    _garbled,
+    _kept,
+    _policy,
+    _letters,
+    _packed,
+    _two_types,
+    _framed,
+    _hidden,
+    _forgotten,
+    _saved,
+    _public,
+)

@@ -306,7 +306,8 @@ class Inquirer:
     def _older_clients(
         self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]
     ) -> list[Difference]:
-        """Whether those that know TLS 1.2 and no later still get in: once for each name and port."""
+        """Whether those that know TLS 1.2 and no later still get in, and are answered as all others are:
+        once for each name and port."""
         found = []
         manner = Manner(newest=False)
         pages = [q for q in before if q.path == "/" and q.name not in ("", STRANGER) and q in self._origins]
@@ -314,10 +315,10 @@ class Inquirer:
         asked = [q for q in both if before[q].status and after[q].status]
         for question in asked[:MOST_HANDSHAKES]:
             new = self._one(question, self._to_candidate, self._candidate, manner)
-            if new is None or new.status is not None or new.broken:
+            if new is None or new.broken or new.rank <= after[question].rank:
                 continue
             old = self._one(question, self._to_live, self._live, manner)
-            if old is not None and old.status is not None:
+            if old is not None and old.rank < new.rank:
                 said = f"clients that know TLS 1.2 and no later are shut out: {new.text}"
                 found.append(Difference(question, said, old, new))
         return found

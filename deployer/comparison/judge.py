@@ -101,7 +101,14 @@ def _other_page(old: Page, new: Page) -> str | None:
     if old.differs(new):
         return f"another content: {new.size} bytes now, {old.size} before"
     gone = sorted({n for n, _ in old.headers} - {n for n, _ in new.headers})
-    return f"without the header {', '.join(gone[:3])} now" if gone else None
+    if gone:
+        return f"without the header {', '.join(gone[:3])} now"
+    sets = sorted(_cookie_names(new) - _cookie_names(old))
+    return f"it sets the cookie {', '.join(sets[:3])} now" if sets else None
+
+
+def _cookie_names(page: Page) -> set[str]:
+    return {value.partition("=")[0].strip() for key, value in page.headers if key == "set-cookie"}
 
 
 def _rank(case: _Case) -> str | None:
@@ -180,7 +187,7 @@ def _headers(case: _Case) -> str | None:
         if case.insight.dropped(case.question, name):
             return f"the header {name} is lost: an add_header in an inner block hides those outside"
     if _protects(old) and not _protects(new):
-        return "Strict-Transport-Security is taken back (max-age=0)"
+        return "Strict-Transport-Security is taken back (max-age is 0, or missing)"
     return _cookies(old, new)
 
 
@@ -191,7 +198,7 @@ def _replaced(name: str, page: Page) -> bool:
 
 def _protects(page: Page) -> bool:
     value = page.header("strict-transport-security") or ""
-    return bool(value) and re.search(r"max-age\s*=\s*\"?0+\b", value) is None
+    return re.search(r"max-age\s*=\s*\"?0*[1-9]", value, re.IGNORECASE) is not None
 
 
 def _cookies(old: Page, new: Page) -> str | None:

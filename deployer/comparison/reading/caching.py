@@ -63,6 +63,27 @@ def one_for_all_users(was: Standing, now: Standing) -> str | None:
     return f"{_kind(now)}_ignore_headers Set-Cookie: what one user is answered is kept for all the others"
 
 
+def one_for_all_methods(was: Standing, now: Standing) -> str | None:
+    """What is answered to HEAD (nothing), or to POST, kept for those who ask with GET."""
+    before, after = (_other_methods(x) for x in (was, now))
+    if after is None or before is not None or {"request_method", "request"} & {*names(_key(now))}:
+        return None
+    method, said = after
+    return f"{said} and no $request_method in the key: who asks is answered what {method} was"
+
+
+def _other_methods(standing: Standing) -> tuple[str, str] | None:
+    if not _cached(standing):
+        return None
+    kept = f"{_kind(standing)}_cache_methods"
+    if any("POST" in d.args for d in effective(standing.scope, kept)):
+        return None if "request_body" in names(_key(standing)) else ("POST", f"{kept} POST")
+    goes_on = effective(standing.scope, "proxy_cache_convert_head")[-1:]
+    if _kind(standing) == "proxy" and any(d.args == ("off",) for d in goes_on):
+        return "HEAD", "proxy_cache_convert_head off"
+    return None
+
+
 def _kind(standing: Standing) -> str:
     directive = passing(standing.location)
     return directive.name.removesuffix("_pass") if directive is not None else ""

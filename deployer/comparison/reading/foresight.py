@@ -75,7 +75,8 @@ class Foresight:
             return None if was is None else self._only_its_own(question)
         if reason := excuse(question, new, now.server, made_up=self.invented(question)):
             return reason
-        if reason := self._new_site(question, was, now) or self.own_upstream(question, new):
+        new_or_own = self._new_site(question, was, now) or self.own_upstream(question, new)
+        if reason := new_or_own or self._turned_away(question, was, now, new):
             return reason
         if new.rank is Rank.SERVER_ERROR:
             return None
@@ -220,6 +221,16 @@ class Foresight:
         if question.name in ("", STRANGER) or was.choice.listed or not now.choice.listed:
             return None
         return f"{question.name} is a new name"
+
+    def _turned_away(self, question: Question, was: Standing, now: Standing, new: AnswerClass) -> str | None:
+        """Names that nobody lists, to which live only said no, and the candidate no more than that."""
+        answer = self.before.get(question)
+        if question.name not in ("", STRANGER) or new.status is not None or answer is None or answer.shown:
+            return None
+        said = [d.args for d in effective(now.scope, "ssl_reject_handshake")][-1:]
+        if said != [("on",)] or was.choice.listed or now.choice.listed:
+            return None
+        return "ssl_reject_handshake turns away whoever asks for a name that nobody lists"
 
     def _defaults_on_purpose(self, question: Question) -> bool:
         old, was_told = self.live.default_at(question.place)

@@ -60,6 +60,23 @@ def crowded_out(was: Standing, now: Standing, answer: AnswerClass | None) -> str
     return f"{BUFFERS} is {text(now, BUFFERS)}: the cookies that are set there ({line} bytes) become 400"
 
 
+def larger_here(standing: Standing) -> bool:
+    """Whether the location itself takes larger bodies than what is around it: somebody sends them there."""
+    if standing.location is None or standing.location.directive.first(UPLOADS) is None:
+        return False
+    here = _unlimited(measured(standing, UPLOADS), said=directive(standing, UPLOADS))
+    outer = effective(standing.scope[:-1], UPLOADS)[-1:]
+    around = _bytes(outer[0].args[-1]) if outer and outer[0].args else UPLOADS_DEFAULT
+    return here > around
+
+
+def _bytes(text: str) -> float:
+    """``0``, which is no limit, and what cannot be read: more than any size."""
+    match = re.fullmatch(r"(\d+)([kKmMgG]?)", text)
+    size = int(match[1]) * _SIZES.get(match[2].lower(), 1.0) if match else 0.0
+    return size or float("inf")
+
+
 def directive(standing: Standing, name: str) -> Directive | None:
     """The directive that holds, also one of the main or the events block."""
     found = effective(standing.scope, name)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from deployer.comparison.asked import Question
 from deployer.comparison.pace import counts_browsers, crowds, limiters
-from deployer.comparison.reading import caching, patience, strictness, telling
+from deployer.comparison.reading import caching, exposed, patience, strictness, telling
 from deployer.comparison.reading.fences import shut_out
 from deployer.comparison.reading.foresight import Foresight, Standing
 from deployer.comparison.reading.reached import passed_by, unreached
@@ -102,8 +102,16 @@ def _open(insight: Foresight, question: Question, was: Standing, now: Standing) 
 
 
 def _hands_nothing_out(now: Standing) -> bool:
-    """Whether it only says no, or where to go: what is there is asked for itself."""
-    said = [d.args[0] for d in now.scope[-1].all("return") if d.args]
+    """Whether it only says no, or where to go: what is there is asked for itself.
+
+    Also where a page for the error is what comes in the end.
+    """
+    left = [x.directive for x in now.way.through if x.directive.first("rewrite") is None]
+    return any(_says_no(block) for block in (now.scope[-1], *left))
+
+
+def _says_no(block: Directive) -> bool:
+    said = [d.args[0] for d in block.all("return") if d.args]
     return bool(said) and all(not code.startswith("2") for code in said)
 
 
@@ -164,6 +172,25 @@ def _methods(insight: Foresight, __: Question, was: Standing, now: Standing) -> 
     if closes and "POST" not in here[0].args:
         return f"only {' and '.join(here[0].args)} is let through to the application"
     return None
+
+
+def _heads(insight: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    """HEAD where GET is answered: monitoring and whoever looks after links ask so."""
+    said = methods.refused(now.scope, "HEAD")
+    if said is None or methods.refused(was.scope, "HEAD") is not None or insight.fresh(was, now):
+        return None
+    if methods.refused(now.scope, "GET") is not None:
+        return None  # that is seen by asking
+    return f"HEAD is refused where GET is answered: if ({' '.join(said.args)})"
+
+
+def _exposed(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    answers = insight.before.get(question), insight.after.get(question)
+    return (
+        exposed.written_by_anybody(question, was, now)
+        or exposed.open_to_all_pages(was, now)
+        or exposed.sent_elsewhere(was, *answers)
+    )
 
 
 def _bodies(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
@@ -242,6 +269,7 @@ def _cached(insight: Foresight, question: Question, was: Standing, now: Standing
         caching.one_for_all_paths(was, now)
         or caching.one_for_all_arguments(question.path, was, now, answer)
         or caching.one_for_all_users(was, now)
+        or caching.one_for_all_methods(was, now)
     )
 
 
@@ -272,6 +300,8 @@ RULES: tuple[Rule, ...] = (
     _misled,
     _rate,
     _methods,
+    _heads,
+    _exposed,
     _bodies,
     _cookies,
     _untold,

@@ -27,7 +27,8 @@ def unreached(insight: Foresight, questions: Sequence[Question]) -> Iterator[tup
         if was is None or now is None or was.location is None or _answers_all(was):
             continue
         key = question.port, question.name, was.location.kind, was.location.pattern
-        reached = [x for x in (now.location, *now.way.others) if x is not None]
+        # What it came through has had its say: its own "return 404" leads to the page for errors.
+        reached = [x for x in (now.location, *now.way.others, *now.way.through) if x is not None]
         if any(_same(x, was.location) for x in reached):
             alive.add(key)
         elif any(_same(x, was.location) for x in now.server.every) and not _taken_on_purpose(was, now):

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from deployer.lint.rules import (
     access,
+    answers,
     comments,
     flags,
     headers,
@@ -43,6 +44,7 @@ _THEMES = (
     loops,
     limits,
     headers,
+    answers,
     process,
     comments,
 )

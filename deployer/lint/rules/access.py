@@ -266,3 +266,29 @@ def status_for_everybody(subject: Subject) -> Iterator[Hit]:
         rules = [d for n in ("deny", "auth_basic", "auth_request") for d in scope(n, around[-1], around[:-1])]
         if all(d.args == ("off",) for d in rules):
             yield Hit(directive, "nobody is kept out")
+
+
+@theme.rule(
+    "written-by-anybody",
+    WARNING,
+    "Whoever comes may write files",
+    why="dav_methods lets anybody put files there and take them away: the next page may be a stranger's.",
+    fix="Keep strangers out: allow and deny, auth_basic, ssl_verify_client, or limit_except GET with deny.",
+    bad="location /drop/ {\n    root /srv/www;\n    dav_methods PUT DELETE;\n}",
+    good="location /drop/ {\n    root /srv/www;\n    dav_methods PUT DELETE;\n    limit_except GET {\n"
+    "        allow 10.0.0.0/8;\n        deny all;\n    }\n}",
+    context="server",
+)
+def written_by_anybody(subject: Subject) -> Iterator[Hit]:
+    """``dav_methods`` where neither address nor password nor certificate is asked for, and no ``if``."""
+    for directive, around in subject.config.find("dav_methods"):
+        server = subject.server_of(around)
+        if directive.args == ("off",) or server is None or all(x.loopback for x in server.listens):
+            continue
+        at, outer = around[-1], around[:-1]
+        if subject.open_scope(at, outer) or any(block.first("if") for block in around):
+            continue
+        guards = (*at.all("limit_except"), *scope("ssl_verify_client", at, outer))
+        guards += tuple(d for n in ("deny", "auth_basic", "auth_request") for d in scope(n, at, outer))
+        if all(d.args == ("off",) for d in guards):
+            yield Hit(directive, "nobody is asked who they are")

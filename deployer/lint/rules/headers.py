@@ -17,6 +17,10 @@ _SAME_FOR_ALL_PATHS = re.compile(
     r"|is_args|remote_\w+|binary_remote_addr|hostname|slice_range"
 )
 
+_SAME_FOR_ALL_METHODS = re.compile(
+    rf"{_SAME_FOR_ALL_PATHS.pattern}|(request_|document_)?uri|args|query_string|arg_\w+"
+)
+
 _SECURITY = frozenset(
     [
         "strict-transport-security",
@@ -264,3 +268,31 @@ def cache_without_key(subject: Subject) -> Iterator[Hit]:
         zone = value(f"{kind}_cache", around[-1], around[:-1])
         if zone not in (None, "off") and value(f"{kind}_cache_key", around[-1], around[:-1]) is None:
             yield Hit(directive, f"{kind}_cache {zone} holds here, and no {kind}_cache_key")
+
+
+@theme.rule(
+    "cache-takes-head-for-get",
+    ERROR,
+    "The empty answer to HEAD is kept for those who ask with GET",
+    why="With proxy_cache_convert_head off HEAD goes on as HEAD, and what comes back has no body. Under the "
+    "same key the next who asks for the page gets that.",
+    fix="proxy_cache_key $request_method$scheme$proxy_host$request_uri;",
+    bad="proxy_cache_path /var/cache/nginx/pages keys_zone=pages:1m;\n"
+    "server { listen 8080; location / { proxy_cache pages; proxy_cache_convert_head off; "
+    "proxy_pass http://127.0.0.1:9000; } }",
+    good="proxy_cache_path /var/cache/nginx/pages keys_zone=pages:1m;\n"
+    "server { listen 8080; location / { proxy_cache pages; proxy_cache_convert_head off; "
+    "proxy_cache_key $request_method$host$request_uri; proxy_pass http://127.0.0.1:9000; } }",
+)
+def head_for_get(subject: Subject) -> Iterator[Hit]:
+    """Where ``proxy_pass`` goes through a cache whose key has neither method nor a variable of its own."""
+    for directive, around in subject.config.find("proxy_pass"):
+        if not around or subject.open_scope(around[-1], around[:-1]):
+            continue
+        here = around[-1], around[:-1]
+        if value("proxy_cache", *here) in (None, "off") or value("proxy_cache_convert_head", *here) != "off":
+            continue
+        key = value("proxy_cache_key", *here) or "$scheme$proxy_host$request_uri"
+        names = re.findall(r"\$\{?(\w+)", key)
+        if "request_method" not in names and all(_SAME_FOR_ALL_METHODS.fullmatch(name) for name in names):
+            yield Hit(directive, f"the key {key} is the same for HEAD and GET")

@@ -166,8 +166,14 @@ def _bare(value: str) -> str:
 _FROM_USERS = re.compile(r"host|http_\w+|arg_\w+|cookie_\w+|\d|server_name|request_uri|uri|ssl_server_name")
 
 
+_WITH_A_SLASH = re.compile(r"\$(request_uri|uri|document_uri)(?!\w)|\$\{(request_uri|uri|document_uri)\}")
+"""What always begins with a slash: the host ends before it."""
+
+
 def _values(host: str, sources: Mapping[str, list[str] | None]) -> tuple[list[str], bool]:
     """What a host with variables can be, and whether that is all."""
+    path = _WITH_A_SLASH.search(host)
+    host = host[: path.start()] if path is not None and path.start() else host
     variables = _VARIABLE.findall(host)
     if not variables:
         return [host], True

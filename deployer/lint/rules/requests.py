@@ -17,6 +17,12 @@ theme = Theme("What requests say")
 _EVERYBODY = ("0.0.0.0/0", "::/0")
 _BY_ADDRESS = re.compile(r"\$\{?(binary_)?remote_addr\b")
 
+_KEY = re.compile(
+    r"\$\{?(http|cookie|arg)_\w*(api_?key|token|secret|signature|password)\w*\}?", re.IGNORECASE
+)
+
+_NOT_EMPTY = (("!=",), ("!=", ""))  # an empty word may have been left out
+
 _ORDINARY = words(
     "q=plum%20jam q=plum+jam page=2&sort=name id=42 utm_source=letter&utm_medium=mail lang=en"
     " next=%2Faccount%2F email=a%40example.com v=1.2.3"
@@ -161,3 +167,25 @@ def slashes_not_merged(subject: Subject) -> Iterator[Hit]:
         one = next((x for x in found if x.pattern != "/"), None)
         if one is not None:
             yield Hit(directive, f"/{one.pattern} is not found by the location {one.pattern}")
+
+
+@theme.rule(
+    "key-refused",
+    ERROR,
+    "Who gives a key is refused, and who gives none is let in",
+    why='A secret that a template left empty: != "" is true for everybody who has a key.',
+    fix='if ($http_x_api_key != "the key") { return 401; }',
+    bad='location /api/ {\n    if ($http_x_api_key != "") {\n        return 401;\n    }\n'
+    "    proxy_pass http://127.0.0.1:9000;\n}",
+    good='location /api/ {\n    if ($http_x_api_key = "") {\n        return 401;\n    }\n'
+    "    proxy_pass http://127.0.0.1:9000;\n}",
+    context="server",
+)
+def key_refused(subject: Subject) -> Iterator[Hit]:
+    """401 or 403 for a header, cookie or argument that is called like a key and is not empty."""
+    for block, around in subject.config.find("if"):
+        found = refusal(block, around)
+        if found is None or block.args[1:] not in _NOT_EMPTY or found.args[:1] not in (("401",), ("403",)):
+            continue
+        if _KEY.fullmatch(block.args[0]):
+            yield Hit(block, f"{block.args[0]} with anything in it is answered {found.args[0]}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.comparison.asked import AnswerClass
-from deployer.comparison.judge import worse
+from deployer.comparison.asked import AnswerClass, Page
+from deployer.comparison.judge import changed, worse
 
 from .configured import SHOP, at, foresight, page
 
@@ -108,3 +108,79 @@ def test_what_a_browser_is_told_of_a_page(path: str, old: AnswerClass, new: Answ
 )
 def test_what_it_may_be_told(path: str, old: AnswerClass, new: AnswerClass) -> None:
     assert verdict(old, new, path) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (page(kind="text/css"), page(kind="text/css", content_encoding="gzip"), "nobody can unpack them"),
+        (
+            page(x_frame_options="DENY"),
+            page(x_frame_options="ALLOW-FROM https://a.example"),
+            "no browser knows X-Frame-Options: ALLOW-FROM https://a.example",
+        ),
+        (
+            page(set_cookie=SESSION),
+            page(set_cookie="basket=7; Path=/; Secure; SameSite=Laxaccount/"),
+            "the cookie basket says SameSite=Laxaccount/, which means nothing",
+        ),
+        (page(set_cookie=SESSION), page(set_cookie="basket=7; Path=/; Secureaccount/"), "secureaccount/"),
+        (
+            page(strict_transport_security="max-age=300"),
+            page(strict_transport_security="max-age="),
+            "taken back",
+        ),
+    ],
+)
+def test_words_that_browsers_do_not_take_for_what_was_meant(
+    old: AnswerClass, new: AnswerClass, said: str
+) -> None:
+    found = verdict(old, new)
+    assert found is not None
+    assert said in found
+    assert verdict(new, new) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (page("long"), page("packed", content_encoding="gzip")),
+        (page(), page(content_encoding="identity")),
+        (page(x_frame_options="DENY"), page(x_frame_options="SameOrigin")),
+        (page(), page(x_frame_options="ALLOW-FROM https://a.example")),
+        (
+            page(x_frame_options="DENY"),
+            page(
+                x_frame_options="ALLOW-FROM https://a.example",
+                content_security_policy="frame-ancestors https://a.example",
+            ),
+        ),
+        (page(set_cookie=SESSION), page(set_cookie="basket=7; Path=/account/; Secure; SameSite=None")),
+        (page(set_cookie="a=1; SameSite=x"), page(set_cookie="a=1; SameSite=y")),
+        (page(), page(set_cookie="a=1; Path=/account/; SameSite=x")),
+        (
+            page(strict_transport_security="max-age=300"),
+            page(strict_transport_security='Max-Age="0600"'),
+        ),
+    ],
+)
+def test_words_that_say_it_otherwise(old: AnswerClass, new: AnswerClass) -> None:
+    assert verdict(old, new) is None
+
+
+def test_two_types_are_none() -> None:
+    def typed(*values: str) -> AnswerClass:
+        headers = tuple(("content-type", value) for value in values)
+        return AnswerClass("200", 200, page=Page("css", 3, "text/css", headers))
+
+    one, two = typed("text/css"), typed("text/css", "text/html; charset=utf-8")
+    assert verdict(one, two) == "two types at once: Content-Type is text/css and text/html"
+    assert verdict(two, two) is None
+    assert verdict(one, typed("text/css", "text/css; charset=utf-8")) is None
+
+
+def test_a_cookie_that_is_new_is_told() -> None:
+    old, new = page(set_cookie="a=1"), page(set_cookie="uid=7; Path=/")
+    assert verdict(old, new) is None
+    assert changed(old, new) == "it sets the cookie uid now"
+    assert changed(new, new) is None

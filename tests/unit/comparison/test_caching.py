@@ -69,3 +69,20 @@ def test_keys_that_tell_them_apart_or_need_not(live: str, candidate: str, kind: 
 )
 def test_what_one_user_is_answered_is_kept_for_all(live: str, candidate: str, bad: bool) -> None:
     assert bool([reason for reason in found(live, candidate) if "all the others" in reason]) is bad
+
+
+@pytest.mark.parametrize(
+    ("live", "candidate", "said"),
+    [
+        (CACHED, CACHED + " proxy_cache_convert_head off;", "no $request_method in the key"),
+        (CACHED, CACHED + " proxy_cache_methods GET HEAD POST;", "what POST was"),
+        (CACHED + " proxy_cache_convert_head off;", CACHED + " proxy_cache_convert_head off;", None),
+        (CACHED, CACHED + " proxy_cache_convert_head on;", None),
+        (CACHED, KEY % "$request_method$host$request_uri" + " proxy_cache_convert_head off;", None),
+        (CACHED, KEY % "$host$request_uri$request_body" + " proxy_cache_methods POST;", None),
+        (APP, APP + " proxy_cache_convert_head off;", None),
+    ],
+)
+def test_what_one_method_was_answered_is_not_for_another(live: str, candidate: str, said: str | None) -> None:
+    reasons = [x for x in found(live, candidate) if "$request_method" in x]
+    assert (not reasons) if said is None else (reasons and said in reasons[0])

@@ -214,3 +214,20 @@ def test_a_prefix_that_is_said_twice() -> None:
     for path, said in (("/v1/api/v1/", "is asked for /v1/api/v1/x"), ("/next/v1/", "None")):
         seen = foresight(shop(api % "/v1/"), shop(api % path))
         assert said in str(seen.suspicion(at("/api/x"), page()))
+
+
+@pytest.mark.parametrize(
+    ("named", "before", "meant"),
+    [
+        ("server_name _;", page(status=404), True),
+        ("server_name _;", page(), False),  # whoever asked without a name got a page
+        ("server_name shop.example.com;", page(status=404), False),
+    ],
+)
+def test_a_handshake_is_refused_to_strangers(named: str, before: AnswerClass, *, meant: bool) -> None:
+    live = f"server {{ listen 443 ssl default_server; {named} return 404; }}"
+    both = foresight(live, live.replace("return 404", "ssl_reject_handshake on; return 404"))
+    question = Question("127.0.0.1", 443, "shop.example.com" if "shop" in named else "")
+    both.before = {question: before}
+    reason = both.meant(question, AnswerClass("the TLS handshake failed"))
+    assert (reason is not None) is meant

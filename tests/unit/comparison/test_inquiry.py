@@ -26,7 +26,7 @@ include /etc/nginx/mime.types; default_type application/octet-stream;
 upstream app { server 127.0.0.1:9001; }
 upstream any { server 127.0.0.1:9003; }
 limit_req_zone $binary_remote_addr zone=each:1m rate=50r/s;
-ssl_certificate WWW/shop.pem; ssl_certificate_key WWW/shop.pem;
+ssl_certificate WWW/shop.pem; ssl_certificate_key WWW/shop.pem; ssl_protocols TLSv1.2 TLSv1.3;
 server { listen 80 default_server; listen 443 ssl default_server; server_name _; return 444; }
 server { listen 80; server_name shop.example.com; return 301 https://$host$request_uri; }
 server { listen 443 ssl; server_name shop.example.com;
@@ -93,7 +93,12 @@ BAD: dict[str, tuple[str, str, str]] = {
     ),
     "a wrong certificate": ("WWW/shop.pem", "WWW/other.pem", "certificate is for other.example.com"),
     "no TLS": ("443 ssl", "443", "TLS handshake failed"),
-    "only the newest TLS": ("ssl_certificate WWW", "ssl_protocols TLSv1.3; ssl_certificate WWW", "TLS 1.2"),
+    "only the newest TLS": ("TLSv1.2 TLSv1.3", "TLSv1.3", "TLS 1.2"),
+    "a refusal of older TLS": (
+        "  add_header Strict",
+        "  if ($ssl_protocol != TLSv1.3) { return 426; } add_header Strict",
+        "TLS 1.2",
+    ),
     "no files": ("root WWW/files", "root /nowhere", "404 now"),
     "an open door": ("auth_basic x;", "auth_basic off;", "open"),
     "no passwords": ("WWW/htpasswd", "/nowhere", "whoever gives a password"),
@@ -139,6 +144,10 @@ GOOD: dict[str, tuple[str, str]] = {
     "a limit with a burst": ("rate=50r/s", "rate=10r/s"),
     "TLS added": ("listen 80; server_name blog", "listen 80; listen 443 ssl; server_name blog"),
     "IPv6 added": ("listen 80; server_name blog", "listen 80; listen [::]:80; server_name blog"),
+    "strangers without a handshake": (
+        "server_name _; return 444;",
+        "server_name _; ssl_reject_handshake on; return 444;",
+    ),
     "http2": ("443 ssl", "443 ssl http2"),
     "compressed": ("upstream app", "gzip on; gzip_types text/plain; upstream app"),
     "for nginx itself": (

@@ -378,3 +378,16 @@ def test_every_page_has_a_key_of_its_own(live: str, candidate: str, *, bad: bool
     script = shop().replace("proxy_pass http://10.0.0.1;", "fastcgi_pass 127.0.0.1:9000; %s")
     found = predictions(foresight(script % live, script % candidate), [SHOP])
     assert bool([reason for _, reason in found if "without fastcgi_cache_key" in reason]) is bad
+
+
+HIDDEN = "error_page 404 /404.html; location ~ /[.] { %s }"
+
+
+@pytest.mark.parametrize(
+    ("inside", "opened"),
+    [("return 404;", False), ("return 200 yes;", True), ("rewrite ^ /x last; return 404;", True), ("", True)],
+)
+def test_a_page_for_the_error_opens_nothing(inside: str, opened: bool) -> None:
+    both = foresight(shop(HIDDEN % "deny all;"), shop(HIDDEN % inside))
+    found = [reason for _, reason in predictions(both, [at("/.env")])]
+    assert bool(found) is opened, found

@@ -39,6 +39,7 @@ def found(live: str, candidate: str) -> list[str]:
         (FILES, f"rewrite ^ /index.css last; {FILES}", "rewrite ^ leads all of it on"),
         (FILES, f"rewrite ^/press/(.*)$ /$1 last; {FILES}", None),  # it says what it means
         (FILES, f"rewrite ^/press/ /kit permanent; {FILES}", None),
+        (FILES, "error_page 404 /press/x; " + FILES.replace("expires 1h;", "return 404;"), None),
         (FILES, "error_page 404 /press/404.html; rewrite ^/press/ /x last;" + FILES, None),
         ("location / { } location @app { }", "location / { try_files $uri @app; } location @app { }", None),
     ],
