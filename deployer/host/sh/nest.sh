@@ -44,14 +44,16 @@ open_rehearsal() {
   [ -z "$master" ] || own_sockets=$(readlink "/proc/$master/fd"/* 2>/dev/null)
   read_sockets
   read_addresses
+  read_caches
   masks=''
   [ -z "$master" ] ||
     masks=$(find -L "/proc/$master/fd" /var/log/nginx -maxdepth 1 -type f -size +64k -exec readlink -f -- {} + 2>/dev/null)
   extra="proc $root/proc proc nosuid,nodev,noexec 0 0$nl$socket_mounts"
   [ ! -d /dev/shm ] || extra="${extra}deployer $root/dev/shm overlay lowerdir=/dev/shm,upperdir=$private/test/us,workdir=$private/test/ws 0 0$nl"
+  extra=$extra$cache_mounts
   # One worker is enough where the configuration leaves their number to the machine.
   [ ! -f /sys/devices/system/cpu/online ] || extra="$extra$private/test/one-cpu $root/sys/devices/system/cpu/online none bind 0 0$nl"
-  made="$private/test/us $private/test/ws $private/test/u0/deployer-rehearsal"
+  made="$private/test/us $private/test/ws $private/test/u0/deployer-rehearsal$cache_dirs"
   make_pipes || { why="nothing can be written below $private"; return 1; }
   rehearsal=opening
   extra_mounts=$extra extra_dirs=$made timeout -s KILL "$rehearsal_limit_s" \
@@ -97,6 +99,24 @@ read_sockets() {
   # shellcheck disable=SC2086 # paths without blanks
   for at in $(readlink -f -- $found); do
     socket_mounts="$socket_mounts$at $root$at none bind 0 0$nl"
+  done
+}
+
+# What live keeps for its users would be found in an overlay, and answer for the candidate: its caches begin empty, as nobody's. Sets
+# cache_mounts and cache_dirs.
+read_caches() {
+  cache_mounts='' cache_dirs='' count=0
+  [ "$answers" = yes ] || return 0
+  for at in $(grep -rhosE '^[[:space:]]*[a-z]+_cache_path[[:space:]]+/[A-Za-z0-9_./@+=-]+' \
+    "$state/releases/$starting" "$state/releases/$release"); do
+    case $at in /*/?*) ;; *) continue ;; esac
+    [ -d "$at" ] || continue
+    at=$(readlink -f -- "$at")
+    case $cache_mounts in *" $root$at none "*) continue ;; esac
+    count=$((count + 1))
+    [ "$count" -le 50 ] || break
+    cache_dirs="$cache_dirs $private/test/c$count"
+    cache_mounts="$cache_mounts$private/test/c$count $root$at none bind 0 0$nl"
   done
 }
 
