@@ -143,7 +143,12 @@ def test_sockets_of_others_are_reached_and_caches_are_its_own(lab: Lab, host: La
     )
     host.run(["sh", "-c", 'setsid python3 -c "$1" >/dev/null 2>&1 &', "sh", server])
     wait_for(lambda: host.run(["test", "-S", "/run/php/app.sock"], check=False).returncode == 0, "it listens")
-    script(host, "chmod 666 /run/php/app.sock", "mkdir -p /var/cache/nginx/shop", "echo live >/var/cache/nginx/shop/kept")
+    script(
+        host,
+        "chmod 666 /run/php/app.sock",
+        "mkdir -p /var/cache/nginx/shop",
+        "echo live >/var/cache/nginx/shop/kept",
+    )
     cached = (
         b"proxy_cache_path /var/cache/nginx/shop keys_zone=shopping:1m;\n"
         b"server { listen 8090; listen unix:/run/own.sock;\n"
