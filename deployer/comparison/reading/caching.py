@@ -37,7 +37,7 @@ def one_for_all_arguments(path: str, was: Standing, now: Standing, answer: Answe
     """Pages that are told apart by their arguments, under one key of the cache."""
     if answer is not None and answer.page is not None and FILES.fullmatch(answer.page.kind):
         return None  # a style sheet with a version behind the question mark is the same one
-    if not _loses(now) or (_cached(was) and _loses(was)):
+    if not _loses(now) or (cached(was) and _loses(was)):
         return None
     if arguments.reach(now.sites, now.server, read_path(path)) is not True:
         return None
@@ -46,14 +46,14 @@ def one_for_all_arguments(path: str, was: Standing, now: Standing, answer: Answe
 
 def one_for_all_paths(was: Standing, now: Standing) -> str | None:
     """Only ``proxy_cache`` has a key by itself: without one, every page is the first that was asked for."""
-    if not _cached(now) or _key(now) or (_cached(was) and not _key(was)):
+    if not cached(now) or _key(now) or (cached(was) and not _key(was)):
         return None
     return f"{_kind(now)}_cache without {_kind(now)}_cache_key: every page is answered with the first"
 
 
 def one_for_all_users(was: Standing, now: Standing) -> str | None:
     """Answers that belong to one user, as their cookie says, kept for the others."""
-    if not _cached(now) or not _takes_cookies(now) or (_cached(was) and _takes_cookies(was)):
+    if not cached(now) or not _takes_cookies(now) or (cached(was) and _takes_cookies(was)):
         return None
     own = {*names(_key(now))}
     aside = effective(now.scope, f"{_kind(now)}_no_cache")
@@ -73,7 +73,7 @@ def one_for_all_methods(was: Standing, now: Standing) -> str | None:
 
 
 def _other_methods(standing: Standing) -> tuple[str, str] | None:
-    if not _cached(standing):
+    if not cached(standing):
         return None
     kept = f"{_kind(standing)}_cache_methods"
     if any("POST" in d.args for d in effective(standing.scope, kept)):
@@ -89,7 +89,8 @@ def _kind(standing: Standing) -> str:
     return directive.name.removesuffix("_pass") if directive is not None else ""
 
 
-def _cached(standing: Standing) -> bool:
+def cached(standing: Standing) -> bool:
+    """Whether what is answered there may be kept."""
     kind = _kind(standing)
     zones = effective(standing.scope, f"{kind}_cache") if kind else ()
     return bool(zones) and zones[-1].args != ("off",)
@@ -106,7 +107,7 @@ def _key(standing: Standing) -> str:
 def _loses(standing: Standing) -> bool:
     """Whether the key certainly has none of the arguments in it."""
     held = names(_key(standing))
-    return _cached(standing) and bool(held) and all(_WITHOUT.fullmatch(name) for name in held)
+    return cached(standing) and bool(held) and all(_WITHOUT.fullmatch(name) for name in held)
 
 
 def _takes_cookies(standing: Standing) -> bool:

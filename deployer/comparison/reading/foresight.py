@@ -13,6 +13,7 @@ from functools import cached_property
 
 from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.conditions import excuse
+from deployer.comparison.reading.caching import cached
 from deployer.comparison.reading.fences import climbed
 from deployer.comparison.reading.standing import Standing, standing
 from deployer.comparison.routes import BELOW, STRANGER, Origin
@@ -76,7 +77,8 @@ class Foresight:
         if reason := excuse(question, new, now.server, made_up=self.invented(question)):
             return reason
         new_or_own = self._new_site(question, was, now) or self.own_upstream(question, new)
-        if reason := new_or_own or self._turned_away(question, was, now, new):
+        reason = new_or_own or self._turned_away(question, was, now, new) or _kept_by_live(was, now, new)
+        if reason:
             return reason
         if new.rank is Rank.SERVER_ERROR:
             return None
@@ -376,6 +378,16 @@ def _closes(location: Location) -> bool:
     if here.first("internal", "deny", "auth_request") is not None:
         return True
     return any(d.args != ("off",) for d in here.all("auth_basic"))
+
+
+def _kept_by_live(was: Standing, now: Standing, new: AnswerClass) -> str | None:
+    """An application that does not answer, of which live still has what it once said."""
+    if new.status not in (502, 504) or not cached(was) or was.server.text != now.server.text:
+        return None
+    before, after = was.passed, now.passed
+    if before is None or after is None or before.members != after.members:
+        return None
+    return "nothing is changed there: live answers out of its cache, and the application does not"
 
 
 def _texts(block: Directive) -> bool:

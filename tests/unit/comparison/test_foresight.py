@@ -231,3 +231,17 @@ def test_a_handshake_is_refused_to_strangers(named: str, before: AnswerClass, *,
     both.before = {question: before}
     reason = both.meant(question, AnswerClass("the TLS handshake failed"))
     assert (reason is not None) is meant
+
+
+@pytest.mark.parametrize(
+    ("live", "candidate", "meant"),
+    [
+        ("proxy_cache z;", "proxy_cache z;", True),
+        ("proxy_cache z;", "proxy_cache z; proxy_connect_timeout 1ms;", False),
+        ("", "", False),  # live asked it just now
+    ],
+)
+def test_what_live_has_in_its_cache_proves_no_fault(live: str, candidate: str, *, meant: bool) -> None:
+    shop = "server { listen 80; server_name shop.example.com; location / { proxy_pass http://10.0.0.1; %s } }"
+    both = foresight(shop % live, shop % candidate)
+    assert (both.meant(SHOP, page(status=502)) is not None) is meant
