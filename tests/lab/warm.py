@@ -8,6 +8,7 @@ drills and terminals always do.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import inspect
@@ -21,6 +22,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -47,6 +50,8 @@ def popen_is_known() -> bool:
     """Whether this Python makes processes as is believed here; a start from nothing is never wrong."""
     execute = getattr(subprocess.Popen, "_execute_child", None)
     if execute is None or not all(hasattr(subprocess.Popen, name) for name in USED):
+        return False
+    if not hasattr(threading, "_shutdown") or not hasattr(atexit, "_run_exitfuncs"):
         return False
     return {"args", "cwd", "env", *PIPES} <= set(inspect.signature(execute).parameters)
 
@@ -200,7 +205,26 @@ def open_streams() -> None:
         setattr(sys, f"__{name}__", stream)
 
 
+def end(code: int) -> None:
+    """Wait, do, flush and say what Python does at its end, but take nothing apart.
+
+    To free what was loaded copies all the memory that is shared with the process that loaded it.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if not stream.closed:
+            stream.flush()
+    os._exit(code & 0xFF)
+
+
 if __name__ == "__main__":
     load()
     sys.argv = ["deployer", *serve(socket.socket(fileno=int(sys.argv[1])))]
-    runpy.run_module("deployer", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module("deployer", run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        if isinstance(ended.code, int):
+            with suppress(OSError):  # nobody reads: what Python makes of that is its own affair
+                end(ended.code)
+        raise
