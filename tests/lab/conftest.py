@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,8 +13,11 @@ import pytest
 
 from deployer.lab import sample
 from deployer.lab.fleet import Lab
+from deployer.lab.host import LabHost
+from deployer.lab.state import unmount
 from tests.lab.story import Story
 
+WITHIN_S = 30.0
 LONG = (
     "story_store",
     "story_guard",
@@ -40,16 +46,76 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def story(lab: Lab, tmp_path: Path) -> Story:
-    """The shared lab made anew, and a project and homes of the test's own."""
-    return anew(lab, tmp_path)
+def story(lab: Lab, tmp_path: Path, request: pytest.FixtureRequest) -> Story:
+    """The shared lab made anew, and a project and homes of the test's own.
+
+    Marked ``deployed`` it begins where shop 1 was deployed; else the hosts have never heard of the program.
+    """
+    if request.node.get_closest_marker("deployed") is None:
+        return anew(lab, tmp_path)
+    beginning: Beginning = request.getfixturevalue("beginning")
+    return beginning.again(tmp_path)
 
 
 def anew(lab: Lab, directory: Path) -> Story:
     """Make the lab anew for a story, which may be that of several tests."""
+    _on_each(lab, LabHost.reset)
+    _first_commit(lab)
+    return Story(lab, directory)
+
+
+@pytest.fixture(scope="session")
+def beginning(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Beginning:
+    """The first deployment, made once."""
+    return Beginning(lab, tmp_path_factory.mktemp("beginning"))
+
+
+class Beginning:
+    """A first deployment to hosts that had none, and a copy of everything that it left.
+
+    Most stories begin with it, and none of these is about it: it takes longer than most of what they do then.
+
+    :param state: the journal, if not that of the homes.
+    """
+
+    def __init__(self, lab: Lab, directory: Path, state: str = "") -> None:
+        self._lab, self._directory = lab, directory
+        story = anew(lab, directory / "story")
+        story.deploy(DEPLOYER_STATE=state)
+        for host in lab.hosts:
+            host.kill()
+            _copy(host.disk / "upper", directory / host.name)
+        self._home = story.directory / "home"
+
+    def again(self, directory: Path) -> Story:
+        """The lab as it was then, rebooted; the homes with their journal are the story's own."""
+        _on_each(self._lab, self._restore)
+        _first_commit(self._lab)
+        story = Story(self._lab, directory)
+        _copy(self._home, directory / "home")
+        return story
+
+    def _restore(self, host: LabHost) -> None:
+        host.kill()
+        host.mend()
+        unmount(host.disk, time.monotonic() + WITHIN_S)
+        host.make_disk()
+        subprocess.run(["rm", "-r", host.disk / "upper"], check=True)
+        _copy(self._directory / host.name, host.disk / "upper")
+        host.start()
+
+
+def _on_each(lab: Lab, what: Callable[[LabHost], None]) -> None:
     with ThreadPoolExecutor(max_workers=3) as pool:
-        list(pool.map(lambda host: host.reset(), lab.hosts))
+        list(pool.map(what, lab.hosts))
+
+
+def _copy(source: Path, target: Path) -> None:
+    """With owners, times and attributes, those of overlayfs too."""
+    subprocess.run(["cp", "-a", source, target], check=True, timeout=WITHIN_S)
+
+
+def _first_commit(lab: Lab) -> None:
     first = sample.git(lab.repo, "rev-list", "--max-parents=0", "main")
     sample.git(lab.repo, "checkout", "--quiet", "--force", "-B", "main", first)
     sample.git(lab.repo, "clean", "--quiet", "-d", "--force")
-    return Story(lab, directory)

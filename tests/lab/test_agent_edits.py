@@ -14,11 +14,6 @@ OTHER = "/etc/nginx/conf.d/other.conf"
 
 
 @pytest.fixture
-def host(hosts: list[LabHost]) -> LabHost:
-    return hosts[0]
-
-
-@pytest.fixture
 def agent(host: LabHost) -> AgentOn:
     """It brought a release that is good; a second deployment has begun."""
     agent = AgentOn(host)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
+from deployer.lab.fleet import Lab
 from deployer.lab.host import LabHost
 from tests.lab.agent_sh import STATE, AgentOn, release_of, script
 
@@ -20,13 +23,30 @@ Forge = Callable[[tarfile.TarFile], None]
 
 
 @pytest.fixture
-def host(hosts: list[LabHost]) -> LabHost:
-    return hosts[0]
-
-
-@pytest.fixture
 def agent(host: LabHost) -> AgentOn:
     return AgentOn(host)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A host to be attacked, and the release that an honest controller would bring."""
+
+    agent: AgentOn
+    baseline: str
+    header: dict[str, Any]
+    tar: bytes
+
+
+@pytest.fixture(scope="module")
+def target(lab: Lab) -> Target:
+    """One host for all attacks: each has to leave it as it was, or the next one finds it."""
+    host = lab.hosts[1]
+    host.reset()
+    host.write("/root/secret", PRIVATE)
+    agent = AgentOn(host)
+    baseline = agent.adopted()
+    release = release_of(agent.manifest(baseline), {"conf.d/a.conf": b"# a\n"})
+    return Target(agent, baseline, *agent.stage_header(baseline, release))
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "", mode: int = 0o644) -> Forge:
@@ -113,17 +133,15 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
-def test_an_archive_reaches_nothing_but_its_release(host: LabHost, agent: AgentOn, attack: Forge) -> None:
-    host.write("/root/secret", PRIVATE)
-    baseline = agent.adopted()
-    release = release_of(agent.manifest(baseline), {"conf.d/a.conf": b"# a\n"})
-    header, tar = agent.stage_header(baseline, release)
-    before = outside(host)
-    answer = agent.call("stage", payload=forged(tar, attack), **header)[-1]
+def test_an_archive_reaches_nothing_but_its_release(target: Target, attack: Forge) -> None:
+    agent = target.agent
+    before = outside(agent.host)
+    assert "/root/secret" in before
+    answer = agent.call("stage", payload=forged(target.tar, attack), **target.header)[-1]
     assert answer.code in {64, 67, 69, 70}, answer
     assert len(answer.all("error")) == 1
-    assert outside(host) == before
-    assert agent.observe().all("release") == (baseline,)
+    assert outside(agent.host) == before
+    assert agent.observe().all("release") == (target.baseline,)
 
 
 def test_no_release_brings_a_setuid_program(host: LabHost, agent: AgentOn) -> None:
@@ -149,14 +167,12 @@ def test_no_release_brings_a_setuid_program(host: LabHost, agent: AgentOn) -> No
         ("deployment", "a/../b"),
     ],
 )
-def test_values_are_what_they_should_be(agent: AgentOn, key: str, value: str) -> None:
-    baseline = agent.adopted()
-    release = release_of(agent.manifest(baseline), {"conf.d/a.conf": b"# a\n"})
-    header, tar = agent.stage_header(baseline, release)
-    tar = forged(tar, listed("modes/0", "conf.d/a.conf"))
-    answer = agent.call("stage", payload=tar, **{**header, key: value})[-1]
+def test_values_are_what_they_should_be(target: Target, key: str, value: str) -> None:
+    tar = forged(target.tar, listed("modes/0", "conf.d/a.conf"))
+    answer = target.agent.call("stage", payload=tar, **{**target.header, key: value})[-1]
     assert answer.code in {64, 67, 76}, answer
     assert len(answer.all("error")) == 1
+    assert target.agent.observe().all("release") == (target.baseline,)
 
 
 def test_workers_read_what_is_live_and_nothing_of_the_agents_own(host: LabHost, agent: AgentOn) -> None:

@@ -227,8 +227,7 @@ def test_nonsense_is_refused(agent: AgentOn) -> None:
         agent.refused(64, "inspect", own=False, offset=bad)
 
 
-def test_a_host_that_was_never_adopted_is_not_tested(hosts: list[LabHost]) -> None:
-    host = hosts[0]
+def test_a_host_that_was_never_adopted_is_not_tested(host: LabHost) -> None:
     answer = inspect(AgentOn(host), "observe", validity="yes", logs="yes")
     assert not answer.all("valid")
     assert len(answer.all("log")) == 2

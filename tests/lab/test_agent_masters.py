@@ -30,11 +30,6 @@ CONTAINERS = {
 
 
 @pytest.fixture
-def host(hosts: list[LabHost]) -> LabHost:
-    return hosts[0]
-
-
-@pytest.fixture
 def agent(host: LabHost) -> AgentOn:
     return AgentOn(host)
 

@@ -45,11 +45,6 @@ NAMES = (
 )
 
 
-@pytest.fixture
-def host(hosts: list[LabHost]) -> LabHost:
-    return hosts[0]
-
-
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_any_name(host: LabHost, shell: tuple[str, ...]) -> None:
     agent = AgentOn(host, shell=shell)

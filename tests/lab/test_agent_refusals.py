@@ -29,11 +29,6 @@ ZONE = "limit_req_zone {key} zone=z:1m rate=9r/s;\n"
 
 
 @pytest.fixture
-def host(hosts: list[LabHost]) -> LabHost:
-    return hosts[0]
-
-
-@pytest.fixture
 def agent(host: LabHost) -> AgentOn:
     return AgentOn(host)
 

@@ -24,11 +24,6 @@ from tests.lab.agent_sh import (
 pytestmark = pytest.mark.lab
 
 
-@pytest.fixture
-def host(hosts: list[LabHost]) -> LabHost:
-    return hosts[0]
-
-
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_a_release_travels_and_comes_back(host: LabHost, shell: tuple[str, ...]) -> None:
     agent = AgentOn(host, shell=shell)

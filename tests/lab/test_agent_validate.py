@@ -25,11 +25,6 @@ WATCHED = (
 
 
 @pytest.fixture
-def host(hosts: list[LabHost]) -> LabHost:
-    return hosts[0]
-
-
-@pytest.fixture
 def agent(host: LabHost) -> AgentOn:
     return AgentOn(host)
 

@@ -37,11 +37,6 @@ SITE = "/etc/nginx/conf.d/checks.conf"
 
 
 @pytest.fixture
-def host(lab: Lab, hosts: list[LabHost]) -> LabHost:
-    return hosts[0]
-
-
-@pytest.fixture
 def ssh(lab: Lab, host: LabHost) -> Iterator[Connection]:
     options = SshOptions(config_file=lab.ssh_config, connect_timeout_s=5)
     connection = Connection(Host(name=host.name, address=host.name), options)

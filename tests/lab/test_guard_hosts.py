@@ -45,8 +45,8 @@ def assert_back(agent: AgentOn, release: str, how: str) -> None:
 
 
 @pytest.fixture
-def agent(hosts: list[LabHost]) -> AgentOn:
-    return AgentOn(hosts[0])
+def agent(host: LabHost) -> AgentOn:
+    return AgentOn(host)
 
 
 def test_nobody_confirms(agent: AgentOn) -> None:

@@ -73,8 +73,8 @@ def begun(agent: Agent, deployment: str = "d-1") -> tuple[Ownership, str, Manife
 ANSWER = b"server { listen 8090; location / { return 200 'new\\n'; } }\n"
 
 
-def test_looking_leaves_nothing_behind(lab: Lab, hosts: list[LabHost]) -> None:
-    with agent_of(lab, hosts[0]) as agent:
+def test_looking_leaves_nothing_behind(lab: Lab, host: LabHost) -> None:
+    with agent_of(lab, host) as agent:
         seen = agent.observe()
         assert (seen.host, seen.protocol, seen.installed, seen.adopted) == ("web1", 1, False, False)
         assert seen.agent == program.bundled().id
@@ -90,12 +90,11 @@ def test_looking_leaves_nothing_behind(lab: Lab, hosts: list[LabHost]) -> None:
         assert list(contents) == ["nginx.conf"]
         digest = hashlib.sha256(contents["nginx.conf"]).hexdigest()
         assert digest == standing.by_path["nginx.conf"].content
-    assert not hosts[0].path("/var/lib/deployer").exists()
+    assert not host.path("/var/lib/deployer").exists()
 
 
 @pytest.mark.parametrize("user", ["root", "ops"])
-def test_a_deployment_and_its_way_back(lab: Lab, hosts: list[LabHost], user: str) -> None:
-    host = hosts[0]
+def test_a_deployment_and_its_way_back(lab: Lab, host: LabHost, user: str) -> None:
     with agent_of(lab, host, user=user) as agent:
         own, baseline, base = begun(agent)
         seen = agent.observe()
@@ -131,8 +130,8 @@ def test_a_deployment_and_its_way_back(lab: Lab, hosts: list[LabHost], user: str
         assert agent.observe(hash_disk=False).owner is None
 
 
-def test_back_and_given_up_in_one_call(lab: Lab, hosts: list[LabHost]) -> None:
-    with agent_of(lab, hosts[0]) as agent:
+def test_back_and_given_up_in_one_call(lab: Lab, host: LabHost) -> None:
+    with agent_of(lab, host) as agent:
         own, baseline, base = begun(agent)
         new = release(base, {"conf.d/new.conf": ANSWER})
         agent.prepare(own, new, base, baseline)
@@ -150,8 +149,8 @@ def test_back_and_given_up_in_one_call(lab: Lab, hosts: list[LabHost]) -> None:
             agent.restore(own, baseline, let_go=True)
 
 
-def test_a_syntax_error_is_refused_with_the_validators_words(lab: Lab, hosts: list[LabHost]) -> None:
-    with agent_of(lab, hosts[0]) as agent:
+def test_a_syntax_error_is_refused_with_the_validators_words(lab: Lab, host: LabHost) -> None:
+    with agent_of(lab, host) as agent:
         own, baseline, base = begun(agent)
         with pytest.raises(ConfigRefused) as caught:
             agent.prepare(own, release(base, {"conf.d/bad.conf": b"serverr {}\n"}), base, baseline)
@@ -159,8 +158,8 @@ def test_a_syntax_error_is_refused_with_the_validators_words(lab: Lab, hosts: li
         assert any("serverr" in line for line in caught.value.details)
 
 
-def test_two_deployments_meet(lab: Lab, hosts: list[LabHost]) -> None:
-    with agent_of(lab, hosts[0]) as agent:
+def test_two_deployments_meet(lab: Lab, host: LabHost) -> None:
+    with agent_of(lab, host) as agent:
         own, baseline, _ = begun(agent)
         assert agent.begin("d-1", WHO) == own.epoch
         with pytest.raises(Busy) as caught:
@@ -172,8 +171,7 @@ def test_two_deployments_meet(lab: Lab, hosts: list[LabHost]) -> None:
             agent.restore(own, baseline)
 
 
-def test_drift_is_refused_and_can_be_frozen(lab: Lab, hosts: list[LabHost]) -> None:
-    host = hosts[0]
+def test_drift_is_refused_and_can_be_frozen(lab: Lab, host: LabHost) -> None:
     with agent_of(lab, host) as agent:
         own, baseline, base = begun(agent)
         new = release(base, {"conf.d/new.conf": ANSWER})
@@ -194,11 +192,11 @@ def test_drift_is_refused_and_can_be_frozen(lab: Lab, hosts: list[LabHost]) -> N
         assert agent.observe().live == frozen.release
 
 
-def test_odd_trees_are_put_together_as_meant(lab: Lab, hosts: list[LabHost]) -> None:
+def test_odd_trees_are_put_together_as_meant(lab: Lab, host: LabHost) -> None:
     """The host hashes what it built: random changes, moves, links, names, bits."""
     chance = random.Random(11)  # noqa: S311 - repeatable, not secret
     names = ["a b", "quo'te\"", "ümlaut", "new\nline", "\udcff", "-rf", "$(id)", "x" * 200, "back\\slash"]
-    with agent_of(lab, hosts[0]) as agent:
+    with agent_of(lab, host) as agent:
         own, base_id, base = begun(agent)
         for _ in range(6):
             changes: dict[str, bytes | str | None] = {}
@@ -222,19 +220,18 @@ def test_odd_trees_are_put_together_as_meant(lab: Lab, hosts: list[LabHost]) -> 
             base, base_id = new.manifest, new.id
 
 
-def test_modes_reach_the_host(lab: Lab, hosts: list[LabHost]) -> None:
+def test_modes_reach_the_host(lab: Lab, host: LabHost) -> None:
     target = replace(PRESERVED, modes={"ssl/*.key": "0640 root:www-data"})
-    with agent_of(lab, hosts[0], target=target) as agent:
+    with agent_of(lab, host, target=target) as agent:
         own, baseline, base = begun(agent)
         new = release(base, {"ssl/a.key": b"k", "ssl/a.pem": b"p"})
         agent.prepare(own, new, base, baseline)
-    listed = hosts[0].run(["stat", "-c", "%a %U:%G", f"{target.state}/releases/{new.id}/ssl/a.key"])
+    listed = host.run(["stat", "-c", "%a %U:%G", f"{target.state}/releases/{new.id}/ssl/a.key"])
     assert listed.stdout == "640 root:www-data\n"
 
 
 class TestHowItStarts:
-    def test_another_version_is_not_asked_for_changes(self, lab: Lab, hosts: list[LabHost]) -> None:
-        host = hosts[0]
+    def test_another_version_is_not_asked_for_changes(self, lab: Lab, host: LabHost) -> None:
         with agent_of(lab, host) as agent:
             begun(agent)
         text = host.read(program.PATH).replace(program.bundled().id, "0123456789ab")
@@ -248,8 +245,7 @@ class TestHowItStarts:
             assert agent.observe(hash_disk=False).installed
             assert program.bundled().text.decode() == host.read(program.PATH)
 
-    def test_rollback_takes_whatever_is_there(self, lab: Lab, hosts: list[LabHost]) -> None:
-        host = hosts[0]
+    def test_rollback_takes_whatever_is_there(self, lab: Lab, host: LabHost) -> None:
         with agent_of(lab, host) as agent:
             begun(agent)
         host.write(program.PATH, host.read(program.PATH).replace(program.bundled().id, "0123456789ab"))
@@ -258,8 +254,7 @@ class TestHowItStarts:
             seen = agent.observe(hash_disk=False)
             assert (seen.agent, seen.installed) == ("0123456789ab", True)
 
-    def test_noise_of_start_up_files_does_not_matter(self, lab: Lab, hosts: list[LabHost]) -> None:
-        host = hosts[0]
+    def test_noise_of_start_up_files_does_not_matter(self, lab: Lab, host: LabHost) -> None:
         for home in ("/root", "/home/ops"):
             host.run(["mkdir", "-p", home])
             host.run(["sh", "-c", f"printf 'echo Hello; printf oops; echo err >&2\\n' >{home}/.bashrc"])
@@ -267,40 +262,39 @@ class TestHowItStarts:
             with agent_of(lab, host, user=user) as agent:
                 assert agent.observe(hash_disk=False).running
 
-    def test_sudo_that_wants_a_password(self, lab: Lab, hosts: list[LabHost]) -> None:
-        with agent_of(lab, hosts[0], user="nosudo") as agent, pytest.raises(AgentError) as caught:
+    def test_sudo_that_wants_a_password(self, lab: Lab, host: LabHost) -> None:
+        with agent_of(lab, host, user="nosudo") as agent, pytest.raises(AgentError) as caught:
             agent.observe()
         assert caught.value.code == 77
         assert "nosudo" in str(caught.value)
         assert "NOPASSWD" in str(caught.value)
 
-    def test_without_becoming_root_the_agent_says_so(self, lab: Lab, hosts: list[LabHost]) -> None:
+    def test_without_becoming_root_the_agent_says_so(self, lab: Lab, host: LabHost) -> None:
         target = replace(PRESERVED, become=False)
-        with agent_of(lab, hosts[0], user="ops", target=target) as agent, pytest.raises(AgentError) as caught:
+        with agent_of(lab, host, user="ops", target=target) as agent, pytest.raises(AgentError) as caught:
             agent.begin("d-1", WHO)
         assert caught.value.code == 77
 
-    def test_no_sudo_at_all(self, lab: Lab, hosts: list[LabHost]) -> None:
-        hosts[0].run(["sh", "-c", 'rm -f "$(command -v sudo)"'])
+    def test_no_sudo_at_all(self, lab: Lab, host: LabHost) -> None:
+        host.run(["sh", "-c", 'rm -f "$(command -v sudo)"'])
         with (
-            agent_of(lab, hosts[0], user="ops") as agent,
+            agent_of(lab, host, user="ops") as agent,
             pytest.raises(AgentError, match="no sudo") as caught,
         ):
             agent.observe()
         assert caught.value.code == 77
 
-    def test_a_login_shell_that_runs_nothing(self, lab: Lab, hosts: list[LabHost]) -> None:
-        hosts[0].run(["usermod", "-s", "/usr/sbin/nologin", "ops"])
-        with agent_of(lab, hosts[0], user="ops") as agent, pytest.raises(AgentError, match="login shell"):
+    def test_a_login_shell_that_runs_nothing(self, lab: Lab, host: LabHost) -> None:
+        host.run(["usermod", "-s", "/usr/sbin/nologin", "ops"])
+        with agent_of(lab, host, user="ops") as agent, pytest.raises(AgentError, match="login shell"):
             agent.observe()
 
 
 class TestFaults:
     def test_a_frozen_host_meets_the_verbs_deadline(
-        self, lab: Lab, hosts: list[LabHost], monkeypatch: pytest.MonkeyPatch
+        self, lab: Lab, host: LabHost, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("deployer.host.agent.OBSERVE_S", 1.0)
-        host = hosts[0]
         with agent_of(lab, host) as agent:
             host.pause()
             begun_at = time.monotonic()
@@ -312,8 +306,7 @@ class TestFaults:
             monkeypatch.undo()
             assert agent.observe(hash_disk=False).running
 
-    def test_a_cut_network_is_noticed_before_a_long_deadline(self, lab: Lab, hosts: list[LabHost]) -> None:
-        host = hosts[0]
+    def test_a_cut_network_is_noticed_before_a_long_deadline(self, lab: Lab, host: LabHost) -> None:
         with agent_of(lab, host, stall_s=2.0) as agent:
             host.cut()
             begun_at = time.monotonic()
@@ -323,23 +316,23 @@ class TestFaults:
             assert time.monotonic() - begun_at < 30
             host.mend()
 
-    def test_a_host_that_is_off_is_unreachable(self, lab: Lab, hosts: list[LabHost]) -> None:
-        hosts[0].kill()
+    def test_a_host_that_is_off_is_unreachable(self, lab: Lab, host: LabHost) -> None:
+        host.kill()
         ssh = SshOptions(config_file=lab.ssh_config, connect_timeout_s=1)
         begun_at = time.monotonic()
         with pytest.raises(TransportError) as caught:
-            Connection(Host("web1", hosts[0].address, user="root"), ssh).open()
+            Connection(Host("web1", host.address, user="root"), ssh).open()
         assert caught.value.fate is Fate.NEVER_SENT
         assert time.monotonic() - begun_at < 5
 
 
-def test_ipv6(lab: Lab, hosts: list[LabHost]) -> None:
+def test_ipv6(lab: Lab, host: LabHost) -> None:
     ssh = SshOptions(config_file=lab.ssh_config, connect_timeout_s=10)
-    host = Host("web1", hosts[0].address6, user="root", key_file=str(lab.key))
+    there = Host("web1", host.address6, user="root", key_file=str(lab.key))
     lab.ssh_config.write_text(
         lab.ssh_config.read_text() + f"\nHost *\n  UserKnownHostsFile {lab.known_hosts}\n"
     )
-    connection = Connection(host, ssh)
+    connection = Connection(there, ssh)
     connection.open()
     assert b":" in connection.call("echo $SSH_CONNECTION", timeout_s=10).stdout
     connection.close()

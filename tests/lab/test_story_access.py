@@ -18,8 +18,8 @@ def inventory(story: Story, user: str, *, on: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
+@pytest.mark.deployed
 def test_a_wrong_host_key_is_refused(story: Story) -> None:
-    story.deploy()
     before = story.trees()
     lines = story.lab.known_hosts.read_text().splitlines()
     names, kind, key = lines[1].split()
@@ -104,8 +104,8 @@ def test_a_key_that_the_hosts_do_not_know(story: Story) -> None:
     assert "authorized_keys" in refused.reason
 
 
+@pytest.mark.deployed
 def test_a_full_disk(story: Story) -> None:
-    story.deploy()
     before = story.trees()
     story.commit({"snippets/big.conf": "# " + "x" * 200_000 + "\n"})
     host = story.lab.host("web2")

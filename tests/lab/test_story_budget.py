@@ -9,8 +9,8 @@ from tests.lab.story import Story, get
 pytestmark = pytest.mark.lab
 
 
+@pytest.mark.deployed
 def test_a_host_that_is_down_at_the_start(story: Story) -> None:
-    story.deploy()
     story.lab.host("web3").kill()
     up = story.lab.hosts[:2]
     story.shop("shop 2")
@@ -45,9 +45,9 @@ def test_nobody_at_all(story: Story) -> None:
     assert {h["outcome"] for h in gone.document["hosts"].values()} == {"unreachable"}
 
 
+@pytest.mark.deployed
 @pytest.mark.slow
 def test_a_host_that_dies_in_the_second_wave(story: Story) -> None:
-    story.deploy()
     story.playbook(health={"bake": "4s"}, rollout={"confirm_within": "8s"})
     story.shop("shop 2")
     process = story.start("deploy", "lab", "--yes", "--json")

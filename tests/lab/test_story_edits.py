@@ -22,7 +22,6 @@ EDITED = {
 def held(story: Story) -> str:
     """What all hosts serve and hold: a release with a zone, which is the last known good one."""
     story.playbook(rollout={"waves": ["100%"]})
-    story.deploy()
     story.commit({LIMITS: ZONE.format("$binary_remote_addr")})
     done = story.deploy()
     return str(done.hosts["web1"]["release"])
@@ -60,6 +59,7 @@ def kept_file(host: LabHost, release: str) -> str:
     return host.read(f"/var/lib/deployer/nginx/releases/{release}/{LIMITS}")
 
 
+@pytest.mark.deployed
 def test_a_refusal_tells_what_was_kept_and_a_rollback_helps(story: Story, held: str) -> None:
     edit(story)
     plan = story.deploy(expect=3)
@@ -95,6 +95,7 @@ def test_a_refusal_tells_what_was_kept_and_a_rollback_helps(story: Story, held: 
     assert all(held not in seen["good"] for seen in story.status().values())
 
 
+@pytest.mark.deployed
 def test_deployments_over_edits_go_forward_or_back_to_what_was_served(story: Story, held: str) -> None:
     edit(story)
     story.shop("out of order", 503)
@@ -119,6 +120,7 @@ def test_deployments_over_edits_go_forward_or_back_to_what_was_served(story: Sto
         assert kept_file(story.lab.host(name), kept[name]) == text, "the promotion took it away"
 
 
+@pytest.mark.deployed
 def test_a_recovery_tells_what_was_kept_before_the_controller_died(story: Story, held: str) -> None:
     edit(story)
     story.shop("shop 2")

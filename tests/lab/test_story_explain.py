@@ -18,8 +18,8 @@ def users(story: Story, rate: float = 90) -> Load:
     return Load([host.address for host in story.lab.hosts], rate=rate)
 
 
+@pytest.mark.deployed
 def test_the_outage_becomes_a_post_mortem(story: Story) -> None:
-    story.deploy()
     story.shop("out of order", 503)
     with users(story) as load:
         wait_for(lambda: "200" in story.lab.host("web1").read(ACCESS), "nobody asks web1")
@@ -74,9 +74,9 @@ def test_the_outage_becomes_a_post_mortem(story: Story) -> None:
     assert [each["id"] for each in listed] == [ident]
 
 
+@pytest.mark.deployed
 def test_a_rollback_by_hand_is_the_other_half_of_the_story(story: Story) -> None:
     """No check saw it; what users met is read from the logs afterwards, through a rotation."""
-    story.deploy()
     story.playbook(checks=[{"name": "up", "from": "command", "command": ["true"]}])
     story.shop("out of order", 503)
     with users(story):
@@ -103,8 +103,8 @@ def test_a_rollback_by_hand_is_the_other_half_of_the_story(story: Story) -> None
     assert '+\t\treturn 503 "out of order\\n";' in taken
 
 
+@pytest.mark.deployed
 def test_what_the_validator_named_is_shown(story: Story) -> None:
-    story.deploy()
     began = time.time()
     story.commit({"conf.d/typo.conf": "# fine\nprox_pass http://127.0.0.1;\n"})
     refused = story.deploy(expect=3)

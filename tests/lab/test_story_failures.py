@@ -30,8 +30,8 @@ def test_a_configuration_that_answers_503(story: Story, first: bool) -> None:
     story.assert_serving(good)
 
 
+@pytest.mark.deployed
 def test_a_limit_whose_key_changed_is_never_loaded(story: Story) -> None:
-    story.deploy()
     before = story.trees()
     limits = (story.lab.repo / "conf.d/limits.conf").read_text()
     story.commit({"conf.d/limits.conf": limits.replace("$binary_remote_addr", "$server_name")})
@@ -42,8 +42,8 @@ def test_a_limit_whose_key_changed_is_never_loaded(story: Story) -> None:
     story.assert_serving("shop 1")
 
 
+@pytest.mark.deployed
 def test_a_bad_second_wave_takes_the_first_back_too(story: Story) -> None:
-    story.deploy()
     before = story.trees()
     story.commit(only_on("web1"))
     failed = story.deploy(expect=4)
@@ -81,8 +81,8 @@ def test_failures_within_the_budget_leave_hosts_behind(story: Story) -> None:
     story.status(expect=6)  # each host is well, and the fleet is split
 
 
+@pytest.mark.deployed
 def test_a_service_that_dies_in_the_bake(story: Story) -> None:
-    story.deploy()
     before = story.trees()
     story.playbook(
         checks=[SHOP_CHECK, {"name": "up", "from": "command", "command": ["test", "!", "-e", "/run/sick"]}],

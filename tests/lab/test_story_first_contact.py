@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from typing import Any
 
 import pytest
@@ -145,10 +147,19 @@ def test_a_mount_point_is_refused(story: Story) -> None:
     assert "mount point" in refused.hosts["web1"]["reason"]
 
 
-def everything(host: LabHost) -> dict[str, Any]:
-    """All that a command could leave on a host."""
-    places = ("/etc", "/var/lib", "/run", "/tmp", "/root", "/usr/local")
-    return {place: tree(host, place) for place in places}
+def everything(host: LabHost) -> dict[str, tuple[object, ...]]:
+    """All that a command could leave on a host; whoever writes into a file changes its times."""
+    found: dict[str, tuple[object, ...]] = {}
+    for place in ("/etc", "/var/lib", "/run", "/tmp", "/root", "/usr/local"):
+        for directory, folders, files in os.walk(host.path(place, follow=True)):
+            for name in (*folders, *files):
+                path = f"{directory}/{name}"
+                seen = os.lstat(path)
+                times = (
+                    () if stat.S_ISDIR(seen.st_mode) else (seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+                )
+                found[path] = (seen.st_mode, seen.st_uid, seen.st_gid, *times)
+    return found
 
 
 def content(found: dict[str, Any]) -> dict[str, Any]:

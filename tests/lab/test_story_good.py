@@ -32,8 +32,8 @@ def test_a_good_deploy_and_a_second_one(story: Story) -> None:
     assert story.trees() == before
 
 
+@pytest.mark.deployed
 def test_a_new_site_comes_with_its_check(story: Story) -> None:
-    story.deploy()
     story.add_site("blog.example.com", "blog 1")
     blog = {"name": "blog", "url": "http://127.0.0.1/", "headers": {"Host": "blog.example.com"}}
     story.playbook(checks=[SHOP_CHECK, blog])

@@ -29,7 +29,6 @@ def in_the_bake(
     bake: str = LONG,
 ) -> subprocess.Popen[str]:
     """Every host of the first wave is activated and looked at; nothing is confirmed."""
-    story.deploy()
     story.playbook(health={"bake": bake}, rollout={"waves": list(waves), "confirm_within": within})
     story.shop("shop 2")
     process = story.start("deploy", "lab", "--yes", "--json")
@@ -53,6 +52,7 @@ def carried(host: LabHost) -> bool:
     return bool(host.run(["pgrep", "-f", "agent.sh carry"], check=False).stdout)
 
 
+@pytest.mark.deployed
 def test_the_controller_is_killed_and_every_host_goes_back(story: Story) -> None:
     process = in_the_bake(story)
     killed(process)
@@ -75,6 +75,7 @@ def test_the_controller_is_killed_and_every_host_goes_back(story: Story) -> None
     story.assert_serving("shop 2")
 
 
+@pytest.mark.deployed
 def test_killed_between_two_waves_the_fleet_is_split_and_says_so(story: Story) -> None:
     process = in_the_bake(story, waves=(1, "100%"))
     web1, *others = story.lab.hosts
@@ -99,6 +100,7 @@ def test_killed_between_two_waves_the_fleet_is_split_and_says_so(story: Story) -
     story.assert_serving("shop 1")
 
 
+@pytest.mark.deployed
 def test_a_rollback_does_not_wait_for_the_guards(story: Story) -> None:
     process = in_the_bake(story, within="300s")
     killed(process)
@@ -111,8 +113,8 @@ def test_a_rollback_does_not_wait_for_the_guards(story: Story) -> None:
     assert {s["guard"] for s in story.status().values()} == {None}
 
 
+@pytest.mark.deployed
 def test_a_controller_that_sleeps_is_told_that_it_came_too_late(story: Story) -> None:
-    story.deploy()
     story.playbook(health={"bake": "4s"}, rollout={"waves": ["100%"], "confirm_within": "2s"})
     story.shop("shop 2")
     process = story.start("deploy", "lab", "--yes", "--json")
@@ -127,9 +129,9 @@ def test_a_controller_that_sleeps_is_told_that_it_came_too_late(story: Story) ->
     story.assert_serving("shop 1")
 
 
+@pytest.mark.deployed
 def test_a_late_confirmation_alone_is_answered_reverted(story: Story) -> None:
     """Without checks nothing is noticed before the confirmation."""
-    story.deploy()
     story.playbook(checks=[], health={"bake": "5s"}, rollout={"waves": ["100%"], "confirm_within": "2s"})
     story.shop("shop 1", 200)
     story.commit({"conf.d/more.conf": "# nothing that can be seen from outside\n"})
@@ -144,14 +146,15 @@ def test_a_late_confirmation_alone_is_answered_reverted(story: Story) -> None:
     assert set(late.outcomes.values()) == {"rolled_back"}
 
 
+@pytest.mark.deployed
 def test_a_wave_that_outlasts_the_deadline_is_renewed(story: Story) -> None:
-    story.deploy()
     story.playbook(health={"bake": "6s"}, rollout={"waves": ["100%"], "confirm_within": "2s"})
     story.shop("shop 2")
     story.deploy()
     story.assert_serving("shop 2")
 
 
+@pytest.mark.deployed
 def test_a_host_that_is_cut_off_is_awaited_and_comes_back_by_itself(story: Story) -> None:
     process = in_the_bake(story, within="2s", bake="5s")
     web2 = story.lab.host("web2")
@@ -167,6 +170,7 @@ def test_a_host_that_is_cut_off_is_awaited_and_comes_back_by_itself(story: Story
     story.assert_serving("shop 1")
 
 
+@pytest.mark.deployed
 def test_a_host_that_stays_away_is_safe_and_not_proved(story: Story) -> None:
     process = in_the_bake(story, within="2s", bake="5s")
     web2 = story.lab.host("web2")
@@ -195,6 +199,7 @@ class TestSystemd:
             yield Story(made, tmp_path)
 
     def test_the_controller_dies_one_host_reboots_and_all_go_back(self, story: Story) -> None:
+        story.deploy()
         process = in_the_bake(story, within="6s")
         killed(process)
         web1, web2 = story.lab.hosts

@@ -12,24 +12,16 @@ from tests.lab.story import Story, get, wait_for
 pytestmark = pytest.mark.lab
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        signal.SIGINT,
-        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
-        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
-    ],
-    ids=lambda number: number.name,
-)
-def test_interrupted_in_the_bake_of_the_first_wave(story: Story, number: signal.Signals) -> None:
-    story.deploy()
+@pytest.mark.deployed
+def test_interrupted_in_the_bake_of_the_first_wave(story: Story) -> None:
+    """By Ctrl-C; SIGTERM and SIGHUP are the same from their handler on: test_signals.py."""
     before = story.trees()
     story.playbook(health={"bake": "60s"})
     story.shop("shop 2")
     process = story.start("deploy", "lab", "--yes", "--json")
     story.until_said(process, "web1: activated")
     story.until_served(story.lab.host("web1"), "shop 2")
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     ran = story.end(process)
     assert ran.code == 130, ran
     assert ran.document["outcome"] == "interrupted"
@@ -58,6 +50,7 @@ def test_interrupted_before_anything(story: Story) -> None:
     story.status()
 
 
+@pytest.mark.deployed
 def test_interrupted_while_all_are_prepared(story: Story) -> None:
     before = story.trees()
     story.shop("shop 2")
@@ -75,9 +68,9 @@ def test_interrupted_while_all_are_prepared(story: Story) -> None:
     story.assert_serving("shop 2")
 
 
+@pytest.mark.deployed
 def test_killed_without_a_word_the_next_one_is_told(story: Story) -> None:
     """What a dead controller leaves is seen, and a rollback needs nobody's lock."""
-    story.deploy()
     story.playbook(health={"bake": "60s"})
     story.shop("shop 2")
     process = story.start("deploy", "lab", "--yes")
@@ -96,15 +89,15 @@ def test_killed_without_a_word_the_next_one_is_told(story: Story) -> None:
         assert get(host) == (200, "shop 1\n")
 
 
-@pytest.mark.parametrize("homes", [("home", "home"), ("home", "other")], ids=["one state", "two states"])
-def test_two_at_once_and_exactly_one_wins(story: Story, homes: tuple[str, str]) -> None:
-    story.deploy()
+@pytest.mark.deployed
+def test_two_at_once_and_exactly_one_wins(story: Story) -> None:
+    """With one journal; each with its own, again and again: test_story_two_controllers.py."""
     story.playbook(health={"bake": "3s"})
     story.inventory((story.project / "inventories/lab.yml").read_text(), "twin")
     commits = [story.shop("shop 2"), story.shop("shop 3")]
     running = [
-        story.start("deploy", name, "--yes", "--json", "--rev", commit, home=home)
-        for name, commit, home in zip(("lab", "twin"), commits, homes, strict=True)
+        story.start("deploy", name, "--yes", "--json", "--rev", commit)
+        for name, commit in zip(("lab", "twin"), commits, strict=True)
     ]
     ran = [story.end(process) for process in running]
     assert sorted(r.code for r in ran) == [0, 3], "\n".join(map(str, ran))
@@ -114,6 +107,7 @@ def test_two_at_once_and_exactly_one_wins(story: Story, homes: tuple[str, str]) 
     story.assert_serving(f"shop {winner + 2}")
 
 
+@pytest.mark.deployed
 def test_a_rollback_takes_over_from_a_deployment(story: Story) -> None:
     story.shop("shop 2")
     story.deploy()

@@ -25,8 +25,8 @@ def closed(document: Mapping[str, Any]) -> list[str]:
     return [gate["gate"] for gate in document["gates"]]
 
 
+@pytest.mark.deployed
 def test_a_release_that_failed_is_not_deployed_again(story: Story) -> None:
-    story.deploy()
     story.shop("out of order", 503)
     failed = story.deploy(expect=4)
     (bad,) = failed.ran.document["quarantined"]
@@ -70,8 +70,8 @@ def test_a_release_that_failed_is_not_deployed_again(story: Story) -> None:
     assert story.deploy(expect=4).outcome == "rolled_back"  # it is as bad as it was, and may be tried
 
 
+@pytest.mark.deployed
 def test_what_was_taken_back_needs_the_glass_broken(story: Story) -> None:
-    story.deploy()
     story.shop("shop 2")
     two = story.deploy().hosts["web1"]["release"]
     back = story.rollback()
@@ -99,6 +99,7 @@ def test_what_was_taken_back_needs_the_glass_broken(story: Story) -> None:
     assert story.deploy().outcome == "deployed"
 
 
+@pytest.mark.deployed
 def test_an_environment_that_fails_is_not_held_against_the_release(story: Story) -> None:
     """The application dies while the new release is being watched: the old one fails the same check."""
     story.commit({"conf.d/app.conf": APP})
@@ -134,9 +135,9 @@ SERVE = (
 )
 
 
+@pytest.mark.deployed
 @pytest.mark.parametrize("moment", ["TAKING BACK", pytest.param("web1: back on", marks=pytest.mark.slow)])
 def test_a_controller_that_dies_while_it_takes_back_loses_nothing(story: Story, moment: str) -> None:
-    story.deploy()
     story.playbook(rollout={"confirm_within": "60s"})
     story.shop("out of order", 503)
     process = story.start("deploy", "lab", "--yes")
@@ -153,6 +154,7 @@ def test_a_controller_that_dies_while_it_takes_back_loses_nothing(story: Story, 
     assert [entry["hosts"] for entry in kept(story, "lab", home="colleague")] == [["web1"]]
 
 
+@pytest.mark.deployed
 def test_a_controller_that_dies_says_nothing_of_the_release(story: Story) -> None:
     """Its guard takes the release back, and it may be deployed again."""
     story.playbook(health={"bake": "60s"}, rollout={"confirm_within": "2s"})

@@ -65,16 +65,16 @@ def in_history(story: Story, ran: Told) -> str:
     return next(str(d["outcome"]) for d in listed if d["id"] == ran.ran.document["id"])
 
 
+@pytest.mark.deployed
 def test_nothing_to_recover(story: Story) -> None:
-    story.deploy()
     ran = recover(story)
     assert ran.reason == "nothing to recover"
     assert ran.ran.document["id"] is None
 
 
+@pytest.mark.deployed
 @pytest.mark.parametrize("journal", [True, False], ids=["journal", "hosts alone"])
 def test_killed_while_preparing(story: Story, journal: bool) -> None:
-    story.deploy()
     before = story.trees()
     playbook(story, within=WITHIN)
     killed(begun(story, "preparing all hosts"))
@@ -89,9 +89,9 @@ def test_killed_while_preparing(story: Story, journal: bool) -> None:
     assert in_history(story, ran) == "interrupted"
 
 
+@pytest.mark.deployed
 @pytest.mark.parametrize("journal", [True, False], ids=["journal", "hosts alone"])
 def test_killed_after_the_activation_of_a_host(story: Story, journal: bool) -> None:
-    story.deploy()
     before = story.trees()
     playbook(story, health=LONG, within="60s" if journal else WITHIN)
     killed(begun(story, "web1: activated"))
@@ -105,10 +105,10 @@ def test_killed_after_the_activation_of_a_host(story: Story, journal: bool) -> N
     assert recover(story).reason == "nothing to recover"
 
 
+@pytest.mark.deployed
 @pytest.mark.parametrize("journal", [True, False], ids=["journal", "hosts alone"])
 def test_killed_between_confirmations_the_fleet_is_split(story: Story, journal: bool) -> None:
     """web1 is confirmed; the guards of the others fire; recover proves them and takes web1 back."""
-    story.deploy()
     playbook(story, health={"bake": "3s"}, within=WITHIN)
     process = begun(story, "web3: activated")
     killed(process)
@@ -126,9 +126,9 @@ def test_killed_between_confirmations_the_fleet_is_split(story: Story, journal: 
     assert in_history(story, ran) == "interrupted"
 
 
+@pytest.mark.deployed
 @pytest.mark.parametrize("journal", [True, False], ids=["journal", "hosts alone"])
 def test_killed_while_promoting_it_is_promoted(story: Story, journal: bool) -> None:
-    story.deploy()
     playbook(story, health={"bake": "1s"}, within=WITHIN)
     web1 = story.lab.host("web1")
     story.shop("shop 2")
@@ -155,8 +155,8 @@ def test_killed_while_promoting_it_is_promoted(story: Story, journal: bool) -> N
     assert in_history(story, ran) == "deployed"
 
 
+@pytest.mark.deployed
 def test_deploy_refuses_and_recovers_by_itself_when_told(story: Story) -> None:
-    story.deploy()
     playbook(story, health=LONG)
     killed(begun(story, "web1: activated"))
     playbook(story)
@@ -171,8 +171,8 @@ def test_deploy_refuses_and_recovers_by_itself_when_told(story: Story) -> None:
     story.assert_serving("shop 2")
 
 
+@pytest.mark.deployed
 def test_a_rollback_settles_it(story: Story) -> None:
-    story.deploy()
     playbook(story, health=LONG)
     killed(begun(story, "web1: activated"))
     story.rollback()
@@ -181,8 +181,8 @@ def test_a_rollback_settles_it(story: Story) -> None:
     assert recover(story).reason == "nothing to recover"
 
 
+@pytest.mark.deployed
 def test_the_recovery_itself_is_killed_and_one_host_is_gone(story: Story) -> None:
-    story.deploy()
     playbook(story, waves=("100%",), health=LONG)
     killed(begun(story, "web3: activated"))
     web2 = story.lab.host("web2")
@@ -204,8 +204,8 @@ def test_the_recovery_itself_is_killed_and_one_host_is_gone(story: Story) -> Non
     assert in_history(story, ran) == "interrupted"
 
 
+@pytest.mark.deployed
 def test_who_lives_is_not_disturbed(story: Story) -> None:
-    story.deploy()
     playbook(story, health=LONG, waves=("100%",))
     process = begun(story, "web3: activated")
     same = recover(story, expect=3)
@@ -221,9 +221,9 @@ def test_it_asks_first(story: Story) -> None:
     assert story.run("recover", "lab").code == 2
 
 
+@pytest.mark.deployed
 def test_hosts_that_were_made_anew_meanwhile_are_said_to_know_nothing(story: Story) -> None:
     """The fleet was taken down in the middle of it, and another one answers to its names."""
-    story.deploy()
     playbook(story, health=LONG)
     killed(begun(story, "web1: activated"))
     for host in story.lab.hosts:

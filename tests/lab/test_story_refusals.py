@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from deployer.lab import sample
 from tests.lab.story import Story, get
 
 pytestmark = pytest.mark.lab
@@ -14,23 +15,25 @@ BROKEN: dict[str, dict[str, str | None]] = {
 }
 
 
-@pytest.mark.parametrize("where", BROKEN)
-def test_a_syntax_error_changes_nothing_at_first_contact(story: Story, where: str) -> None:
-    story.commit(BROKEN[where])
-    assert_refused_everywhere(story, "nonsense")
+def test_a_syntax_error_changes_nothing_at_first_contact(story: Story) -> None:
+    assert_each_is_refused(story)
 
 
-@pytest.mark.parametrize("where", BROKEN)
-def test_a_syntax_error_changes_nothing_later(story: Story, where: str) -> None:
-    story.shop("shop 2")
-    story.deploy()
-    story.commit(BROKEN[where])
-    assert_refused_everywhere(story, "nonsense")
-    story.assert_serving("shop 2")
+@pytest.mark.deployed
+def test_a_syntax_error_changes_nothing_later(story: Story) -> None:
+    assert_each_is_refused(story)
+    story.assert_serving("shop 1")
 
 
+def assert_each_is_refused(story: Story) -> None:
+    for changes in BROKEN.values():
+        story.commit(changes)
+        assert_refused_everywhere(story, "nonsense")
+        sample.git(story.lab.repo, "reset", "--quiet", "--hard", "HEAD~1")
+
+
+@pytest.mark.deployed
 def test_a_commit_without_a_main_file(story: Story) -> None:
-    story.deploy()
     story.commit({"nginx.conf": None})
     assert_refused_everywhere(story, "nginx.conf")
 
@@ -45,8 +48,8 @@ def test_one_host_that_says_no_is_enough_whatever_the_budget(story: Story) -> No
     assert "only-here.conf" in refused["web3"]["reason"]
 
 
+@pytest.mark.deployed
 def test_a_port_of_somebody_else(story: Story) -> None:
-    story.deploy()
     squatter = "import socket, time\ns = socket.create_server(('0.0.0.0', 9191))\ntime.sleep(300)\n"
     host = story.lab.host("web2")
     host.run(["sh", "-c", 'setsid python3 -c "$1" >/dev/null 2>&1 &', "sh", squatter])
@@ -60,8 +63,8 @@ def test_a_port_of_somebody_else(story: Story) -> None:
     story.assert_serving("shop 1")
 
 
+@pytest.mark.deployed
 def test_nginx_that_is_stopped_already(story: Story) -> None:
-    story.deploy()
     story.shop("shop 2")
     story.lab.host("web2").stop_nginx()
     refused = assert_refused_everywhere(story, "web2", nginx=False)

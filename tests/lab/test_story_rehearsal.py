@@ -19,8 +19,8 @@ def squat(story: Story, name: str) -> None:
     wait_for(lambda: ":9191 " in host.run(["ss", "-Hltn"]).stdout, "the other one listens")
 
 
+@pytest.mark.deployed
 def test_a_zone_with_another_key_is_refused_with_nothing_changed(story: Story) -> None:
-    story.deploy()
     story.commit({"conf.d/limits.conf": ZONE.format("$uri")})
     before = story.trees()
     refused = story.run("deploy", "lab", "--yes", "--json")
@@ -32,8 +32,8 @@ def test_a_zone_with_another_key_is_refused_with_nothing_changed(story: Story) -
     story.assert_serving("shop 1")
 
 
+@pytest.mark.deployed
 def test_a_port_that_is_taken_on_one_host_is_refused_for_all(story: Story) -> None:
-    story.deploy()
     squat(story, "web2")
     story.commit({"conf.d/second.conf": "server { listen 9191; return 200; }\n"})
     before = story.trees()
@@ -45,8 +45,8 @@ def test_a_port_that_is_taken_on_one_host_is_refused_for_all(story: Story) -> No
     story.assert_serving("shop 1")
 
 
+@pytest.mark.deployed
 def test_prepare_only_rehearses_too(story: Story) -> None:
-    story.deploy()
     squat(story, "web3")
     story.commit({"conf.d/second.conf": "server { listen 9191; return 200; }\n"})
     refused = story.run("deploy", "lab", "--yes", "--prepare-only", "--json")
@@ -57,8 +57,8 @@ def test_prepare_only_rehearses_too(story: Story) -> None:
     assert story.run("deploy", "lab", "--yes", "--prepare-only", "--json").code == 0
 
 
+@pytest.mark.deployed
 def test_a_host_that_cannot_rehearse_is_named_and_by_on_refused(story: Story) -> None:
-    story.deploy()
     script(story.lab.host("web2"), "rm $(command -v nsenter)")
     story.shop("shop 2")
     story.playbook(rehearse="on")
@@ -76,8 +76,8 @@ def test_a_host_that_cannot_rehearse_is_named_and_by_on_refused(story: Story) ->
     story.assert_serving("shop 2")
 
 
+@pytest.mark.deployed
 def test_off_is_off(story: Story) -> None:
-    story.deploy()
     story.playbook(rehearse="off")
     story.commit({"conf.d/limits.conf": ZONE.format("$uri")})
     failed = story.run("deploy", "lab", "--yes")

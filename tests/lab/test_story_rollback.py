@@ -51,6 +51,7 @@ chmod 4755 hook
 """
 
 
+@pytest.mark.deployed
 def test_back_from_the_latest_and_no_further(story: Story) -> None:
     for text in ("shop 2", "shop 3"):
         story.shop(text)
@@ -67,6 +68,7 @@ def test_back_from_the_latest_and_no_further(story: Story) -> None:
     story.assert_serving("shop 2")
 
 
+@pytest.mark.deployed
 def test_the_repository_moved_away(story: Story) -> None:
     story.shop("shop 2")
     story.deploy()
@@ -80,6 +82,7 @@ def test_the_repository_moved_away(story: Story) -> None:
     story.assert_serving("shop 1")
 
 
+@pytest.mark.deployed
 def test_after_a_failed_deployment_there_is_nothing_to_undo(story: Story) -> None:
     for text in ("shop 2", "shop 3"):
         story.shop(text)
@@ -112,6 +115,7 @@ def test_list_and_to(story: Story) -> None:
     story.assert_serving("shop 1")
 
 
+@pytest.mark.deployed
 @pytest.mark.slow
 def test_a_revision_to_go_back_to_in_full_or_by_name(story: Story) -> None:
     two = story.shop("shop 2")
@@ -122,6 +126,7 @@ def test_a_revision_to_go_back_to_in_full_or_by_name(story: Story) -> None:
     story.assert_serving("shop 2")
 
 
+@pytest.mark.deployed
 @pytest.mark.slow
 def test_a_pruned_release_is_refused_with_what_would_bring_it(story: Story) -> None:
     story.playbook(target={"keep": 1})
@@ -140,6 +145,7 @@ def test_a_pruned_release_is_refused_with_what_would_bring_it(story: Story) -> N
     story.assert_serving("shop 2")
 
 
+@pytest.mark.deployed
 def test_a_limited_rollback(story: Story) -> None:
     story.shop("shop 2")
     story.deploy()
@@ -158,6 +164,7 @@ def test_a_fleet_that_nothing_was_deployed_to(story: Story) -> None:
     assert story.trees() == before
 
 
+@pytest.mark.deployed
 @pytest.mark.slow
 def test_a_check_that_does_not_pass_afterwards_is_named_and_changes_no_exit_code(story: Story) -> None:
     story.shop("shop 2")
@@ -170,6 +177,7 @@ def test_a_check_that_does_not_pass_afterwards_is_named_and_changes_no_exit_code
     assert {get(host)[1].strip() for host in story.lab.hosts} == {"shop 1"}
 
 
+@pytest.mark.deployed
 def test_deploying_again_what_was_rolled_back_works(story: Story) -> None:
     story.shop("shop 2")
     story.deploy()
@@ -179,6 +187,7 @@ def test_deploying_again_what_was_rolled_back_works(story: Story) -> None:
     story.assert_serving("shop 2")
 
 
+@pytest.mark.deployed
 def test_what_came_in_two_deployments_is_not_taken_back_in_silence(story: Story) -> None:
     story.playbook(rollout={"max_failures": 1})
     story.shop("shop 2")

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from deployer.journal import Store
+from deployer.lab.fleet import Lab
+from tests.lab.conftest import Beginning
 from tests.lab.story import Ran, Story, get
 from tests.postgres import PASSWORD, QUOTED, Server, silence
 
@@ -25,10 +27,27 @@ ONE_WAVE = {"waves": ["100%"]}
 SOON_S = 30.0  #: to notice, to go back on every host, to end
 
 
-@pytest.fixture
-def database(postgres: Server) -> Iterator[str]:
-    """The name of a new database."""
+@pytest.fixture(scope="module")
+def template(postgres: Server) -> Iterator[str]:
+    """The database of the first deployment."""
     name = postgres.database()
+    yield name
+    postgres.drop(name)
+
+
+@pytest.fixture(scope="module")
+def beginning(
+    lab: Lab, postgres: Server, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Beginning:
+    """The first deployment, journalled on a server."""
+    return Beginning(lab, tmp_path_factory.mktemp("beginning"), postgres.url(template))
+
+
+@pytest.fixture
+def database(postgres: Server, request: pytest.FixtureRequest, story: Story) -> Iterator[str]:
+    """The name of a new database: empty, or a copy of the first deployment's."""
+    copied = request.node.get_closest_marker("deployed") is not None
+    name = postgres.database(*([f"TEMPLATE {request.getfixturevalue('template')}"] if copied else []))
     yield name
     postgres.drop(name)
 
@@ -65,7 +84,6 @@ def steps(state: str, host: str) -> list[tuple[str, str]]:
 
 def half_way(story: Story, state: str) -> tuple[object, subprocess.Popen[str]]:
     """The hosts' trees, and a deployment of shop 2 that is served by the first of them, and bakes there."""
-    story.deploy(DEPLOYER_STATE=state)
     before = story.trees()
     story.playbook(health=SHORT_BAKE)
     story.shop("shop 2")
@@ -97,13 +115,12 @@ def test_a_team_shares_one_journal(story: Story, state: str) -> None:
     assert "web1" in story.run("show", "last", home="third", DEPLOYER_STATE=state).out
 
 
-@pytest.mark.parametrize("ends", [Server.kill, pytest.param(Server.stop, marks=pytest.mark.slow)])
-def test_a_server_that_dies_in_the_middle(
-    story: Story, postgres: Server, state: str, ends: Callable[[Server], None]
-) -> None:
+@pytest.mark.deployed
+def test_a_server_that_dies_in_the_middle(story: Story, postgres: Server, state: str) -> None:
+    """One that was stopped in good order is the same to a journal: test_journal_postgres.py."""
     before, process = half_way(story, state)
     try:
-        ends(postgres)
+        postgres.kill()
         ran = story.end(process, SOON_S)
         assert_made_safe(story, ran, before)
         assert "the history will show" in ran.err
@@ -120,6 +137,7 @@ def test_a_server_that_dies_in_the_middle(
     story.assert_serving("shop 2")
 
 
+@pytest.mark.deployed
 def test_a_server_that_comes_back_while_hosts_go_back_hears_the_rest(
     story: Story, postgres: Server, state: str
 ) -> None:
@@ -140,16 +158,12 @@ def test_a_server_that_comes_back_while_hosts_go_back_hears_the_rest(
     ]
 
 
-@pytest.mark.parametrize("how", ["connections cut", "restarted"])
-def test_a_short_absence_is_not_even_noticed(
-    story: Story, postgres: Server, database: str, state: str, how: str
-) -> None:
+@pytest.mark.deployed
+def test_a_short_absence_is_not_even_noticed(story: Story, postgres: Server, state: str) -> None:
+    """Nor is a connection that is cut, which is the half of it: test_journal_postgres.py."""
     _, process = half_way(story, state)
-    if how == "restarted":
-        postgres.stop()
-        postgres.start()
-    else:
-        assert postgres.disconnect(database) > 0
+    postgres.stop()
+    postgres.start()
     ran = story.end(process)
     assert ran.code == 0, ran
     story.assert_serving("shop 2")
@@ -158,6 +172,7 @@ def test_a_short_absence_is_not_even_noticed(
     assert steps(state, "web1")[-1] == ("promote", "succeeded")
 
 
+@pytest.mark.deployed
 def test_a_server_that_only_stands_still(story: Story, postgres: Server, state: str) -> None:
     before, process = half_way(story, state)
     with postgres.frozen():
@@ -167,6 +182,7 @@ def test_a_server_that_only_stands_still(story: Story, postgres: Server, state: 
 
 def test_a_full_disk_in_the_middle(story: Story, small_disk: Path) -> None:
     state = f"sqlite:///{small_disk}/state.db"
+    story.deploy(DEPLOYER_STATE=state)
     before, process = half_way(story, state)
     filler = small_disk / "filler"
     with filler.open("wb", buffering=0) as file:
@@ -187,30 +203,32 @@ def test_a_full_disk_in_the_middle(story: Story, small_disk: Path) -> None:
     story.assert_serving("shop 2")
 
 
-@pytest.mark.parametrize("how", ["down", "behind a wall", "wrong password"])
-def test_a_rollback_needs_no_server(story: Story, state: str, how: str) -> None:
+@pytest.mark.deployed
+def test_a_rollback_needs_no_server(story: Story, state: str) -> None:
+    """Each host is taken back with another journal that cannot be had."""
     story.shop("shop 2")
     story.deploy(DEPLOYER_STATE=state)
-    began = time.monotonic()
-    if how == "behind a wall":
-        with silence() as port:
-            back = story.rollback(DEPLOYER_STATE=f"postgresql://ann:wr0ng@127.0.0.1:{port}/journal")
-    elif how == "down":
-        back = story.rollback(DEPLOYER_STATE="postgresql://ann:wr0ng@127.0.0.1:1/journal")
-    else:
-        back = story.rollback(DEPLOYER_STATE=state.replace(QUOTED, "wr0ng"))
-    assert set(back.outcomes.values()) == {"rolled_back"}
-    assert time.monotonic() - began < 15
-    assert "this is not journalled, and goes on all the same" in back.ran.err
-    assert not any(secret in str(back) for secret in SECRETS)
+    with silence() as port:
+        journals = {
+            "web1": "postgresql://ann:wr0ng@127.0.0.1:1/journal",
+            "web2": f"postgresql://ann:wr0ng@127.0.0.1:{port}/journal",
+            "web3": state.replace(QUOTED, "wr0ng"),
+        }
+        for name, journal in journals.items():
+            began = time.monotonic()
+            back = story.rollback("--limit", name, DEPLOYER_STATE=journal)
+            assert back.outcomes == {name: "rolled_back"}
+            assert time.monotonic() - began < 15
+            assert "this is not journalled, and goes on all the same" in back.ran.err
+            assert not any(secret in str(back) for secret in SECRETS)
     story.assert_serving("shop 1")
 
 
 # --- the lease
 
 
+@pytest.mark.deployed
 def test_two_at_once_and_one_is_told_of_the_other(story: Story, state: str) -> None:
-    story.deploy(DEPLOYER_STATE=state)
     story.playbook(health={"bake": "2s"}, rollout=ONE_WAVE)
     commits = [story.shop("shop 2"), story.shop("shop 3")]
     running = [
@@ -226,8 +244,8 @@ def test_two_at_once_and_one_is_told_of_the_other(story: Story, state: str) -> N
     story.assert_serving(f"shop {winner + 2}")
 
 
+@pytest.mark.deployed
 def test_the_second_waits_for_the_first(story: Story, state: str) -> None:
-    story.deploy(DEPLOYER_STATE=state)
     story.playbook(health={"bake": "2s"}, rollout=ONE_WAVE)
     commits = [story.shop("shop 2"), story.shop("shop 3")]
     first = story.start("deploy", "lab", "--yes", "--json", "--rev", commits[0], DEPLOYER_STATE=state)
@@ -250,6 +268,7 @@ def test_who_was_killed_holds_nobody_up_but_on_the_hosts(
     """The lease of a dead process is free at once; the hosts' own word stands until it lapses."""
     home = story.environment()["XDG_STATE_HOME"]
     state = request.getfixturevalue("state") if where == "a server" else f"sqlite:///{home}/state.db"
+    story.deploy(DEPLOYER_STATE=state)
     _, process = half_way(story, state)
     process.kill()
     process.communicate()
@@ -264,8 +283,8 @@ def test_who_was_killed_holds_nobody_up_but_on_the_hosts(
     assert get(story.lab.host("web1")) == (200, "shop 1\n")
 
 
+@pytest.mark.deployed
 def test_unlocked_while_it_works_the_hosts_still_refuse(story: Story, state: str) -> None:
-    story.deploy(DEPLOYER_STATE=state)
     story.playbook(health={"bake": "60s"}, rollout=ONE_WAVE)
     story.shop("shop 2")
     # Started cold: what its command line says is told.

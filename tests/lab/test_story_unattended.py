@@ -67,8 +67,8 @@ def test_nothing_new_is_one_line_and_a_refusal_is_told_once(story: Story) -> Non
     assert {get(host)[1] for host in story.lab.hosts} == {"shop 2\n"}
 
 
+@pytest.mark.deployed
 def test_what_a_killed_run_left_is_seen_to_by_the_next(story: Story) -> None:
-    story.deploy()
     story.playbook(health={"deadline": "5s", "interval": "50ms", "consecutive": 2, "bake": "60s"})
     story.shop("shop 2")
     dead = story.start(*UNATTENDED)

@@ -28,8 +28,8 @@ def test_users_lose_nothing_by_good_deployments_and_rollbacks(story: Story) -> N
         assert load.phase().failed == 0
 
 
+@pytest.mark.deployed
 def test_an_outage_is_one_hosts_and_seconds(story: Story) -> None:
-    story.deploy()
     with Load([host.address for host in story.lab.hosts], rate=60) as load:
         story.shop("out of order", 503)
         story.deploy(expect=4)

@@ -34,8 +34,8 @@ def vanishing(host: LabHost, gone: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["validate", "rehearse"])
-def test_a_mount_that_is_gone_before_it_is_seen_through(hosts: list[LabHost], verb: str) -> None:
-    host, agent = hosts[0], AgentOn(hosts[0])
+def test_a_mount_that_is_gone_before_it_is_seen_through(host: LabHost, verb: str) -> None:
+    agent = AgentOn(host)
     base = agent.adopted()
     release = release_of(agent.manifest(base), {"conf.d/more.conf": site(9181)})
     agent.stage(base, release, *(["validate"] if verb == "rehearse" else []))
@@ -46,8 +46,8 @@ def test_a_mount_that_is_gone_before_it_is_seen_through(hosts: list[LabHost], ve
     assert verb == "validate" or (answer.one("transition"), answer.all("note")) == ("yes", ())
 
 
-def test_a_socket_that_is_gone_before_it_is_bound(hosts: list[LabHost]) -> None:
-    host, agent = hosts[0], AgentOn(hosts[0])
+def test_a_socket_that_is_gone_before_it_is_bound(host: LabHost) -> None:
+    agent = AgentOn(host)
     base = agent.adopted()
     release = release_of(agent.manifest(base), {"conf.d/more.conf": site(9181)})
     agent.stage(base, release, "validate")

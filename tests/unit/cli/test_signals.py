@@ -43,6 +43,17 @@ def test_a_signal_in_the_middle_of_a_write(
     assert "SIGINT" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_at_work_each_signal_asks_it_to_stop(
+    number: signal.Signals, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with Signals() as signals:
+        signals.working = True
+        os.kill(os.getpid(), number)
+        assert signals.stop.is_set()
+    assert number.name in capfd.readouterr().err
+
+
 def test_before_anything_is_touched_it_ends_the_command() -> None:
     hook = sys.unraisablehook
     with Signals(), pytest.raises(Interrupted, match="before anything was changed"):
