@@ -67,32 +67,28 @@ def anew(lab: Lab, directory: Path) -> Story:
 @pytest.fixture(scope="session")
 def beginning(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Beginning:
     """The first deployment, made once."""
-    return Beginning(lab, tmp_path_factory.mktemp("beginning"))
+    return Beginning(lab, tmp_path_factory.mktemp("beginning"), Story.deploy)
 
 
 class Beginning:
-    """A first deployment to hosts that had none, and a copy of everything that it left.
+    """What several stories begin with, on hosts made anew; and a copy of everything that it left.
 
-    Most stories begin with it, and none of these is about it: it takes longer than most of what they do then.
-
-    :param state: the journal, if not that of the homes.
+    Most begin with a first deployment, which none of these is about: it takes longer than what they do then.
     """
 
-    def __init__(self, lab: Lab, directory: Path, state: str = "") -> None:
+    def __init__(self, lab: Lab, directory: Path, make: Callable[[Story], object]) -> None:
         self._lab, self._directory = lab, directory
-        story = anew(lab, directory / "story")
-        story.deploy(DEPLOYER_STATE=state)
+        make(anew(lab, directory / "story"))
         for host in lab.hosts:
             host.kill()
             _copy(host.disk / "upper", directory / host.name)
-        self._home = story.directory / "home"
 
     def again(self, directory: Path) -> Story:
         """The lab as it was then, rebooted; the homes with their journal are the story's own."""
         _on_each(self._lab, self._restore)
         _first_commit(self._lab)
         story = Story(self._lab, directory)
-        _copy(self._home, directory / "home")
+        _copy(self._directory / "story", directory)
         return story
 
     def _restore(self, host: LabHost) -> None:
@@ -111,8 +107,8 @@ def _on_each(lab: Lab, what: Callable[[LabHost], None]) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """With owners, times and attributes, those of overlayfs too."""
-    subprocess.run(["cp", "-a", source, target], check=True, timeout=WITHIN_S)
+    """All that is in a directory, with owners, times and attributes, those of overlayfs too."""
+    subprocess.run(["cp", "-a", "-T", source, target], check=True, timeout=WITHIN_S)
 
 
 def _first_commit(lab: Lab) -> None:

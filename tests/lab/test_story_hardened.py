@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -16,20 +17,31 @@ from deployer.host.relay import Relay
 from deployer.host.reply import PERMISSION, parse
 from deployer.host.request import Request
 from deployer.host.ssh import Connection, SshOptions
+from deployer.lab.fleet import Lab
 from deployer.lab.host import LabHost
 from deployer.model import Host, Ownership
+from tests.lab.conftest import Beginning
 from tests.lab.story import SHOP_CHECK, Story
 from tests.lab.test_ssh_agent import release
 
 pytestmark = pytest.mark.lab
 
 
+@pytest.fixture(scope="module")
+def beginning(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Beginning:
+    """All hosts adopted by root, then hardened for one more key."""
+
+    def make(story: Story) -> None:
+        story.adopt()
+        harden(story)
+
+    return Beginning(lab, tmp_path_factory.mktemp("hardened"), make)
+
+
 @pytest.fixture
-def hardened(story: Story) -> Story:
-    """All hosts adopted by root, then hardened for one more key; from now on that key is all there is."""
-    story.adopt()
-    harden(story)
-    return story
+def hardened(beginning: Beginning, tmp_path: Path) -> Story:
+    """From now on that key is all there is."""
+    return beginning.again(tmp_path)
 
 
 def harden(story: Story) -> None:

@@ -40,7 +40,9 @@ def beginning(
     lab: Lab, postgres: Server, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Beginning:
     """The first deployment, journalled on a server."""
-    return Beginning(lab, tmp_path_factory.mktemp("beginning"), postgres.url(template))
+    state = postgres.url(template)
+    directory = tmp_path_factory.mktemp("beginning")
+    return Beginning(lab, directory, lambda story: story.deploy(DEPLOYER_STATE=state))
 
 
 @pytest.fixture
