@@ -19,21 +19,32 @@ from tests.lab.story import Story
 
 WITHIN_S = 30.0
 LONG = (
-    "story_store",
     "story_guard",
+    "story_store",
     "drill",
-    "story_quarantine",
     "story_recover",
     "story_rollback",
+    "story_quarantine",
     "watch",
     "story_budget",
+    "agent_faults",
+    "story_good",
+    "story_emergency",
     "story_answers",
     "story_two_controllers",
     "fault_sample",
     "story_staging",
     "docs_run",
+    "story_edits",
+    "schedule_systemd",
+    "story_two_playbooks",
+    "watch_prometheus",
+    "story_gates",
+    "story_explain",
+    "story_lint",
+    "catch_rate",
 )
-"""Files of a minute and more: one that came last would be waited for by workers with nothing to do."""
+"""Files that take long, or long for how few tests they have: a worker would come to them last, alone."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

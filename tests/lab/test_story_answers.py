@@ -27,9 +27,9 @@ def refused(story: Story, *options: str) -> Ran:
     return ran
 
 
+@pytest.mark.deployed
 def test_what_breaks_users_is_refused_with_the_routes_that_got_worse(story: Story) -> None:
     story.playbook(checks=[], rehearse={"answers": "first_wave"})
-    story.deploy()
     broken = {
         "no server there has the name": sample.shop().replace("shop.example.com", "shpo.example.com"),
         "503 now": sample.shop().replace("proxy_pass http://shop_app;", "return 503;"),
@@ -73,9 +73,9 @@ def test_what_is_meant_is_accepted_with_its_reason_and_recorded(story: Story) ->
     story.assert_serving("shop 1")
 
 
+@pytest.mark.deployed
 def test_what_no_answer_shows_is_named(story: Story) -> None:
     story.playbook(rehearse={"answers": "first_wave"})
-    story.deploy()
     passed = "proxy_pass http://shop_app;"
     story.commit({SHOP: sample.shop().replace(passed, f"proxy_read_timeout 50s;\n\t\t{passed}")})
     done = story.deploy()

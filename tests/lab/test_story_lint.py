@@ -9,9 +9,9 @@ from tests.lab.story import Story
 pytestmark = pytest.mark.lab
 
 
+@pytest.mark.deployed
 def test_a_left_over_return_reaches_no_user(story: Story) -> None:
     story.playbook(lint={"fail_on": "error"})
-    story.deploy()
     before = story.trees()
     story.shop("down", 503)
     refused = story.deploy(expect=3)

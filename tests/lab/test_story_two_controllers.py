@@ -22,12 +22,12 @@ ALL = os.environ.get("DEPLOYER_SWEEP") == "all"
 APART_S = 0.4  #: how much later the second one starts, at most
 
 
+@pytest.mark.deployed
 @pytest.mark.parametrize("shared", [3, 1], ids=["the same hosts", "one host in two inventories"])
 def test_exactly_one_of_two_wins(story: Story, shared: int) -> None:
     seed = os.environ.get("DEPLOYER_SWEEP_SEED") or str(random.randrange(10**6))  # noqa: S311 - no secret
     print(f"DEPLOYER_SWEEP_SEED={seed}")
     dice = random.Random(seed)  # noqa: S311
-    story.deploy()
     # The first to come must still be at work when the second one asks.
     story.playbook(health={"bake": "2s"})
     fleets = {"lab": story.lab.hosts, "twin": story.lab.hosts[-shared:]}

@@ -71,6 +71,7 @@ def test_every_check_has_to_pass_in_the_same_round(serve: Serve, loopback: Loopb
     assert 0.5 <= report.seconds < 1.5
 
 
+@pytest.mark.slow
 def test_rounds_overlap(serve: Serve, loopback: Loopback) -> None:
     server = serve(Script(200, delay_s=1.0))
     report = until_healthy([check(server), check(server, "other")], loopback, FAST)

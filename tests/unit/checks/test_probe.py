@@ -148,6 +148,7 @@ def test_the_second_address_of_a_name_is_tried(serve: Serve, monkeypatch: pytest
     direct("both.example", server.port, time.monotonic() + 5).close()
 
 
+@pytest.mark.slow
 def test_an_address_that_swallows_everything_leaves_time_for_the_next(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +233,7 @@ def test_commands(loopback: Loopback) -> None:
     assert command(loopback, "/etc/passwd").finding is Finding.BROKEN
 
 
+@pytest.mark.slow
 def test_a_command_that_hangs_is_ended_and_failed(loopback: Loopback) -> None:
     started = time.monotonic()
     verdict = command(loopback, "sleep", "30", within_s=0.5)

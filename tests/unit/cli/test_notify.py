@@ -95,6 +95,7 @@ def test_what_ends_before_it_began_is_told_when_nobody_sees_it(
     assert "no-such-branch" in hook.got[0].event["happened"]
 
 
+@pytest.mark.slow
 def test_nobody_being_told_is_one_line_and_nothing_else(
     project: Project, hook: Hook, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:

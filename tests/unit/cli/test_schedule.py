@@ -190,6 +190,7 @@ def taken(project: Project) -> Iterator[None]:
         lease.release()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("taken")
 def test_a_run_that_finds_somebody_at_work_waits_so_long_and_leaves_once_aloud(call: Call) -> None:
     ran = call(*RUN, "--lock-wait", "1s")

@@ -43,6 +43,7 @@ def test_a_rollback_minds_no_newer_program(project: Project, call: Call) -> None
     assert "upgrade this deployer" in ran.err
 
 
+@pytest.mark.slow
 def test_a_password_that_was_typed_is_warned_of(project: Project) -> None:
     url = "postgresql://ann:wr0ng@127.0.0.1:1/journal"
     argv = [*PROGRAM, "unlock", "lab", *SSH]

@@ -78,6 +78,7 @@ def test_what_is_as_promised_is_asked_once_and_slowly_where_it_is_counted(held: 
     assert (kept.left_out, kept.asked > 10) == (0, True)
 
 
+@pytest.mark.slow
 def test_what_is_worse_is_named_and_a_dead_upstream_of_both_is_not(held: Hold) -> None:
     kept = held(ILL)
     assert {d.question.path.partition("?")[0].split("/")[1] for d in kept.worse} == {"app", "other"}
@@ -87,6 +88,7 @@ def test_what_is_worse_is_named_and_a_dead_upstream_of_both_is_not(held: Hold) -
     assert kept.seconds < 20
 
 
+@pytest.mark.slow
 def test_an_upstream_that_flaps_is_told_and_blames_nobody(held: Hold) -> None:
     kept = held(FLAPS)
     assert kept.worse == ()
@@ -96,6 +98,7 @@ def test_an_upstream_that_flaps_is_told_and_blames_nobody(held: Hold) -> None:
     assert kept.seconds < 25
 
 
+@pytest.mark.slow
 def test_a_listener_of_stream_has_to_accept_connections_still(held: Hold) -> None:
     open_, closed = (Listen("127.0.0.1", port) for port in (9010, 9090))
     streams = {Question(*one.place, "", ""): one for one in (open_, closed)}

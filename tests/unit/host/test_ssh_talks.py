@@ -54,6 +54,7 @@ def test_requests_at_once_get_processes_of_their_own(connection: Connection) -> 
     assert ask(connection, b"later") in first, "an idle one is asked again"
 
 
+@pytest.mark.slow
 def test_20_mib_are_asked_and_answered(connection: Connection) -> None:
     big = bytes(range(1, 256)) * (80 << 10) + b"END"
     for _ in range(2):

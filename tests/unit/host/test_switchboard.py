@@ -120,6 +120,7 @@ def test_where_nothing_listens_is_said(board: Switchboard, port: int) -> None:
     assert get(board, port, "/") == b"/"
 
 
+@pytest.mark.slow
 def test_it_ends_with_the_rehearsal(keeper: subprocess.Popen[bytes], port: int) -> None:
     channel, process = start(keeper)
     board = Switchboard(channel, "1a2b", "web1")  # type: ignore[arg-type]  # a socket has what it uses
@@ -134,6 +135,7 @@ def test_it_ends_with_the_rehearsal(keeper: subprocess.Popen[bytes], port: int) 
     board.close()
 
 
+@pytest.mark.slow
 def test_it_ends_when_nobody_says_anything(keeper: subprocess.Popen[bytes]) -> None:
     channel, process = start(keeper, silent_s=1)
     with channel:

@@ -119,6 +119,7 @@ def test_a_lost_connection_is_opened_anew_whatever_became_of_the_call(fate: Fate
     assert (call.count, line.reopened) == (2, 1)
 
 
+@pytest.mark.slow
 def test_a_host_that_stays_away_is_given_up_in_time_with_the_last_word() -> None:
     line, call = Line(dead=True), Always(lost())
     began = time.monotonic()

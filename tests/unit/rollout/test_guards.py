@@ -58,6 +58,7 @@ def test_every_third_of_the_deadline_for_as_long_as_they_are_named() -> None:
     assert hosts.told == []
 
 
+@pytest.mark.slow
 def test_a_host_without_a_guard_is_heard_less_often() -> None:
     hosts = Hosts()
     with Renewals(hosts.renew, WITHIN_S, hosts.failed, heard_every_s=2 * WITHIN_S) as renewals:
