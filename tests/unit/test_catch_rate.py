@@ -11,37 +11,45 @@ from typing import Any
 import pytest
 
 from tests.benchmarks.catch_rate.asking import Answer, Ask, judge
-from tests.benchmarks.catch_rate.case import Bad, Case, Good, apply, chosen, swap, write_base
+from tests.benchmarks.catch_rate.bases import BASES
+from tests.benchmarks.catch_rate.case import Bad, Base, Case, Good, apply, chosen, swap, write_base
 from tests.benchmarks.catch_rate.cases import BAD, GOOD
-from tests.benchmarks.catch_rate.users import ASKS
 from tests.benchmarks.catch_rate.verdict import Net, Verdict, net_of, report
 
 ALL: tuple[Case, ...] = (*BAD, *GOOD)
 
 
-def test_it_is_as_large_as_was_asked_for() -> None:
-    assert len(BAD) >= 80
-    assert len({case.family for case in BAD}) >= 15
-    assert len(GOOD) >= 40
-    assert len({case.name for case in ALL}) == len(ALL)
+@pytest.mark.parametrize(("base", "bad", "families", "good"), [("orchard", 80, 15, 40), ("quay", 35, 12, 25)])
+def test_it_is_as_large_as_was_asked_for(base: str, bad: int, families: int, good: int) -> None:
+    of = BASES[base]
+    assert len(of.bad) >= bad
+    assert len({case.family for case in of.bad}) >= families
+    assert len(of.good) >= good
 
 
-def test_each_change_says_what_shows_it() -> None:
-    assert [c.name for c in BAD if not (c.symptom or c.never or c.after_restart)] == []
-    assert [name for case in GOOD for name in case.ends if name not in ASKS] == []
+def test_no_two_changes_have_one_name() -> None:
+    names = [case.name for base in BASES.values() for case in base.cases]
+    assert len(set(names)) == len(names)
 
 
-def test_each_change_fits_the_base(tmp_path: Path) -> None:
-    base = tmp_path / "base"
-    write_base(base)
-    for case in ALL:
+@pytest.mark.parametrize("base", BASES.values(), ids=BASES)
+def test_each_change_says_what_shows_it(base: Base) -> None:
+    assert [c.name for c in base.bad if not (c.symptom or c.never or c.after_restart)] == []
+    assert [name for case in base.good for name in case.ends if name not in base.asks] == []
+
+
+@pytest.mark.parametrize("base", BASES.values(), ids=BASES)
+def test_each_change_fits_its_base(base: Base, tmp_path: Path) -> None:
+    origin = tmp_path / "base"
+    write_base(origin, base)
+    for case in base.cases:
         tree = tmp_path / case.name
         for name in case.edits:
-            if os.path.lexists(base / name):
+            if os.path.lexists(origin / name):
                 (tree / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(base / name, tree / name, follow_symlinks=False)
+                shutil.copyfile(origin / name, tree / name, follow_symlinks=False)
         before = files(tree)
-        apply(tree, case.edits)
+        apply(tree, case.edits, base)
         assert files(tree) != before, case.name
 
 
@@ -77,6 +85,13 @@ def test_cases_are_chosen_by_name_or_family() -> None:
 )
 def test_a_user_is_content_or_says_why(answer: Answer, why: str | None) -> None:
     assert judge(Ask("a", "http://a/", body="plum", headers={"X-A": "1"}), answer) == why
+
+
+def test_no_answer_can_be_the_good_one() -> None:
+    ask = Ask("a", "http://a/", trouble="RemoteDisconnected")
+    assert judge(ask, Answer(trouble="RemoteDisconnected")) is None
+    assert judge(ask, Answer(trouble="no answer in time")) == "no answer in time"
+    assert judge(ask, Answer(404)) == "answered with 404"
 
 
 def test_a_redirect_counts_by_where_it_leads() -> None:

@@ -16,8 +16,8 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from deployer.lab.fleet import Lab
-from tests.benchmarks.catch_rate.case import Bad, Case, Good, chosen
-from tests.benchmarks.catch_rate.cases import BAD, GOOD
+from tests.benchmarks.catch_rate.bases import BASES
+from tests.benchmarks.catch_rate.case import Bad, Base, Case, Good, chosen
 from tests.benchmarks.catch_rate.lane import Lane
 from tests.benchmarks.catch_rate.place import write_certificates
 from tests.benchmarks.catch_rate.verdict import Net, Verdict, net_of, report, warnings
@@ -28,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description="Deploy a catalogue of bad and good changes; say what caught them."
     )
+    parser.add_argument("--base", choices=tuple(BASES), help="only changes of this one (default: all)")
     parser.add_argument("--only", action="append", default=[], metavar="GLOB", help="of names or families")
     parser.add_argument("--kind", choices=("bad", "good"), help="only these")
     parser.add_argument("--limit", type=int, metavar="N", help="a sample of so many")
@@ -35,34 +36,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="hosts side by side (default 2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every verdict there")
     options = parser.parse_args(argv)
-    cases: list[Case] = [*(BAD if options.kind != "good" else ()), *(GOOD if options.kind != "bad" else ())]
-    cases = chosen(cases, options.only)
-    if options.limit is not None and options.limit < len(cases):
-        cases = random.Random(options.seed).sample(cases, options.limit)  # noqa: S311 - no secret
-    began = time.monotonic()
-    verdicts = measure(cases, options.jobs)
-    print(report(verdicts))
-    took_s = time.monotonic() - began
-    print(f"{len(verdicts)} of {len(cases)} changes in {took_s:.0f} s, {options.jobs} at a time.")
+    of = {base.name: _of(base, options) for base in BASES.values() if options.base in (None, base.name)}
+    if options.limit is not None:
+        everything = [(name, case) for name, cases in of.items() for case in cases]
+        sample = random.Random(options.seed).sample(everything, min(options.limit, len(everything)))  # noqa: S311 - no secret
+        of = {name: [case for its, case in sample if its == name] for name in of}
+    every: list[Verdict] = []
+    for name, cases in of.items():
+        if not cases:
+            continue
+        began = time.monotonic()
+        verdicts = measure(BASES[name], cases, options.jobs)
+        every += verdicts
+        took_s = time.monotonic() - began
+        print(f"## {name}\n\n{report(verdicts)}")
+        print(f"{len(verdicts)} of {len(cases)} changes in {took_s:.0f} s, {options.jobs} at a time.\n")
     if options.json is not None:
-        options.json.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=1) + "\n")
+        options.json.write_text(json.dumps([asdict(verdict) for verdict in every], indent=1) + "\n")
     return 0
 
 
-def measure(cases: Sequence[Case], jobs: int) -> list[Verdict]:
+def _of(base: Base, options: argparse.Namespace) -> list[Case]:
+    kinds: dict[str | None, tuple[Case, ...]] = {"bad": base.bad, "good": base.good}
+    return chosen(kinds.get(options.kind, base.cases), options.only)
+
+
+def measure(base: Base, cases: Sequence[Case], jobs: int) -> list[Verdict]:
     """Deploy each in a lab of ``jobs`` hosts; in the order of the cases. Ctrl-C: those that are done."""
     done: list[Verdict] = []
     with tempfile.TemporaryDirectory(prefix="catch-rate-") as name:
         directory = Path(name)
-        write_certificates(directory / "certificates")
+        certificates = directory / "certificates"
+        write_certificates(certificates, base.certificates)
         with Lab.up(directory / "lab", hosts=max(1, min(jobs, len(cases)))) as lab:
             lanes: SimpleQueue[Lane] = SimpleQueue()
             for host in lab.hosts:
                 where = directory / host.name
                 where.mkdir()
-                lanes.put(
-                    Lane(host, where, certificates=directory / "certificates", ssh_config=lab.ssh_config)
-                )
+                lanes.put(Lane(host, base, where, certificates=certificates, ssh_config=lab.ssh_config))
 
             def one(case: Case) -> None:
                 lane = lanes.get()
@@ -87,6 +98,7 @@ def judge(lane: Lane, case: Case) -> Verdict:
     ended, users, events = lane.deploy(case, options)
     net = net_of(ended.document, ended.exit_code, events, ended.said)
     verdict = Verdict(
+        base=lane.base.name,
         name=case.name,
         family=case.family,
         kind="bad" if isinstance(case, Bad) else "good",

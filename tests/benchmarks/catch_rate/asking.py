@@ -29,6 +29,9 @@ class Ask:
     :ivar method: another method than these two.
     :ivar times: so often at once; each answer has to be good.
     :ivar old_tls: asked by a client that knows TLS 1.2 and nothing newer.
+    :ivar proxied_for: asked through a balancer, which says in a PROXY line that this address asks.
+    :ivar over_ipv6: asked at the machine's IPv6 address.
+    :ivar trouble: a regular expression; not to be answered, in this way, is what is good.
     """
 
     name: str
@@ -43,6 +46,9 @@ class Ask:
     times: int = 1
     old_tls: bool = False
     method: str = ""
+    proxied_for: str = ""
+    over_ipv6: bool = False
+    trouble: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,9 +64,9 @@ class Answer:
 class Client:
     """Asks one machine over fresh connections."""
 
-    def __init__(self, address: str, authority: Path) -> None:
+    def __init__(self, address: str, authority: Path, address6: str = "") -> None:
         """:param authority: PEM file of the authority that the base's certificates come from."""
-        self._address = address
+        self._address, self._address6 = address, address6
         self._tls, self._old_tls = (ssl.create_default_context(cafile=str(authority)) for _ in range(2))
         self._old_tls.maximum_version = ssl.TLSVersion.TLSv1_2
 
@@ -77,8 +83,11 @@ class Client:
         name, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         connection = http.client.HTTPConnection(name, port, timeout=TIMEOUT_S)
         try:
-            plain = socket.create_connection((self._address, port), TIMEOUT_S)
+            address = self._address6 if ask.over_ipv6 else self._address
+            plain = socket.create_connection((address, port), TIMEOUT_S)
             connection.sock = plain
+            if ask.proxied_for:
+                plain.sendall(f"PROXY TCP4 {ask.proxied_for} {self._address} 40000 {port}\r\n".encode())
             if parts.scheme == "https":
                 tls = self._old_tls if ask.old_tls else self._tls
                 connection.sock = tls.wrap_socket(plain, server_hostname=name)
@@ -89,7 +98,9 @@ class Client:
             connection.request(ask.method or ("POST" if body else "GET"), target, body, head)
             response = connection.getresponse()
             text = "" if response.status == 101 else response.read().decode("latin-1")
-            headers = {name.lower(): value for name, value in response.getheaders()}
+            headers: dict[str, str] = {}
+            for key, value in response.getheaders():
+                headers[key.lower()] = ", ".join(filter(None, (headers.get(key.lower()), value)))
             return Answer(response.status, text, headers)
         except ssl.SSLError as error:
             return Answer(trouble=f"TLS: {error.reason or error}")
@@ -103,12 +114,19 @@ class Client:
 
 def judge(ask: Ask, answer: Answer) -> str | None:
     """Why the answer is not good, ``None`` when it is. Pure."""
+    if ask.trouble:
+        got = answer.trouble or f"answered with {answer.status}"
+        return None if re.search(ask.trouble, answer.trouble) else got
     if answer.trouble:
         return answer.trouble
     if answer.status != ask.status:
         return f"{answer.status} instead of {ask.status}"
     if not re.search(ask.body, answer.body):
         return f"another page: {answer.body.strip()[:60]!r}"
+    return _wrong_headers(ask, answer)
+
+
+def _wrong_headers(ask: Ask, answer: Answer) -> str | None:
     location = answer.headers.get("location", "")
     if not re.match(ask.location, location):
         return f"sent to {location or 'nowhere'}"

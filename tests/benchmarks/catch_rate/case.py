@@ -1,20 +1,18 @@
-"""One change of the base: what it edits, what shows that it is bad or what it brings."""
+"""A base, and one change of it: what it edits, what shows that it is bad or what it brings."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.benchmarks.catch_rate.asking import Ask
 from tests.benchmarks.catch_rate.users import ASKS
 
-BASE = Path(__file__).parent / "base"
+BASE = Path(__file__).parent / "base"  #: the first base's directory
 WWW_DATA = 33  #: the same on every Debian (base-passwd)
-SITES = ("00-default", "intranet", "old", "shop", "wiki", "www")
-_DISTRIBUTION = ("mime.types", "fastcgi_params", "proxy_params")  #: Debian's own files, from the machine
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def new_site(name: str, text: str) -> Edits:
 
 
 def users(*names: str) -> tuple[Ask, ...]:
-    """Asks of the base, by name."""
+    """Asks of the first base, by name."""
     return tuple(ASKS[name] for name in names)
 
 
@@ -110,27 +108,82 @@ class Good:
 Case = Bad | Good
 
 
-def write_base(tree: Path) -> None:
+@dataclass(frozen=True)
+class Certificates:
+    """What lies in a base's directory of certificates: per name a chain, its key, and the leaf alone.
+
+    :ivar directory: on the host.
+    :ivar issued: file name → the names it is for, and days until it expires.
+    :ivar strangers: the same, from an authority that nobody trusts.
+    """
+
+    directory: str
+    issued: Mapping[str, tuple[tuple[str, ...], int]]
+    strangers: Mapping[str, tuple[tuple[str, ...], int]] = field(default_factory=dict)
+
+
+def _nothing_more(root: Path) -> None:
+    """Furnish nothing that is not a file of the base."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """A firm's nginx as it stands, what is behind it, who uses it, and changes of it.
+
+    :ivar directory: holds ``nginx/``, its ``/etc/nginx``, and ``files/``, what lies elsewhere on the host.
+    :ivar asks: by name; every one is answered well.
+    :ivar programs: modules to be on the host; the last one is run there, with the seconds it may live.
+    :ivar ready: a file that it makes once it answers.
+    :ivar distribution: files of Debian's own ``/etc/nginx``, taken from the machine.
+    :ivar links: symbolic links below ``/etc/nginx``, and their targets.
+    :ivar private: a pattern of files that only root and nginx read.
+    :ivar names: lines of ``/etc/hosts``.
+    :ivar caches: what nginx may leave below ``/var/cache``, with the changes loaded.
+    :ivar furnish: makes on the host, given its root directory, what a file cannot hold.
+    """
+
+    name: str
+    directory: Path
+    asks: Mapping[str, Ask]
+    bad: tuple[Bad, ...]
+    good: tuple[Good, ...]
+    programs: tuple[str, ...]
+    ready: str
+    certificates: Certificates
+    distribution: tuple[str, ...]
+    links: Mapping[str, str] = field(default_factory=dict)
+    private: str = ""
+    names: tuple[str, ...] = ()
+    caches: tuple[str, ...] = ()
+    furnish: Callable[[Path], None] = _nothing_more
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """All of its changes."""
+        return (*self.bad, *self.good)
+
+
+def write_base(tree: Path, base: Base) -> None:
     """Write the base's ``/etc/nginx``."""
-    shutil.copytree(BASE / "nginx", tree, dirs_exist_ok=True)
-    for name in _DISTRIBUTION:
+    shutil.copytree(base.directory / "nginx", tree, dirs_exist_ok=True)
+    for name in base.distribution:
         shutil.copyfile(Path("/etc/nginx", name), tree / name)
-    for private in (tree / "htpasswd").iterdir():
+    for private in tree.glob(base.private) if base.private else ():
         private.chmod(0o640)
         if os.geteuid() == 0:
             os.chown(private, 0, WWW_DATA)
-    (tree / "sites-enabled").mkdir()
-    for site in SITES:
-        (tree / enabled(site)).symlink_to(f"/etc/nginx/sites-available/{site}")
+    for name, target in base.links.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).symlink_to(target)
 
 
-def apply(tree: Path, edits: Edits) -> None:
+def apply(tree: Path, edits: Edits, base: Base) -> None:
     """Edit a tree that is the base's. :raises ValueError: an edit does not fit the base."""
     for name, edit in edits.items():
         path = tree / name
         if isinstance(edit, Swap):
             try:
-                path.write_text(edit.apply((BASE / "nginx" / name).read_text()))
+                path.write_text(edit.apply((base.directory / "nginx" / name).read_text()))
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
             continue
@@ -142,7 +195,7 @@ def apply(tree: Path, edits: Edits) -> None:
         if isinstance(edit, Link):
             path.symlink_to(edit.target)
         elif isinstance(edit, Copy):
-            shutil.copyfile(BASE / "nginx" / edit.source, path)
+            shutil.copyfile(base.directory / "nginx" / edit.source, path)
         elif isinstance(edit, str):
             path.write_text(edit)
 

@@ -17,9 +17,8 @@ from typing import Any
 from deployer.lab import sample
 from deployer.lab.host import LabHost
 from tests.benchmarks.catch_rate.asking import Ask, Client
-from tests.benchmarks.catch_rate.case import Case, Good, apply, write_base
+from tests.benchmarks.catch_rate.case import Base, Case, Good, apply, write_base
 from tests.benchmarks.catch_rate.place import place
-from tests.benchmarks.catch_rate.users import ASKS
 from tests.benchmarks.contestants import environment
 
 COMMAND_S = 180.0
@@ -31,7 +30,7 @@ source: {{repo: {repo}}}
 target:
   directory: /etc/nginx
   preserve: ["modules-enabled/**", "modules-available/**"]
-  modes: {{"htpasswd/*": "0640 root:www-data"}}
+  modes: {modes}
 health: {{deadline: 10s, interval: 100ms, consecutive: 3, bake: 1s}}
 rollout: {{waves: [100%]}}
 """
@@ -67,11 +66,13 @@ class Users:
 class Lane:
     """A host, its repository and its project. Not to be shared between threads."""
 
-    def __init__(self, host: LabHost, directory: Path, *, certificates: Path, ssh_config: Path) -> None:
-        self.host, self._directory, self._ssh_config = host, directory, ssh_config
+    def __init__(
+        self, host: LabHost, base: Base, directory: Path, *, certificates: Path, ssh_config: Path
+    ) -> None:
+        self.host, self.base, self._directory, self._ssh_config = host, base, directory, ssh_config
         self._certificates = certificates
         self._authority = certificates / "authority.crt"
-        self.client = Client(host.address, self._authority)
+        self.client = Client(host.address, self._authority, host.address6)
         self.repo, self._base_tree = directory / "repo", directory / "base"
         self._write_project()
         self._furnish()
@@ -84,14 +85,16 @@ class Lane:
         (project / "playbooks").mkdir()
         pairs = [(self.host.name, self.host.address)]
         (project / "inventories/lane.yml").write_text(sample.inventory(pairs))
-        (project / "playbooks/nginx.yml").write_text(PLAYBOOK.format(repo=json.dumps(str(self.repo))))
-        write_base(self._base_tree)
+        modes = json.dumps({self.base.private: "0640 root:www-data"} if self.base.private else {})
+        playbook = PLAYBOOK.format(repo=json.dumps(str(self.repo)), modes=modes)
+        (project / "playbooks/nginx.yml").write_text(playbook)
+        write_base(self._base_tree, self.base)
         shutil.copytree(self._base_tree, self.repo, symlinks=True)
         sample.git(self.repo, "init", "--quiet")
-        self._base_commit = sample.commit(self.repo, "The orchard as it stands")
+        self._base_commit = sample.commit(self.repo, f"{self.base.name} as it stands")
 
     def _furnish(self) -> None:
-        place(self.host, self._certificates, self._base_tree)
+        place(self.host, self.base, self._certificates, self._base_tree)
         self._to_base_commit()
         ended = self.deployer("deploy")
         self.every_day = ended.said  #: what it says when nothing is wrong
@@ -121,10 +124,10 @@ class Lane:
     def deploy(self, case: Case, options: Sequence[str]) -> tuple[Ended, Users, list[dict[str, Any]]]:
         """Deploy one change, then go back to the base. How it ended, what users met, the journal."""
         self._to_base_commit()
-        apply(self.repo, case.edits)
+        apply(self.repo, case.edits, self.base)
         sample.commit(self.repo, case.name)
         ends = case.ends if isinstance(case, Good) else ()
-        with self._users([ask for ask in ASKS.values() if ask.name not in ends]) as users:
+        with self._users([ask for ask in self.base.asks.values() if ask.name not in ends]) as users:
             ended = self.deployer("deploy", *options)
             time.sleep(_AFTER_S)
         events = self._events(ended)

@@ -15,26 +15,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from deployer.lab.host import LabHost
-from tests.benchmarks.catch_rate.case import BASE, WWW_DATA
+from tests.benchmarks.catch_rate.case import WWW_DATA, Base, Certificates
 
-APP = Path(__file__).with_name("app.py")
-APP_S = 7200.0  #: it ends by itself after that
+REPO = Path(__file__).resolve().parents[3]
+PROGRAM_S = 7200.0  #: what stands behind nginx ends by itself after that
 _WITHIN_S = 20.0
 _DAY = datetime.timedelta(days=1)
-
-#: File name → names it is for, and days until it expires.
-_CERTIFICATES = {
-    "shop": (("shop.orchard.example",), 90),
-    "shop-2023": (("shop.orchard.example",), -200),
-    "shop-2026": (("shop.orchard.example",), 365),
-    "www": (("www.orchard.example", "orchard.example"), 90),
-    "www-long": (("www.orchard.example",), 300),
-    "wiki": (("wiki.orchard.example",), 90),
-    "jobs": (("jobs.orchard.example",), 90),
-    "old": (("old.orchard.example",), 90),
-    "intranet": (("intranet.orchard.example",), 90),
-    "fallback": (("fallback.invalid",), 3650),
-}
 
 
 class Authority:
@@ -55,47 +41,49 @@ class Authority:
         return _pem(leaf), _pem(self._between), _key_pem(key)
 
 
-def write_certificates(directory: Path) -> Path:
-    """Fill ``/etc/ssl/orchard``. The authority's own file, which users trust."""
+def write_certificates(directory: Path, certificates: Certificates) -> Path:
+    """Write all of them. The authority's own file, which users trust."""
     directory.mkdir(parents=True)
-    authority = Authority("Orchard test authority")
+    authority, stranger = Authority("A test authority"), Authority("a machine")
     (directory / "authority.crt").write_text(_pem(authority.root))
-    for name, (names, days) in _CERTIFICATES.items():
-        leaf, between, key = authority.issue(names, days)
-        (directory / f"{name}.crt").write_text(leaf + between)
-        (directory / f"{name}.key").write_text(key)
-        if name == "shop":
-            (directory / "shop-only.crt").write_text(leaf)
-    leaf, _, key = Authority("a machine").issue(("www.orchard.example",), 90)
-    (directory / "own.crt").write_text(leaf)
-    (directory / "own.key").write_text(key)
+    for by, issued in ((authority, certificates.issued), (stranger, certificates.strangers)):
+        for name, (names, days) in issued.items():
+            leaf, between, key = by.issue(names, days)
+            (directory / f"{name}.crt").write_text(leaf + between)
+            (directory / f"{name}-only.crt").write_text(leaf)
+            (directory / f"{name}.key").write_text(key)
     for path in directory.iterdir():
         path.chmod(0o600 if path.suffix == ".key" else 0o644)
     return directory / "authority.crt"
 
 
-def place(host: LabHost, certificates: Path, tree: Path) -> None:
+def place(host: LabHost, base: Base, certificates: Path, tree: Path) -> None:
     """Furnish a host, with ``tree`` as its ``/etc/nginx``, and start nginx anew."""
     root = host.path("/")
-    shutil.copytree(BASE / "files", root, dirs_exist_ok=True)
-    (root / "var/www/orchard/.env").write_text("TOKEN=not for you\n")
-    if not os.path.lexists(root / "var/www/current"):
-        (root / "var/www/current").symlink_to("/var/www/orchard")
-    shutil.copytree(certificates, root / "etc/ssl/orchard", dirs_exist_ok=True)
+    shutil.copytree(base.directory / "files", root, dirs_exist_ok=True)
+    base.furnish(root)
+    shutil.copytree(certificates, host.path(base.certificates.directory), dirs_exist_ok=True)
     hosts = root / "etc/hosts"
-    if "orders.internal" not in hosts.read_text():
-        hosts.write_text(hosts.read_text() + "127.0.0.1 orders.internal\n")
-    (root / "opt").mkdir(exist_ok=True)
-    shutil.copyfile(APP, root / "opt/orchard-app.py")
-    program = f"setsid python3 /opt/orchard-app.py {APP_S} </dev/null >/tmp/app.log 2>&1 &"
-    host.run(["sh", "-c", program])
-    _until((root / "run/orchard/ready").exists, f"{host.name}: what stands behind nginx is not up")
+    known = hosts.read_text()
+    hosts.write_text(known + "".join(f"{line}\n" for line in base.names if line not in known))
+    _start_programs(host, base)
     host.stop_nginx()
-    write_tree(host, tree)
+    write_tree(host, base, tree)
     host.start_nginx()
 
 
-def write_tree(host: LabHost, tree: Path) -> None:
+def _start_programs(host: LabHost, base: Base) -> None:
+    for module in base.programs:
+        source = Path(*module.split(".")).with_suffix(".py")
+        there = host.path("/opt") / source
+        there.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(REPO / source, there)
+    program = f"cd /opt && setsid python3 -m {base.programs[-1]} {PROGRAM_S} </dev/null >/tmp/app.log 2>&1 &"
+    host.run(["sh", "-c", program])
+    _until(host.path(base.ready).exists, f"{host.name}: what stands behind nginx is not up")
+
+
+def write_tree(host: LabHost, base: Base, tree: Path) -> None:
     """Make ``tree`` the host's ``/etc/nginx``, past any program."""
     live = host.path("/etc/nginx")
     if live.is_symlink():
@@ -105,7 +93,7 @@ def write_tree(host: LabHost, tree: Path) -> None:
     shutil.copytree(tree, live, symlinks=True, ignore=shutil.ignore_patterns(".git"))
     for name in ("modules-enabled", "modules-available"):
         (live / name).mkdir(exist_ok=True)
-    for private in (live / "htpasswd").glob("*"):
+    for private in live.glob(base.private) if base.private else ():
         os.chown(private, 0, WWW_DATA)
 
 

@@ -60,6 +60,7 @@ class Verdict:
     failed: int
     met: Mapping[str, str] = field(default_factory=dict)  #: what they met, by ask
     told: tuple[str, ...] = ()  #: warnings of a deployment that went through
+    base: str = ""
 
 
 def net_of(

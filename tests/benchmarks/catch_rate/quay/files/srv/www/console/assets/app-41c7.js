@@ -1,0 +1,1 @@
+console.log("quay console 41c7")
