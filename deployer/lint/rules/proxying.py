@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from deployer.lint.rules.base import ERROR, INFO, WARNING, Hit, Theme
 from deployer.lint.rules.matching import location_of
 from deployer.lint.rules.subject import Around, Subject, in_stream, scope
+from deployer.lint.rules.targets import Sources
 from deployer.nginx.tree import Directive
 
 theme = Theme("Upstreams and proxying")
@@ -134,14 +135,14 @@ def _ports(subject: Subject, target: Target) -> list[tuple[int, Directive | None
 )
 def no_resolver(subject: Subject) -> Iterator[Hit]:
     """Unless every value that the file shows for it is an upstream or an address."""
-    sources = _sources(subject)
+    sources = Sources(subject)
     known = _known_groups(subject)
     for directive, around in passes(subject):
         if "$" not in directive.args[0] or not around or scope("resolver", around[-1], around[:-1]):
             continue
         if subject.open_scope(around[-1], around[:-1]):
             continue
-        values, sure = _values(target_of(directive).host, sources)
+        values, sure = sources.host(target_of(directive).host)
         lost = [v for v in values if not _ADDRESS.fullmatch(_bare(v)) and _bare(v).lower() not in known]
         if lost:
             yield Hit(directive, f'nothing resolves "{_bare(lost[0])}"')
@@ -163,48 +164,6 @@ def _bare(value: str) -> str:
     return re.sub(r"^\w+://", "", value).partition("/")[0] if not value.startswith("unix:") else value
 
 
-_FROM_USERS = re.compile(r"host|http_\w+|arg_\w+|cookie_\w+|\d|server_name|request_uri|uri|ssl_server_name")
-
-
-_WITH_A_SLASH = re.compile(r"\$(request_uri|uri|document_uri)(?!\w)|\$\{(request_uri|uri|document_uri)\}")
-"""What always begins with a slash: the host ends before it."""
-
-
-def _values(host: str, sources: Mapping[str, list[str] | None]) -> tuple[list[str], bool]:
-    """What a host with variables can be, and whether that is all."""
-    path = _WITH_A_SLASH.search(host)
-    host = host[: path.start()] if path is not None and path.start() else host
-    variables = _VARIABLE.findall(host)
-    if not variables:
-        return [host], True
-    if len(variables) > 1 or not re.fullmatch(r"\$\{?\w+\}?(:\d+)?", host):
-        return ([host], True) if all(_FROM_USERS.fullmatch(v) for v in variables) else ([], False)
-    name = variables[0]
-    port = re.sub(r"^\$\{?\w+\}?", "", host)
-    if _FROM_USERS.fullmatch(name):
-        return [host], True
-    found = sources.get(f"${name}")
-    if found is None:
-        return [], False
-    literal = [v + port for v in found if v and "$" not in v]
-    return literal, len(literal) == len(found)
-
-
-def _sources(subject: Subject) -> Mapping[str, list[str] | None]:
-    """By variable the values it is given; ``None``: by something that is not followed."""
-    found: dict[str, list[str] | None] = {}
-    for d, _ in subject.config.find("set"):
-        if len(d.args) == 2:
-            found[d.args[0]] = [*(found.get(d.args[0]) or []), d.args[1]]
-    for d, _ in subject.config.find("map", "geo", "split_clients"):
-        if d.args:
-            entries = [
-                e.args[-1] for e in d.block or () if e.args and e.name not in ("include", "proxy", "delete")
-            ]
-            found[d.args[-1]] = None if d.first("include") else [*(found.get(d.args[-1]) or []), *entries]
-    return found
-
-
 @theme.rule(
     "proxy-target-without-scheme",
     ERROR,
@@ -218,39 +177,65 @@ def _sources(subject: Subject) -> Mapping[str, list[str] | None]:
 )
 def without_scheme(subject: Subject) -> Iterator[Hit]:
     """Where the argument begins with a variable whose values are all literal, and none has a scheme."""
-    sources = _sources(subject)
+    sources = Sources(subject)
     for directive, _ in passes(subject, "proxy_pass"):
         begins = re.match(r"\$\{?(\w+)\}?", directive.args[0])
-        values = sources.get(f"${begins[1]}") if begins else None
-        if values and not any(re.match(r"https?://|\$", v) for v in values):
-            yield Hit(directive, f'"{values[0]}" has no scheme')
+        values = sources.of(begins[1]) if begins else None
+        if values is None or not values.sure or not values.known:
+            continue
+        if not any(re.match(r"https?://", v) for v in values.known):
+            yield Hit(directive, f'"{values.known[0]}" has no scheme')
 
 
 @theme.rule(
     "upstream-name-unknown",
-    WARNING,
-    "A name that is nearly an upstream's",
+    ERROR,
+    "A word that is no upstream, where upstreams are chosen",
     why="Behind a variable nginx cannot tell a typing error: it asks DNS for the name, and users get 502.",
-    fix="Write the upstream's name.",
-    bad="resolver 127.0.0.53;\nupstream backend_shop { server 127.0.0.1:9000; }\nserver {\n    listen 8080;\n"
-    "    set $target backend_shpo;\n    location / { proxy_pass http://$target; }\n}",
-    good="resolver 127.0.0.53;\nupstream backend_shop { server 127.0.0.1:9000; }\nserver {\n    "
-    "listen 8080;\n"
-    "    set $target backend_shop;\n    location / { proxy_pass http://$target; }\n}",
+    fix="Write the upstream's name, or the $ of the variable.",
+    bad="resolver 127.0.0.53;\nupstream shop { server 127.0.0.1:9000; }\nupstream shop_next { server "
+    "127.0.0.1:9001; }\nmap $http_x_next $backend {\n    default shop;\n    1 shop-next;\n}\nserver {\n"
+    "    listen 8080;\n    location / { proxy_pass http://$backend; }\n}",
+    good="resolver 127.0.0.53;\nupstream shop { server 127.0.0.1:9000; }\nupstream shop_next { server "
+    "127.0.0.1:9001; }\nmap $http_x_next $backend {\n    default shop;\n    1 shop_next;\n}\nserver {\n"
+    "    listen 8080;\n    location / { proxy_pass http://$backend; }\n}",
 )
 def name_unknown(subject: Subject) -> Iterator[Hit]:
-    """Only where there is a resolver: without one it is an error already."""
-    sources, known = _sources(subject), _known_groups(subject)
+    """Only where there is a resolver: without one it is an error already.
+
+    Certain is, among names of upstreams, what is nearly one, a variable without its ``$``, or a template's
+    word for nothing. Any other word may be a host of ``/etc/hosts`` or a container.
+    """
+    sources, known = Sources(subject), _known_groups(subject)
+    told: set[str] = set()
     for directive, around in passes(subject):
-        if "$" not in directive.args[0] or not around or not scope("resolver", around[-1], around[:-1]):
+        resolver = scope("resolver", around[-1], around[:-1]) if around else ()
+        if "$" not in directive.args[0] or not resolver:
             continue
-        for name in map(_bare, _values(target_of(directive).host, sources)[0]):
-            if name.lower() in known or "$" in name or "." in name:
-                continue
-            near = difflib.get_close_matches(name.lower(), sorted(subject.upstreams), n=1, cutoff=0.8)
-            if near:
-                yield Hit(directive, f'"{name}" is no upstream; is {near[0]} meant?')
-                break
+        names = [n for n in map(_bare, sources.host(target_of(directive).host).known) if "$" not in n]
+        lost = [n for n in names if n.lower() not in known and not re.search(r"[.:\[]", n)]
+        others = any(n.lower() in known for n in names)
+        containers = any(_CONTAINERS in d.args for d in resolver)
+        sure = others and not containers and not subject.open_scope(around[-1], around[:-1])
+        for name in lost:
+            meant = _meant(name, sources, subject)
+            if name not in told and (meant or sure):
+                told.add(name)
+                says = f'"{name}" is no upstream{meant or ", as the others in its place are"}'
+                yield Hit(directive, says, None if meant and sure else WARNING)
+
+
+_CONTAINERS = "127.0.0.11"  # Docker's own resolver, which knows containers by single words
+_NOTHING = frozenset(("none", "null", "nil", "undefined", "false", "nan", "todo"))
+
+
+def _meant(name: str, sources: Sources, subject: Subject) -> str:
+    if name in sources:
+        return f"; is the variable ${name} meant?"
+    if name.lower() in _NOTHING:
+        return ", but a template's word for nothing"
+    near = difflib.get_close_matches(name.lower(), sorted(subject.upstreams), n=1, cutoff=0.8)
+    return f"; is {near[0]} meant?" if near else ""
 
 
 @theme.rule(
