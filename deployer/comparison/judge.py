@@ -31,6 +31,7 @@ GUARDING = {
 _RENDERED = re.compile(r"text/(html|css|javascript)|application/(javascript|xhtml\+xml|wasm)|image/|font/")
 _TEXT = ("text/plain",)
 _RAW = ("application/octet-stream", "", *_TEXT)
+_DATA = re.compile(r"application/(.+\+)?json|application/(.+\+)?xml")
 _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*\.?|\[[0-9a-f:.]+\]")
 
 
@@ -90,14 +91,20 @@ def changed(old: AnswerClass, new: AnswerClass) -> str | None:
         return f"redirected to {new.location} now, to {old.location} before"
     if old.names != new.names:
         return f"another certificate: for {', '.join(new.names[:3]) or 'nobody'} now"
-    if old.page is None or new.page is None or not old.shown:
+    if old.page is None or new.page is None:
         return None
+    if not old.shown:
+        return _other_kind(old.page, new.page) if old.rank >= Rank.CLIENT_ERROR else None
     return _other_page(old.page, new.page)
 
 
+def _other_kind(old: Page, new: Page) -> str | None:
+    return f"{new.kind or 'no type'} now, {old.kind or 'no type'} before" if old.kind != new.kind else None
+
+
 def _other_page(old: Page, new: Page) -> str | None:
-    if old.kind != new.kind:
-        return f"{new.kind or 'no type'} now, {old.kind or 'no type'} before"
+    if other := _other_kind(old, new):
+        return other
     if old.differs(new):
         return f"another content: {new.size} bytes now, {old.size} before"
     gone = sorted({n for n, _ in old.headers} - {n for n, _ in new.headers})
@@ -231,11 +238,18 @@ def _content(case: _Case) -> str | None:
 
 
 def _error_page(case: _Case) -> str | None:
-    """The site's page for an error, of which only nginx's own is left though the candidate names one."""
+    """The site's answer for an error, of which only nginx's own page is left.
+
+    People read either, unless the candidate names a page that is not there; programs do not.
+    """
     was, now, status = case.old.page, case.new.page, case.new.status
     if case.insight is None or was is None or now is None or status is None or status != case.old.status:
         return None
-    if was.built_in or not now.built_in or not case.insight.own_page(case.question, status):
+    if was.built_in or not now.built_in:
+        return None
+    if _DATA.fullmatch(was.kind):
+        return f"{status} with nginx's own page now: programs got {was.kind} before"
+    if not case.insight.own_page(case.question, status):
         return None
     return f"{status} with nginx's own page now: the one that error_page names is not there"
 

@@ -27,6 +27,9 @@ _WITHOUT = re.compile(
 )
 """Variables that never have the arguments in them."""
 
+_ASK_AGAIN = re.compile(r"no-cache|no-store|max-age=0\b")
+"""What keeps browsers from showing an old page."""
+
 _IMPERSONAL = re.compile(
     _WITHOUT.pattern + r"|request_uri|args|query_string|arg_\w+|http_(accept_encoding|range)|slice_range"
 )
@@ -82,6 +85,18 @@ def _other_methods(standing: Standing) -> tuple[str, str] | None:
     if _kind(standing) == "proxy" and any(d.args == ("off",) for d in goes_on):
         return "HEAD", "proxy_cache_convert_head off"
     return None
+
+
+def kept_by_browsers(old: AnswerClass | None, new: AnswerClass | None) -> str | None:
+    """A page that browsers had to ask for again each time, of which nothing says so any more."""
+    if old is None or new is None or old.page is None or new.page is None or not (old.shown and new.shown):
+        return None
+    said = old.page.header("cache-control") or ""
+    if old.page.kind != "text/html" or new.page.kind != "text/html" or not _ASK_AGAIN.search(said.lower()):
+        return None
+    if new.page.header("cache-control") is not None or new.page.header("expires") is not None:
+        return None
+    return f"browsers may keep the page from now on: Cache-Control: {said} is lost"
 
 
 def _kind(standing: Standing) -> str:

@@ -6,10 +6,12 @@ A question comes from the host itself. What an address list does to the rest of 
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING
 
 from deployer.nginx.access import Access, access
 from deployer.nginx.sites import effective
+from deployer.nginx.upstreams import passing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,22 +20,59 @@ if TYPE_CHECKING:
     from deployer.nginx.sites import Location
 
 _SAYS = ("allow", "deny", "auth_basic", "auth_request", "auth_jwt", "satisfy", "internal", "return")
+PRIVATE = re.compile(
+    r"/\.(?!well-known)|/(wp-)?admin\b|/xmlrpc\.php|/(nginx_|server-)?status\b|/metrics\b|/internal\b|/private\b"
+    r"|/debug\b|/actuator\b|/phpmyadmin|/(backup|config|conf|data|include|inc|bin|vendor|node_modules)s?/"
+    r"|(\.(bak|sql|ini|log|sh|conf|swp|orig|old|save|inc|dist|ya?ml|lock|pem|key|env|git|ht\w+|md|tar|zip|gz)|~)$",
+    re.IGNORECASE,
+)
+"""What one closes to make a site safer."""
+
 WIDEST = {4: 8, 6: 16}
 """A network of the Internet as large as that (16 million addresses of IPv4) is nobody's alone."""
 
 
-def climbed(was: Standing, now: Standing) -> bool:
+def climbed(was: Standing, now: Standing, path: str) -> bool:
     """Whether a location of its own takes a part out of one that live closes, and forgets the fence.
 
     It hands the requests to the same application, or serves files as that one did, and says nothing of who
-    may come: who means to open a part of what is closed says so (``allow all``, ``auth_basic off``).
+    may come: who means to open a part of what is closed says so (``allow all``, ``auth_basic off``). Out of a
+    whole site one takes a part without a word, but not its back office.
     """
     old, new = was.location, now.location
-    if old is None or new is None or old.regex or new.regex or old.pattern == "/":
+    if old is None or new is None or old.regex or new.regex:
+        return False
+    if old.pattern == "/" and PRIVATE.search(path) is None:
         return False
     if new.pattern == old.pattern or not new.pattern.startswith(old.pattern) or not _fenced(old):
         return False
     return new.directive.first(*_SAYS) is None and _same_handler(was, now)
+
+
+def unbarred(was: Standing, now: Standing) -> str | None:
+    """What only nginx itself asked for (``internal``), and users may from now on."""
+    old, new = was.location, now.location
+    if old is None or new is None or old.kind == "=" or (old.kind, old.pattern) != (new.kind, new.pattern):
+        return None
+    if old.directive.first("internal") is None or new.directive.first("internal") is not None:
+        return None
+    hands_out = passing(new) is not None or new.directive.first("alias", "root") is not None
+    if not hands_out or access(now.scope) is not Access.OPEN:
+        return None
+    return f"open to the public: {new.title} is no longer internal"
+
+
+def balancer_only(was: Standing, now: Standing, port: int) -> str | None:
+    """Address lists that meet the balancer, where they met the client whom its PROXY line names."""
+    if not any(x.proxy for x in now.server.listens if x.port == port):
+        return None
+    if not effective(now.scope, "allow", "deny"):
+        return None
+    said = [[d.args for d in effective(s.scope, "real_ip_header")][-1:] for s in (was, now)]
+    if said[0] != [("proxy_protocol",)] or said[1] == said[0]:
+        return None
+    other = " ".join(said[1][0]) if said[1] else "nothing"
+    return f"allow and deny meet the balancer, not the client: real_ip_header is {other} behind PROXY lines"
 
 
 def _fenced(location: Location) -> bool:

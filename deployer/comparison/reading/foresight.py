@@ -14,7 +14,7 @@ from functools import cached_property
 from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.conditions import excuse
 from deployer.comparison.reading.caching import cached
-from deployer.comparison.reading.fences import climbed
+from deployer.comparison.reading.fences import PRIVATE, climbed
 from deployer.comparison.reading.standing import Standing, standing
 from deployer.comparison.routes import BELOW, STRANGER, Origin
 from deployer.nginx.access import Access, access
@@ -25,15 +25,6 @@ from deployer.nginx.tree import Directive
 from deployer.nginx.upstreams import lost_path, mentioned, own_listener, passed, passing, told
 
 __all__ = ["Foresight", "Standing"]
-
-PRIVATE = re.compile(
-    r"/\.(?!well-known)|/(wp-)?admin\b|/xmlrpc\.php|/(nginx_|server-)?status\b|/metrics\b|/internal\b|/private\b"
-    r"|/debug\b|/actuator\b|/phpmyadmin|/(backup|config|conf|data|include|inc|bin|vendor|node_modules)s?/"
-    r"|(\.(bak|sql|ini|log|sh|conf|swp|orig|old|save|inc|dist|ya?ml|lock|pem|key|env|git|ht\w+|md|tar|zip|gz)|~)$",
-    re.IGNORECASE,
-)
-"""What one closes to make a site safer."""
-
 
 COMPANION = re.compile(
     r"\.(css|js|mjs|png|jpe?g|gif|svg|ico|webp|avif|woff2?|ttf|otf|eot|map)$", re.IGNORECASE
@@ -160,7 +151,7 @@ class Foresight:
             return f"{now.location.title} lists its directory on purpose"
         if not self._new(now.location, was.server) or now.location.regex:
             return None
-        if climbed(was, now):
+        if climbed(was, now, read_path(question.path)):
             return None
         closing = any(d.args != ("off",) for d in here.all("auth_basic")) or here.first("deny") is not None
         return None if closing else f"{now.location.title} is new, and open"

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from deployer.comparison.asked import Question
 from deployer.comparison.pace import counts_browsers, crowds, limiters
 from deployer.comparison.reading import caching, exposed, patience, strictness, telling
-from deployer.comparison.reading.fences import shut_out
+from deployer.comparison.reading.fences import balancer_only, shut_out, unbarred
 from deployer.comparison.reading.foresight import Foresight, Standing
 from deployer.comparison.reading.reached import passed_by, unreached
 from deployer.comparison.reading.spread import misled
+from deployer.comparison.reading.strangers import let_in
 from deployer.nginx import arguments, methods
 from deployer.nginx.access import Access, access, needs_referer
 from deployer.nginx.paths import read_path
@@ -53,6 +54,7 @@ def predictions(insight: Foresight, questions: Sequence[Question]) -> Iterator[t
     yield from _ports(insight, questions)
     yield from unreached(insight, questions)
     yield from passed_by(insight, questions)
+    yield from let_in(insight)
     told: set[tuple[Directive, str]] = set()
     for question in questions:
         was = insight.standing(insight.live, question)
@@ -99,6 +101,20 @@ def _open(insight: Foresight, question: Question, was: Standing, now: Standing) 
         return None
     what = "deny" if access(was.scope) is Access.CLOSED else "auth_basic"
     return f"open to the public: the {what} that protected it holds no more"
+
+
+def _unbarred(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    return unbarred(was, now)
+
+
+def _balancer_only(_: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    return balancer_only(was, now, question.port)
+
+
+def _kept(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    if passing(was.location) is not None or passing(now.location) is not None:
+        return None  # the application says how long
+    return caching.kept_by_browsers(insight.before.get(question), insight.after.get(question))
 
 
 def _hands_nothing_out(now: Standing) -> bool:
@@ -294,6 +310,8 @@ RULES: tuple[Rule, ...] = (
     _closed,
     _shut_out,
     _open,
+    _unbarred,
+    _balancer_only,
     _referers,
     _limits,
     _crowded_out,
@@ -309,5 +327,6 @@ RULES: tuple[Rule, ...] = (
     _sockets,
     _arguments,
     _cached,
+    _kept,
     _types,
 )

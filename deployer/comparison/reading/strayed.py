@@ -65,6 +65,34 @@ def _nobody(insight: Foresight, question: Question, old: AnswerClass, new: Answe
     return f"redirected to {new.location}: neither configuration has {host}, it led to {before} before"
 
 
+def _gathered(insight: Foresight, question: Question, old: AnswerClass, new: AnswerClass) -> str | None:
+    """From a name to its own site in TLS; now to another one's, though that site is still there."""
+    target, was = _target(question, new), _target(question, old)
+    if target is None or was is None or question.name in ("", STRANGER) or _host(was) != question.name:
+        return None
+    host = _host(target)
+    if (
+        was.scheme != "https"
+        or target.scheme != "https"
+        or host == question.name
+        or not _serves(insight, host)
+    ):
+        return None
+    if host.removeprefix("www.") == question.name.removeprefix("www."):
+        return None
+    own = [a for q, a in insight.after.items() if q.name == question.name and _tls(insight, q)]
+    if not own or any(
+        a.location is not None or a.rank >= Rank.SERVER_ERROR for a in own if a.page is not None
+    ):
+        return None
+    return f"redirected to {new.location}: {question.name} has a site of its own, where it led to"
+
+
+def _tls(insight: Foresight, question: Question) -> bool:
+    listen = insight.candidate.listen_at(question.place)
+    return listen is not None and listen.tls and question.path == "/" and not question.said
+
+
 def _unknown(insight: Foresight, question: Question, host: str, before: str) -> bool:
     """Whether it led to one of ours, and leads to whom nothing speaks for."""
     if before != question.name and not _serves(insight, before):
@@ -189,7 +217,7 @@ def _challenges(location: Location | None) -> str | None:
     return places[-1].args[0] if places and places[-1].args else None
 
 
-_RULES: tuple[Rule, ...] = (_nobody, _inner, _plain, _front, _another, _nowhere, _renewal, amiss)
+_RULES: tuple[Rule, ...] = (_nobody, _gathered, _inner, _plain, _front, _another, _nowhere, _renewal, amiss)
 
 
 # --- who answers

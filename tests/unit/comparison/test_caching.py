@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from deployer.comparison.asked import AnswerClass
 from deployer.comparison.reading.predictions import predictions
 
-from .configured import at, foresight, page
+from .configured import SHOP, at, foresight, page
 
 ZONE = "proxy_cache_path /c keys_zone=z:1m; fastcgi_cache_path /f keys_zone=f:1m;"
 SITE = ZONE + " %s server { listen 80; server_name shop.example.com; location /find { %s } }"
@@ -86,3 +87,26 @@ def test_what_one_user_is_answered_is_kept_for_all(live: str, candidate: str, ba
 def test_what_one_method_was_answered_is_not_for_another(live: str, candidate: str, said: str | None) -> None:
     reasons = [x for x in found(live, candidate) if "$request_method" in x]
     assert (not reasons) if said is None else (reasons and said in reasons[0])
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "kept"),
+    [
+        (page(cache_control="no-cache"), page(), True),
+        (page(cache_control="private, no-store"), page(etag="x"), True),
+        (page(cache_control="no-cache"), page(cache_control="max-age=60"), False),  # somebody says so
+        (page(cache_control="no-cache"), page(expires="-1"), False),
+        (page(cache_control="max-age=3600"), page(), False),
+        (page(), page(), False),
+    ],
+)
+@pytest.mark.parametrize("passed", [True, False])
+def test_pages_that_browsers_ask_for_again(
+    before: AnswerClass, now: AnswerClass, *, kept: bool, passed: bool
+) -> None:
+    site = "server { listen 80; server_name shop.example.com; root /srv; %s }"
+    text = site % ("location / { proxy_pass http://10.0.0.1; }" if passed else "")
+    insight = foresight(text, text)
+    insight.before, insight.after = {SHOP: before}, {SHOP: now}
+    said = [reason for _, reason in predictions(insight, [SHOP]) if "browsers may keep" in reason]
+    assert bool(said) is (kept and not passed)

@@ -13,6 +13,7 @@ from .configured import at, foresight, page
 SITE = "server { listen 80; server_name shop.example.com; location / { proxy_pass http://10.0.0.1; } %s }"
 ADMIN = "location /admin/ { allow 10.20.0.0/16; deny all; proxy_pass http://10.0.0.1; } "
 STAFF = "location /staff/ { auth_basic staff; auth_basic_user_file users; root /srv; } "
+ASKED = "location / { auth_request /may; proxy_pass http://10.0.0.1; } "
 REPORT = "location = /admin/report { proxy_pass http://10.0.0.1; proxy_read_timeout 300s; }"
 
 
@@ -26,7 +27,10 @@ REPORT = "location = /admin/report { proxy_pass http://10.0.0.1; proxy_read_time
         (ADMIN, REPORT.replace("{", "{ satisfy any;"), "/admin/report", False),
         (ADMIN, REPORT.replace("10.0.0.1", "10.0.0.9"), "/admin/report", False),  # somebody else's
         (ADMIN, "location = /admin/ping { return 200 pong; }", "/admin/ping", False),
-        (ADMIN.replace("/admin/ ", "/ "), REPORT.replace("= ", ""), "/admin/report", False),
+        (ADMIN.replace("/admin/ ", "/ "), REPORT.replace("= /admin", "/hook"), "/hook/report", False),
+        (ADMIN.replace("/admin/ ", "/ "), REPORT.replace("= ", ""), "/admin/report", True),
+        (ASKED, REPORT.replace("= ", ""), "/admin/report", True),
+        (ASKED, REPORT.replace("{", "{ auth_request off;"), "/admin/report", False),
     ],
 )
 def test_a_part_of_what_is_closed_opens_only_on_purpose(
@@ -64,3 +68,74 @@ def test_a_new_site_may_shut_out_whom_it_likes() -> None:
     asked = replace(at("/"), name="new.example.com")
     insight.before, insight.after = {asked: page(status=404)}, {asked: page()}
     assert not list(predictions(insight, [asked]))
+
+
+STORE = "location /store/ { %s alias /srv/store/; } "
+
+
+@pytest.mark.parametrize(
+    ("live", "candidate", "open_now"),
+    [
+        (STORE % "internal;", STORE % "", True),
+        (STORE % "internal;", STORE % "internal;", False),
+        (STORE % "internal;", STORE % "allow 10.0.0.0/8; deny all;", False),
+        (STORE % "internal;", "", False),
+        (STORE % "", STORE % "", False),
+        ("location = /50x.html { internal; root /srv; }", "location = /50x.html { root /srv; }", False),
+        ("location /x/ { internal; return 204; }", "location /x/ { return 204; }", False),
+    ],
+)
+def test_what_only_nginx_asked_for_stays_its_own(live: str, candidate: str, *, open_now: bool) -> None:
+    insight = foresight(SITE % live, SITE % candidate)
+    asked = [at("/store/"), at("/50x.html"), at("/x/")]
+    found = [reason for _, reason in predictions(insight, asked) if "no longer internal" in reason]
+    assert bool(found) is open_now
+
+
+LINE = (
+    "server { listen 8443 proxy_protocol; server_name shop.example.com; real_ip_header %s;"
+    " %s location / { proxy_pass http://10.0.0.1; } }"
+)
+LIST = "allow 203.0.113.0/24; deny all;"
+
+
+@pytest.mark.parametrize(
+    ("live", "candidate", "told"),
+    [
+        (LINE % ("proxy_protocol", LIST), LINE % ("X-Forwarded-For", LIST), True),
+        (LINE % ("proxy_protocol", LIST), (LINE % ("x", LIST)).replace("real_ip_header x;", ""), True),
+        (LINE % ("proxy_protocol", LIST), LINE % ("proxy_protocol", LIST), False),
+        (LINE % ("X-Forwarded-For", LIST), LINE % ("X-Real-IP", LIST), False),
+        (LINE % ("proxy_protocol", ""), LINE % ("X-Forwarded-For", ""), False),
+        (
+            LINE % ("proxy_protocol", LIST),
+            (LINE % ("X-Forwarded-For", LIST)).replace(" proxy_protocol;", ";", 1),
+            False,  # there is no balancer with PROXY lines any more
+        ),
+    ],
+)
+def test_an_address_list_goes_on_to_meet_clients(live: str, candidate: str, *, told: bool) -> None:
+    asked = replace(at("/"), port=8443)
+    found = [r for _, r in predictions(foresight(live, candidate), [asked]) if "meet the balancer" in r]
+    assert bool(found) is told
+
+
+DEFAULTS = "server { listen 80 default_server; server_name _; %s } " + SITE % ""
+MADE_IT = (SITE % "").replace("listen 80;", "listen 80 default_server;")
+
+
+@pytest.mark.parametrize(
+    ("live", "candidate", "told"),
+    [
+        (DEFAULTS % "return 444;", SITE % "", True),
+        (DEFAULTS % "ssl_reject_handshake on;", SITE % "", True),
+        (DEFAULTS % "return 404;", SITE % "", True),
+        (DEFAULTS % "root /srv;", SITE % "", False),  # which is seen by asking
+        (DEFAULTS % "return 444;", MADE_IT, False),
+        (DEFAULTS % "return 444;", (DEFAULTS % "return 444;").replace(" default_server", ""), False),
+        (DEFAULTS % "return 444;", (SITE % "").replace("listen 80;", "listen 81;"), False),
+    ],
+)
+def test_strangers_meet_no_site_by_chance(live: str, candidate: str, *, told: bool) -> None:
+    found = [r for _, r in predictions(foresight(live, candidate), []) if "which were refused" in r]
+    assert bool(found) is told

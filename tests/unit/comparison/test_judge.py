@@ -151,3 +151,12 @@ def test_accepted_is_not_worse_and_says_why() -> None:
 def test_a_new_place_without_a_password_may_lack_a_file() -> None:
     free = PLAIN.replace("location /", "location /a/ { auth_basic off; root /srv; } location /", 1)
     assert verdict(page(status=401), page(status=404), DEEP, free) is None
+
+
+def test_programs_go_on_to_get_data_when_they_are_refused() -> None:
+    was, now = page("{}", "application/problem+json", status=401), page("nginx's own", status=401)
+    assert "programs got application/problem+json" in str(verdict(was, now))
+    assert verdict(page("sorry", status=401), now) is None
+    assert verdict(was, page("[]", "application/json", status=401)) is None
+    assert changed(was, page("sorry", status=401)) == "text/html now, application/problem+json before"
+    assert changed(was, page("[]", "application/problem+json", status=401)) is None

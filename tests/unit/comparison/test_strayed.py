@@ -197,3 +197,38 @@ def test_certificates_are_renewed_for_every_site_or_for_none(other: str, secure:
     sent = moved("https://shop.example.com/.well-known/acme-challenge/deployer-probe")
     said = strayed(foresight(live, candidate), CHALLENGE, page(status=404), sent)
     assert ("not renewed there any more, as they are for www.example.com" in str(said)) is bad
+
+
+OWN_SITES = "".join(
+    f"server {{ listen 443 ssl; server_name {name}; root /srv; }}"
+    for name in ("shop.example.com", "www.shop.example.com", "wiki.example.com")
+)
+TO_OWN = "server { listen 80; server_name *.example.com; return 301 https://$host$request_uri; }" + OWN_SITES
+TO_ONE = TO_OWN.replace("$host", "wiki.example.com")
+
+
+@pytest.mark.parametrize(
+    ("target", "there", "bad"),
+    [
+        ("https://wiki.example.com/", page(), True),
+        ("https://wiki.example.com/", page(status=401), True),
+        ("https://wiki.example.com/", moved("https://wiki.example.com/"), False),  # the site itself has moved
+        ("https://wiki.example.com/", page(status=502), False),
+        ("https://www.shop.example.com/", page(), False),
+        ("https://shop.example.com/login", page(), False),
+    ],
+)
+def test_names_with_a_site_of_their_own_are_not_gathered(
+    target: str, there: AnswerClass, *, bad: bool
+) -> None:
+    insight = foresight(TO_OWN, TO_ONE)
+    insight.after = {Question("127.0.0.1", 443, SHOP.name): there}
+    said = strayed(insight, SHOP, moved("https://shop.example.com/"), moved(target))
+    assert ("has a site of its own" in str(said)) is bad
+
+
+def test_a_name_without_a_site_may_be_sent_to_one() -> None:
+    insight = foresight(TO_OWN, TO_ONE)
+    assert (
+        strayed(insight, SHOP, moved("https://shop.example.com/"), moved("https://wiki.example.com/")) is None
+    )
