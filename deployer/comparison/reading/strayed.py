@@ -80,12 +80,24 @@ def _gathered(insight: Foresight, question: Question, old: AnswerClass, new: Ans
         return None
     if host.removeprefix("www.") == question.name.removeprefix("www."):
         return None
-    own = [a for q, a in insight.after.items() if q.name == question.name and _tls(insight, q)]
-    if not own or any(
-        a.location is not None or a.rank >= Rank.SERVER_ERROR for a in own if a.page is not None
-    ):
-        return None
-    return f"redirected to {new.location}: {question.name} has a site of its own, where it led to"
+    name = next((n for n in _alike(insight, question, host) if _lives(insight, n)), None)
+    return f"redirected to {new.location}: {name} has a site of its own, where it led to" if name else None
+
+
+def _alike(insight: Foresight, question: Question, host: str) -> list[str]:
+    """The names that meet that same redirect: its own, and those that its wildcard takes."""
+    here = insight.candidate.choose(question.place, question.name)
+    found = {n: insight.candidate.choose(question.place, n) for n in sorted(_names(insight))}
+    same = [n for n, c in found.items() if c is not None and here is not None and c.server is here.server]
+    return [question.name, *(n for n in same if n.removeprefix("www.") != host.removeprefix("www."))]
+
+
+def _lives(insight: Foresight, name: str) -> bool:
+    """Whether a name has pages by TLS, and is not sent on from there too."""
+    own = [a for q, a in insight.after.items() if q.name == name and _tls(insight, q)]
+    return bool(own) and all(
+        a.page is not None and not a.location and a.rank < Rank.SERVER_ERROR for a in own
+    )
 
 
 def _tls(insight: Foresight, question: Question) -> bool:

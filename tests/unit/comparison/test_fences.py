@@ -31,6 +31,7 @@ REPORT = "location = /admin/report { proxy_pass http://10.0.0.1; proxy_read_time
         (ADMIN.replace("/admin/ ", "/ "), REPORT.replace("= ", ""), "/admin/report", True),
         (ASKED, REPORT.replace("= ", ""), "/admin/report", True),
         (ASKED, REPORT.replace("{", "{ auth_request off;"), "/admin/report", False),
+        (ASKED.replace("10.0.0.1", "$pool"), REPORT.replace("= ", ""), "/admin/report", True),
     ],
 )
 def test_a_part_of_what_is_closed_opens_only_on_purpose(

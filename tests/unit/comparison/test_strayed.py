@@ -232,3 +232,11 @@ def test_a_name_without_a_site_may_be_sent_to_one() -> None:
     assert (
         strayed(insight, SHOP, moved("https://shop.example.com/"), moved("https://wiki.example.com/")) is None
     )
+
+
+def test_a_wildcard_takes_names_with_sites_of_their_own() -> None:
+    insight = foresight(TO_OWN, TO_ONE)
+    insight.after = {Question("127.0.0.1", 443, SHOP.name): page()}
+    made_up = Question("127.0.0.1", 80, "deployer-probe.example.com")
+    was, now = moved("https://deployer-probe.example.com/"), moved("https://wiki.example.com/")
+    assert "shop.example.com has a site of its own" in str(strayed(insight, made_up, was, now))
