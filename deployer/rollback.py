@@ -218,8 +218,8 @@ class _Effects:
         """Take the host over, from whoever has it."""
         if step is not Step.BEGIN:
             raise AssertionError(f"a rollback does not {step}")
-        contact = self._survey.contacts[host]
-        epoch = persist(contact, lambda: self._begin(contact), for_s=BACK_S)
+        with self._survey.turn(host) as contact:
+            epoch = persist(contact, lambda: self._begin(contact), for_s=BACK_S)
         self._owned[host] = Ownership(self._deployment, epoch, who())
         return {"epoch": epoch}
 
@@ -228,7 +228,12 @@ class _Effects:
 
     def undo(self, host: str, step: Step) -> Mapping[str, Any]:
         """Take one step back and prove it."""
-        contact, own, plan = self._survey.contacts[host], self._owned[host], self._plan.hosts[host]
+        with self._survey.turn(host) as contact:
+            return self._undo(contact, step)
+
+    def _undo(self, contact: Contact, step: Step) -> Mapping[str, Any]:
+        host = contact.host.name
+        own, plan = self._owned[host], self._plan.hosts[host]
         if step is Step.BEGIN:
             return {} if host in self._let_go else release(contact, own)
         switched = put_back(contact, own, str(plan.target), let_go=True, quarantine=self._bad.get(host))

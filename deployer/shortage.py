@@ -12,6 +12,7 @@ import resource
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from deployer.errors import Refused
 
@@ -23,6 +24,15 @@ SPACE_MB = 1280
 SPACE_HOST_MB = 16
 SPACE_HOSTS = 64
 
+# For an emergency: below these nothing can be done at all.
+FILES_LEAST = 8  #: with as many, one host at a time was taken back; besides one for each more
+SPACE_LEAST_MB = 160  #: far below it, libraries abort while they are loaded
+SPACE_EACH_MB = 16  #: the stacks of its two threads, and what they use
+THREADS_EACH = 2  #: who works, and who listens to the connection
+STACK = 1 << 20
+_OF_MEMORY = ((resource.RLIMIT_AS, "v"), (resource.RLIMIT_DATA, "d"))
+_ARENA_MAX = -8  #: ``M_ARENA_MAX`` of glibc
+
 _NO_THREAD = "can't start new thread"
 _NO_SEGMENT = ("failed to map segment", "cannot allocate memory", "cannot apply additional memory protection")
 _NO_ROOM = {
@@ -32,6 +42,18 @@ _NO_ROOM = {
 }
 
 
+@dataclass(frozen=True)
+class Short:
+    """What this machine gives too little of.
+
+    :ivar told: which limit, as a part of a sentence, and what is needed.
+    :ivar at_once: at so many hosts at a time the work can be done all the same; 0: it cannot.
+    """
+
+    told: str
+    at_once: int
+
+
 def have_means(hosts: int) -> None:
     """See to it that a command on so many hosts has what it needs of this machine.
 
@@ -39,6 +61,32 @@ def have_means(hosts: int) -> None:
 
     :raises Refused: it cannot have it, naming the limit.
     """
+    if short := next(_short(hosts), None):
+        fewer = "" if hosts == 1 else ", or take fewer hosts at a time (--limit)"
+        raise Refused(f"{short.told}: raise that limit{fewer}; nothing was begun")
+
+
+def make_do(hosts: int, warn: Callable[[str], None]) -> int | None:
+    """As :func:`have_means`, for an emergency: what is short is told in one line, and the work goes on.
+
+    :returns: how many hosts may be worked on at a time; ``None``: as many as are wished.
+    :raises Refused: not even one can be, naming the limit.
+    """
+    if any(resource.getrlimit(kind)[0] != resource.RLIM_INFINITY for kind, _ in _OF_MEMORY):
+        _save_memory()
+    found = tuple(_short(hosts))
+    if not found:
+        return None
+    worst = min(found, key=lambda short: short.at_once)
+    if worst.at_once < 1:
+        raise Refused(f"{worst.told}; not even one can be reached so: raise that limit; nothing was begun")
+    at_once = min(worst.at_once, hosts)
+    pace = "one host" if at_once == 1 else f"{at_once} hosts"
+    warn(f"{worst.told}: it goes on all the same, {pace} at a time")
+    return at_once
+
+
+def _short(hosts: int) -> Iterator[Short]:
     needed = FILES + hosts
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
@@ -46,17 +94,28 @@ def have_means(hosts: int) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             soft = hard
     if _below(soft, needed):
-        raise Refused(_sentence(f"may have {soft} files open at once (ulimit -n)", hosts, f"{needed}"))
+        given = f"may have {soft} files open at once (ulimit -n)"
+        yield Short(_told(given, hosts, f"{needed}"), max(1, soft - FILES_LEAST))
     needed_mb = SPACE_MB + SPACE_HOST_MB * min(hosts, SPACE_HOSTS)
-    for kind, flag in ((resource.RLIMIT_AS, "v"), (resource.RLIMIT_DATA, "d")):
+    for kind, flag in _OF_MEMORY:
         soft = resource.getrlimit(kind)[0]
         if _below(soft, needed_mb << 20):
             given = f"may have {soft >> 20} MB of memory (ulimit -{flag})"
-            raise Refused(_sentence(given, hosts, f"{needed_mb} MB"))
+            at_once = ((soft >> 20) - SPACE_LEAST_MB) // SPACE_EACH_MB + 1
+            yield Short(_told(given, hosts, f"{needed_mb} MB"), max(0, at_once))
     threads = min(THREADS + hosts, MOST_TRIED)
     if (had := _started(threads)) < threads:
         given = f"may start {had} threads (ulimit -u, or pids.max of its control group)"
-        raise Refused(_sentence(given, hosts, f"{threads}"))
+        yield Short(_told(given, hosts, f"{threads}"), had // THREADS_EACH)
+
+
+def _save_memory() -> None:
+    """Threads get small stacks and one heap: each having its own reserves 64 MB of addresses."""
+    threading.stack_size(STACK)
+    with suppress(ImportError, OSError, AttributeError):  # not with every C library
+        from ctypes import CDLL
+
+        CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
 def lack(error: BaseException) -> str | None:
@@ -119,10 +178,9 @@ def _limit(kind: int, flag: str, shift: int, unit: str) -> str:
     return "" if soft == resource.RLIM_INFINITY else f" (ulimit -{flag} is {soft >> shift}{unit})"
 
 
-def _sentence(given: str, hosts: int, needed: str) -> str:
-    many = "one host" if hosts == 1 else f"{hosts} hosts"
-    fewer = "" if hosts == 1 else ", or take fewer hosts at a time (--limit)"
-    return f"this process {given}, and {many} need {needed}: raise that limit{fewer}; nothing was begun"
+def _told(given: str, hosts: int, needed: str) -> str:
+    many = "one host needs" if hosts == 1 else f"{hosts} hosts need"
+    return f"this process {given}, and {many} {needed}"
 
 
 def _below(limit: int, needed: int) -> bool:

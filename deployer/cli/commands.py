@@ -294,7 +294,7 @@ def rollback(
         setup.need_yes(yes, "rollback")
     setup.not_empty("--to", to)
     setup.not_empty("--break-glass", break_glass)
-    context = setup.load(inventory, common)
+    context = setup.load(inventory, common, emergency=True)
     if list_:
         return _list_releases(context, common)
     with setup.dialling(context, len(context.hosts)):  # nobody waits for a dead host

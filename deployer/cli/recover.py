@@ -23,7 +23,7 @@ def recover(
     from deployer.recover import recover as case
 
     setup.need_yes(yes, "recover")
-    context = setup.load(inventory, common)
+    context = setup.load(inventory, common, emergency=True)
     with telling(context, "recover", common) as teller:
         with (
             Signals() as signals,

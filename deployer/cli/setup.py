@@ -6,12 +6,13 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deployer.cli import structured
 from deployer.cli.common import files_told
 from deployer.errors import UsageError
-from deployer.shortage import have_means
+from deployer.shortage import have_means, make_do
 
 if TYPE_CHECKING:
     from deployer.cli.common import Common
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from deployer.planning.propose import Source
 
 
-def load(inventory: str, common: Common) -> Context:
+def load(inventory: str, common: Common, *, emergency: bool = False) -> Context:
     """Find and read inventory and playbook.
 
+    :param emergency: where this machine gives too little, go on with what there is.
     :raises UsageError: with file, line and key of what is wrong.
     :raises Refused: this machine does not give what a command on so many hosts needs.
     """
@@ -30,6 +32,9 @@ def load(inventory: str, common: Common) -> Context:
     structured.begin(common.log, quiet=common.quiet)
     with files_told():
         context = _read(inventory, common)
+    if emergency:
+        at_once = make_do(len(context.hosts), logging.getLogger("deployer").warning)
+        return replace(context, ssh=replace(context.ssh, at_once=at_once))
     have_means(len(context.hosts))
     return context
 
@@ -72,6 +77,9 @@ def _password_is_seen(state: str | None) -> None:
 @contextmanager
 def dialling(context: Context, parallel: int) -> Iterator[None]:
     """Connect to the hosts while what is needed for the rest is still being loaded."""
+    if context.ssh.at_once is not None:
+        yield  # what is needed for the rest may be all that this machine has
+        return
     from deployer.host.ahead import begun
 
     with begun(context.hosts, context.ssh, parallel=parallel):

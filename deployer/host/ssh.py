@@ -45,6 +45,7 @@ class SshOptions:
     :ivar command_timeout_s: for a command that names no time of its own.
     :ivar stall_s: a connection that nobody acknowledges for so long has ended.
     :ivar pulse_s: so has one whose sshd answers nothing for so long; ``None``: that is not asked.
+    :ivar at_once: no more of them are open at a time; ``None``: as many as there are hosts.
     :ivar ahead: connections that are being opened already, by the hosts' names (``ahead.py``).
     """
 
@@ -53,6 +54,7 @@ class SshOptions:
     command_timeout_s: float = 60.0
     stall_s: float = STALL_S
     pulse_s: float | None = None
+    at_once: int | None = None
     gateways: Gateways[Link] = field(default_factory=Gateways, compare=False, repr=False)
     ahead: dict[str, Connection] = field(default_factory=dict, compare=False, repr=False)
 

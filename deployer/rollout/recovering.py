@@ -48,6 +48,15 @@ class RecoveryEffects:
 
     def do(self, host: str, step: Step) -> Outcome:
         """Have the step's effect on the host; nothing is prepared or switched any more."""
+        with self._survey.turn(host):
+            return self._do(host, step)
+
+    def undo(self, host: str, step: Step) -> Outcome:
+        """Take the step back on the host."""
+        with self._survey.turn(host):
+            return self._undo(host, step)
+
+    def _do(self, host: str, step: Step) -> Outcome:
         contact, own = self._take_over(host)
         target = self._pinned(host, self._pins[host].target)
         if step is Step.CONFIRM:
@@ -61,8 +70,7 @@ class RecoveryEffects:
         persist(contact, lambda: contact.agent.promote(own, target, passed), for_s=FORWARD_S)
         return {"release": target, "memory": switched.memory, "proof": switched.proof}
 
-    def undo(self, host: str, step: Step) -> Outcome:
-        """Take the step back on the host."""
+    def _undo(self, host: str, step: Step) -> Outcome:
         if step is Step.BEGIN:
             return self._give_up(host)
         contact, own = self._take_over(host)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -54,7 +55,9 @@ class Survey:
         :param hide: takes secrets out of what hosts say.
         """
         self._hide = hide
-        self.parallel = max(1, min(parallel, len(hosts)))
+        most = ssh.at_once or len(hosts)
+        self.parallel = max(1, min(parallel, len(hosts), most))
+        self._in_turns = most < len(hosts)  #: a connection lasts no longer than what it is needed for
         self.contacts: dict[str, Contact] = {}
         payloads = Payloads()  # hosts that are alike share the bytes that are sent
         for host in hosts:
@@ -107,13 +110,30 @@ class Survey:
 
         def safely(name: str) -> T | HostError:
             try:
-                return ask(self.contacts[name])
+                with self.turn(name) as contact:
+                    return ask(contact)
             except HostError as error:
                 return hidden(error, self._hide)
 
         names = tuple(names)
         with Crew(max_workers=self.parallel, thread_name_prefix="ask") as pool:
             return dict(zip(names, pool.map(safely, names), strict=True))
+
+    @contextmanager
+    def turn(self, name: str) -> Iterator[Contact]:
+        """A host while it is worked on; where few connections may be open, its own is closed after."""
+        contact = self.contacts[name]
+        if not self._in_turns:
+            yield contact
+            return
+        try:
+            if contact.seen is not None:
+                # That it is gone shows in what is asked of it, which knows for how long to try again.
+                with suppress(HostError):
+                    contact.connection.open()
+            yield contact
+        finally:
+            contact.connection.close()
 
     def close(self) -> None:
         """Close every connection."""

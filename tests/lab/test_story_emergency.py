@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.lab.story import Story, get, reload
+from tests.lab.story import PROGRAM, Story, get, reload
 
 pytestmark = pytest.mark.lab
 
@@ -143,3 +144,21 @@ def test_a_release_that_went_bad_on_disk_is_not_restored(story: Story) -> None:
     assert back.outcomes == {"web1": "rolled_back", "web2": "rolled_back", "web3": "stuck"}
     assert get(host) == (200, "shop 3\n")
     assert "web3" in back.reason
+
+
+@pytest.mark.parametrize("limit", ["--nofile=8:8", pytest.param(f"--as={180 << 20}", marks=pytest.mark.slow)])
+def test_on_a_machine_that_gives_too_little_it_goes_back_by_turns(story: Story, limit: str) -> None:
+    story.shop("shop 2")
+    story.deploy()
+    done = subprocess.run(
+        ["prlimit", limit, *PROGRAM, "rollback", "lab", "--yes"],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env=story.environment(),
+    )
+    assert done.returncode == 0, done
+    assert "it goes on all the same, one host at a time" in done.stderr
+    story.assert_serving("shop 1")

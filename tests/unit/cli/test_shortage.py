@@ -11,7 +11,8 @@ import pytest
 from tests.unit.cli.conftest import Call, within
 from tests.unit.project import Project
 
-COMMANDS = (("status", "lab"), ("deploy", "lab", "--yes"), ("rollback", "lab", "--yes"))
+COMMANDS = (("status", "lab"), ("deploy", "lab", "--yes"))
+EMERGENCIES = (("rollback", "lab", "--yes"), ("recover", "lab", "--yes"))
 
 
 @pytest.mark.slow
@@ -34,6 +35,33 @@ def test_a_limit_is_named_before_anything_is_begun(
     assert named in first
     assert first.endswith("nothing was begun")
     assert "no deployment yet" in within([], "history").out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("argv", EMERGENCIES, ids=lambda argv: argv[0])
+@pytest.mark.parametrize(
+    ("limits", "named"),
+    [
+        (["prlimit", "--nofile=12:12"], "have 12 files open at once (ulimit -n), and 2 hosts need 26"),
+        (["prlimit", f"--as={320 << 20}"], "have 320 MB of memory (ulimit -v), and 2 hosts need"),
+    ],
+    ids=["files", "addresses"],
+)
+def test_the_way_back_makes_do(
+    project: Project, limits: list[str], named: str, argv: tuple[str, ...]
+) -> None:
+    ran = within(limits, *argv)
+    assert ran.err.count("it goes on all the same") == 1, ran
+    assert named in ran.err.splitlines()[0]
+    assert "refused the connection" in ran.out + ran.err, "the hosts were asked"
+    assert ran.code == 5, ran
+
+
+@pytest.mark.parametrize("argv", EMERGENCIES, ids=lambda argv: argv[0])
+def test_what_makes_it_impossible_is_refused(project: Project, argv: tuple[str, ...]) -> None:
+    ran = within(["prlimit", f"--as={120 << 20}"], *argv)
+    assert (ran.code, ran.out) == (3, ""), ran
+    assert "not even one can be reached so: raise that limit; nothing was begun" in ran.err
 
 
 def test_as_many_files_as_there_may_be_are_asked_for(project: Project) -> None:
