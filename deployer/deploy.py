@@ -22,6 +22,7 @@ from deployer.recover import recovered
 from deployer.report.words import duration
 from deployer.rollout import waves
 from deployer.rollout.blame import Blame
+from deployer.rollout.credentials import askers_of
 from deployer.rollout.effects import DeployEffects, HostRun
 from deployer.rollout.engine import Recorder, Run
 from deployer.rollout.guards import Deadlines, Renewals
@@ -41,6 +42,7 @@ from deployer.running.unfinished import in_the_way
 from deployer.shortage import lack, only_bugs
 
 if TYPE_CHECKING:
+    from deployer.comparison.asker import Asker
     from deployer.journal.store import Store
     from deployer.planning.audience import Audience
     from deployer.planning.propose import Source
@@ -60,12 +62,14 @@ def deploy(
 
     :param stop: set by a signal; the deployment is then unwound.
     :param source: the revision is being resolved already (:func:`deployer.planning.propose.resolving`).
+    :raises ConfigError: what ``compare.as`` refers to cannot be had.
     :raises LeaseHeld: when somebody else is at work, as the store knows it.
     :raises DeployerError: when it could not even be recorded; otherwise the result says what happened.
     """
+    askers = askers_of(context.playbook)
     own = Undertaking("deploy", context, journal, audience)
     with leased(own, journal, wait_s=wishes.lock_wait_s) as tenure:
-        return Deployment(own, wishes, journal, stop, tenure, source=source).run()
+        return Deployment(own, wishes, journal, stop, tenure, source=source, askers=askers).run()
 
 
 class Deployment:
@@ -80,11 +84,13 @@ class Deployment:
         tenure: Tenure,
         *,
         source: Source | None,
+        askers: tuple[Asker, ...] = (),
     ) -> None:
         self._source = source
         self._own, self._wishes, self._stop, self._tenure = undertaking, wishes, stop, tenure
         self._journal = journal
-        self._inquiries = Inquiries(undertaking.context.playbook.compare, stop, wishes.accepted)
+        rules = undertaking.context.playbook.compare
+        self._inquiries = Inquiries(rules, stop, wishes.accepted, askers)
         self._in_the_way: str | None = None
         self._afterwards: Callable[[], None] = lambda: None  #: when the result is recorded
         self._bugs: list[Exception] = []

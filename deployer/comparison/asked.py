@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
+from deployer.comparison.asker import ANYBODY, Asker
+
 _TELLING = re.compile(r"Googlebot|iPhone|Android|Windows|Macintosh|X11")
 _SHORT = 40
 
@@ -21,6 +23,7 @@ class Question:
     path: str = "/"  #: as it goes over the wire, perhaps with a query
     said: tuple[tuple[str, str], ...] = ()
     """What it says besides: headers and made-up values; with the empty name the arguments of the path."""
+    asker: Asker = ANYBODY  #: as whom it is asked
 
     @property
     def place(self) -> tuple[str, int]:
@@ -30,12 +33,23 @@ class Question:
     @property
     def headers(self) -> Mapping[str, str]:
         """What is sent besides the usual."""
-        return {name: value for name, value in self.said if name}
+        return self.asker.saying({name: value for name, value in self.said if name})
+
+    @property
+    def bare(self) -> bool:
+        """Asked as anybody, who says nothing besides."""
+        return not self.said and not self.asker
 
     @property
     def told(self) -> str:
-        """What it says besides, short enough for a table: ``?lang=fr``, ``(User-Agent: …iPhone…)``."""
-        return "".join(f" ({name}: {_shorter(value)})" if name else f"?{value}" for name, value in self.said)
+        """What it says besides, short enough for a table, and as whom: ``?lang=fr``, ``(User-Agent: …)``."""
+        said = (f" ({name}: {_shorter(value)})" if name else f"?{value}" for name, value in self.said)
+        return "".join(said) + self.by
+
+    @property
+    def by(self) -> str:
+        """As whom it is asked: `` as customer``."""
+        return f" as {self.asker.name}" if self.asker else ""
 
     def __str__(self) -> str:
         where = f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deployer.comparison.asked import AnswerClass, Question, Rank
+from deployer.comparison.asker import ANYBODY
 from deployer.comparison.pace import BROWSER
 from deployer.nginx.conditions import Condition, conditions
 from deployer.nginx.configuration import walk
@@ -102,13 +103,16 @@ def further(
 
 def apart(found: Iterable[Difference], every: Iterable[Difference]) -> tuple[Difference, ...]:
     """Without what says more and differs as the same does that says nothing."""
-    plain = {(d.question.place, d.question.name, _path(d.question)): d for d in every if not d.question.said}
+    known = {replace(d.question, path=_path(d.question)): d for d in every}
 
     def told(one: Difference) -> bool:
-        other = plain.get((one.question.place, one.question.name, _path(one.question)))
-        return other is not None and _led(one.old) == _led(other.old) and _led(one.new) == _led(other.new)
+        own = replace(one.question, path=_path(one.question))
+        less = [replace(own, said=(), asker=ANYBODY), replace(own, said=()), replace(own, asker=ANYBODY)]
+        others = (known.get(question) for question in less if question != own)
+        same = (_led(one.old) == _led(x.old) and _led(one.new) == _led(x.new) for x in others if x)
+        return any(same)
 
-    return tuple(d for d in found if not d.question.said or not told(d))
+    return tuple(d for d in found if d.question.bare or not told(d))
 
 
 def carried(question: Question) -> tuple[tuple[str, str], ...]:

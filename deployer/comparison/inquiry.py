@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 
 from deployer.checks.reach import Transport, reopen
 from deployer.comparison.asked import AnswerClass, Question, Rank
+from deployer.comparison.asker import Asker
+from deployer.comparison.askers import followed, questions, remarks
 from deployer.comparison.asking.answers import Dialect, Manner, ask_one
 from deployer.comparison.asking.follow import follow, trouble
 from deployer.comparison.asking.lines import ask_briskly
@@ -27,7 +29,7 @@ from deployer.comparison.reading.foresight import Foresight
 from deployer.comparison.reading.predictions import CALM, predictions
 from deployer.comparison.reading.strayed import strayed
 from deployer.comparison.reading.unshown import telling, unshown
-from deployer.comparison.routes import CAP, STRANGER, Questions, covers, derive
+from deployer.comparison.routes import CAP, STRANGER, covers
 from deployer.comparison.wavering import is_content, steadier
 from deployer.nginx.sites import Sites
 
@@ -49,12 +51,14 @@ class Scope:
 
     :ivar accepted: pattern (:func:`deployer.comparison.routes.covers`) and reason of what is meant.
     :ivar seen: name and path of what users asked for.
+    :ivar askers: as whom is asked besides.
     """
 
     exclude: tuple[str, ...] = ()
     accepted: tuple[tuple[str, str], ...] = ()
     seen: tuple[tuple[str, str], ...] = ()
     cap: int = CAP
+    askers: tuple[Asker, ...] = ()
 
     def why(self, question: Question) -> str | None:
         """The reason for which an answer may be worse."""
@@ -94,12 +98,11 @@ class Inquirer:
         self._live, self._candidate = sides
         self._to_live, self._to_candidate = transports
         self._scope, self._stop = scope, stop or threading.Event()
-        self.questions: Questions = derive(
-            self._live, self._candidate, seen=scope.seen, exclude=scope.exclude, cap=scope.cap
-        )
+        self.questions = questions(*sides, scope)
         origins = {r.question: r.origin for r in self.questions.routes}
         self._insight = Foresight(self._live, self._candidate, origins)
         self._origins = origins
+        self._bare = [question for question in origins if question.bare]
         self._dialects = {r.question.place: Dialect(*r.dialect) for r in self.questions.routes}
         self._limits = (self._paced(self._live, gentle=True), self._paced(self._candidate, gentle=False))
         self._fresh = any(s.config is not None and tells_connections(s.config) for s in sides)
@@ -258,12 +261,14 @@ class Inquirer:
 
     def _end(self, question: Question, answer: AnswerClass, transport: Transport, sites: Sites) -> str | None:
         def asked(following: Question) -> AnswerClass | None:
-            return self._one(replace(following, said=carried(question)), transport, sites)
+            own = followed(question, replace(following, said=carried(question)))
+            return self._one(own, transport, sites) if own is not None else None
 
         tls = self._dialects[question.place].tls
         end = follow(question, answer, sites, asked, tls=tls)
         ended = trouble(end, made_up=self._origins[question].made_up)
-        if ended is not None and "nothing listens" in ended and _behind_a_proxy(self._insight, question):
+        now = self._insight.standing(self._candidate, question)
+        if ended is not None and "nothing listens" in ended and now is not None and now.proxied:
             return None
         return ended
 
@@ -310,8 +315,8 @@ class Inquirer:
         once for each name and port."""
         found = []
         manner = Manner(newest=False)
-        pages = [q for q in before if q.path == "/" and q.name not in ("", STRANGER) and q in self._origins]
-        both = [q for q in pages if q in after and self._dialects[q.place].tls]
+        pages = [q for q in self._bare if q.path == "/" and q.name not in ("", STRANGER)]
+        both = [q for q in pages if q in before and q in after and self._dialects[q.place].tls]
         asked = [q for q in both if before[q].status and after[q].status]
         for question in asked[:MOST_HANDSHAKES]:
             new = self._one(question, self._to_candidate, self._candidate, manner)
@@ -329,7 +334,8 @@ class Inquirer:
         """A file of passwords that is not there is only missed once somebody gives one."""
         found = []
         manner = Manner({"Authorization": "Basic ZGVwbG95ZXI6cHJvYmU="})  # deployer:probe, of nobody
-        closed = [q for q, a in after.items() if a.status == 401 and q in before and before[q].status == 401]
+        both = [q for q in self._bare if q in before and q in after]
+        closed = [q for q in both if after[q].status == before[q].status == 401]
         for question in closed[:MOST_PASSWORDS]:
             new = self._one(question, self._to_candidate, self._candidate, manner)
             if new is None or new.status in (None, 401):
@@ -358,8 +364,7 @@ class Inquirer:
         return found
 
     def _foretold(self) -> list[Difference]:
-        plain = [q for q in self._origins if not q.said]
-        return [Difference(q, reason) for q, reason in predictions(self._insight, plain)]
+        return [Difference(q, reason) for q, reason in predictions(self._insight, self._bare)]
 
     def _promised(
         self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]
@@ -379,6 +384,7 @@ class Inquirer:
         found: Comparison,
     ) -> tuple[str, ...]:
         notes = [self.questions.note] if self.questions.note else []
+        notes += remarks(self._scope.askers, before)
         for side, answers in (("what is live", before), ("the rehearsed candidate", after)):
             broken = [a for a in answers.values() if a.broken]
             if broken and len(broken) == len(answers):
@@ -387,9 +393,3 @@ class Inquirer:
         if missed:
             notes.append(f"{missed} of {len(before)} answers could not be compared")
         return tuple(notes)
-
-
-def _behind_a_proxy(insight: Foresight, question: Question) -> bool:
-    """Whether TLS ends in front of nginx, as the candidate sees it."""
-    now = insight.standing(insight.candidate, question)
-    return now is not None and "x_forwarded_proto" in now.server.text.lower()

@@ -246,7 +246,9 @@ def exercised(insight: Foresight, same: Sameness, questions: Iterable[Question])
     itself another, before what only shares its connections.
     """
     found: dict[Directive, tuple[bool, Question]] = {}
-    for question in sorted((q for q in questions if not q.said), key=insight.invented):
+    plain = (q for q in questions if not q.said)
+    # Behind a login only those who have come in meet what is there.
+    for question in sorted(plain, key=lambda q: (insight.invented(q), not q.asker)):
         was, now = (insight.standing(s, question) for s in (insight.live, insight.candidate))
         if was is None or now is None or now.scope[-1] in found:
             continue

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import ConfigDict, Field
 
 from deployer.config import terms
+from deployer.config.identities import Identity
+from deployer.config.routes import Route, route
 
-_ROUTE = re.compile(r"([^\s/]+|(?=/))(/\S*)?")
-
-
-def route(value: Any) -> str:
-    """``HOST/PATH``, ``/PATH`` or ``HOST``, with ``*`` and ``?``. Raises ``ValueError`` otherwise."""
-    if not isinstance(value, str) or not value.isascii() or not _ROUTE.fullmatch(value) or len(value) > 300:
-        raise ValueError(
-            f"expected a route such as shop.example.com/old/*, /logout or blog.example.com, not {value!r}"
-        )
-    return value
-
-
-Route = Annotated[
-    str, PlainValidator(route), WithJsonSchema({"type": "string", "minLength": 1, "pattern": r"^\S+$"})
-]
+__all__ = ["COMPARED", "Compare", "ExpectedChange", "route"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +36,10 @@ class Compare:
     expect_changes: Annotated[
         tuple[ExpectedChange, ...],
         Field(description="Routes that may be answered worse, each with a reason."),
+    ] = ()
+    as_: Annotated[
+        tuple[Identity, ...],
+        Field(alias="as", description="As whom questions are asked besides: credentials, versions."),
     ] = ()
     sample: Annotated[
         int, terms.Whole(0, 1000), Field(description="Paths of the access log that are asked; 0: none.")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from deployer.config import gates, notify
+from deployer.config import gates, identities, notify
 from deployer.config.hints import did_you_mean, listing
 from deployer.config.playbook import Check, From, PlaybookFile
 from deployer.config.reader import kind
@@ -113,7 +113,8 @@ def _dataclass_in(hint: Any) -> Any:
 def misfits(playbook: PlaybookFile) -> list[Misfit]:
     """Values that are good by themselves and do not fit together."""
     own = (*_directories(playbook), *_checks(playbook), *_health(playbook), *_rollout(playbook))
-    return [*own, *gates.misfits(playbook.gates), *notify.misfits(playbook.notify)]
+    named = (*identities.misfits(playbook.compare.as_), *notify.misfits(playbook.notify))
+    return [*own, *gates.misfits(playbook.gates), *named]
 
 
 def _directories(playbook: PlaybookFile) -> Iterator[Misfit]:

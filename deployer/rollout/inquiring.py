@@ -12,6 +12,7 @@ from deployer.rollout.witness import Witness
 
 if TYPE_CHECKING:
     from deployer.comparison.asked import Question
+    from deployer.comparison.asker import Asker
     from deployer.comparison.inquiry import Inquiry, Scope
     from deployer.comparison.promise import Expected, Promise
     from deployer.comparison.reality import Kept
@@ -30,6 +31,7 @@ class Inquiries:
     """Asks on the hosts of one deployment (:data:`deployer.rollout.rehearsing.Inquiry`).
 
     :ivar accepted: pattern and reason of what was said to be meant, besides the playbook's.
+    :ivar askers: as whom is asked besides.
     :ivar done: what came of it, by host.
     :ivar kept: how each host kept, once it was live, what its rehearsal promised.
     """
@@ -37,6 +39,7 @@ class Inquiries:
     rules: Compare
     stop: threading.Event
     accepted: tuple[tuple[str, str], ...] = ()
+    askers: tuple[Asker, ...] = ()
     done: dict[str, Inquiry] = field(default_factory=dict)
     kept: dict[str, Kept] = field(default_factory=dict)
     _promises: dict[str, Promise] = field(default_factory=dict)
@@ -50,7 +53,7 @@ class Inquiries:
         from deployer.comparison.inquiry import Scope
 
         meant = (*self.accepted, *((e.route, e.reason) for e in self.rules.expect_changes))
-        return Scope(exclude=self.rules.exclude, accepted=meant, cap=self.rules.cap)
+        return Scope(self.rules.exclude, meant, cap=self.rules.cap, askers=self.askers)
 
     def why(self, question: Question) -> str | None:
         """The reason for which an answer may be worse, also after the activation, also on a host like it."""
@@ -108,7 +111,7 @@ class Inquiries:
             alike = tuple(self._same.setdefault(e, e) for e in found.promise.expected)
             self._promises[run.name] = replace(found.promise, expected=alike)
         for changed in found.comparison.changed:
-            if changed.why and not changed.question.said:  # what excuses a crawler excuses no one else
+            if changed.why and changed.question.bare:  # what excuses a crawler excuses no one else
                 question = changed.question
                 self._excused[question.port, question.name, question.path] = changed.why
         if found.comparison.stopped:

@@ -79,6 +79,8 @@ def _kept(
             sides[1]: clean(difference.new.brief) if difference.new else None,
             "reason": clean(difference.reason),
         }
+        if difference.question.asker:
+            row["as"] = clean(difference.question.asker.name)
         if difference.question.said:
             row["with"] = clean(", ".join(f"{n}: {v}" if n else f"?{v}" for n, v in difference.question.said))
         if difference.why:
@@ -102,7 +104,11 @@ def _row(difference: Difference, verdict: str) -> tuple[str, str, str, str]:
     elif live == candidate or difference.new is None:
         candidate = clean(difference.reason)
     why = f" ({clean(difference.why)})" if difference.why else ""
-    return clean(_route(difference) + difference.question.told), live, candidate, verdict + why
+    question, by = difference.question, clean(difference.question.by)
+    route = clean(_route(difference) + question.told.removesuffix(question.by))
+    if by:  # a long path must not hide whom it fails
+        route = _cut(route, max(_WIDTHS[0] // 2, _WIDTHS[0] - len(by))) + by
+    return route, live, candidate, verdict + why
 
 
 def _lines(shown: Sequence[tuple[str, str, str, str]], more: int) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deployer.checks.certificate import Trust
 from deployer.checks.http import Answer, Lack, NoAnswer, Talk, Url
@@ -188,9 +188,12 @@ def classified(question: Question, get: Callable[[], tuple[Answer, str | None]])
     try:
         answer, distrust = get()
     except NoAnswer as error:
-        return AnswerClass(str(error), lost=error.lack in (Lack.SILENT, Lack.LATE))
+        return AnswerClass(question.asker.masked(str(error)), lost=error.lack in (Lack.SILENT, Lack.LATE))
     except BrokenProbe as error:
         return AnswerClass(str(error), broken=True)
+    if question.asker:  # an application may say back whatever it was told
+        known = tuple((name, question.asker.masked(value)) for name, value in answer.headers)
+        answer = replace(answer, headers=known)
     certificate = answer.certificate
     named = certificate is not None and bool(question.name)
     return AnswerClass(

@@ -265,7 +265,7 @@ class Foresight:
                 answer.page is not None
                 and answer.shown
                 and question.name not in ("", STRANGER)
-                and not question.said
+                and question.bare
             ):
                 found.setdefault((question.path, answer.page.digest), []).append(question)
         return found

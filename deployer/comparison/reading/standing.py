@@ -55,6 +55,11 @@ class Standing:
         return self.choice.server
 
     @property
+    def proxied(self) -> bool:
+        """Whether TLS ends in front of nginx, by what the server reads."""
+        return "x_forwarded_proto" in self.server.text.lower()
+
+    @property
     def scope(self) -> tuple[Directive, ...]:
         """The blocks that hold for the answer, outermost first."""
         return self.location.scope if self.location is not None else self.server.scope

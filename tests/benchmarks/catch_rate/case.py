@@ -139,6 +139,8 @@ class Base:
     :ivar private: a pattern of files that only root and nginx read.
     :ivar names: lines of ``/etc/hosts``.
     :ivar caches: what nginx may leave below ``/var/cache``, with the changes loaded.
+    :ivar playbook: of the playbook, besides what every firm's has.
+    :ivar secrets: what it refers to: variables of the environment.
     :ivar furnish: makes on the host, given its root directory, what a file cannot hold.
     """
 
@@ -155,6 +157,8 @@ class Base:
     private: str = ""
     names: tuple[str, ...] = ()
     caches: tuple[str, ...] = ()
+    playbook: str = ""
+    secrets: Mapping[str, str] = field(default_factory=dict)
     furnish: Callable[[Path], None] = _nothing_more
 
     @property

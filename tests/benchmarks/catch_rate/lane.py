@@ -87,7 +87,7 @@ class Lane:
         (project / "inventories/lane.yml").write_text(sample.inventory(pairs))
         modes = json.dumps({self.base.private: "0640 root:www-data"} if self.base.private else {})
         playbook = PLAYBOOK.format(repo=json.dumps(str(self.repo)), modes=modes)
-        (project / "playbooks/nginx.yml").write_text(playbook)
+        (project / "playbooks/nginx.yml").write_text(playbook + self.base.playbook)
         write_base(self._base_tree, self.base)
         shutil.copytree(self._base_tree, self.repo, symlinks=True)
         sample.git(self.repo, "init", "--quiet")
@@ -151,7 +151,7 @@ class Lane:
         argv += ["--state", f"sqlite:///{self._directory}/state.db"]
         home = str(self._directory)
         homes = {"HOME": home, "XDG_CACHE_HOME": f"{home}/cache", "XDG_STATE_HOME": f"{home}/state"}
-        env = environment({**homes, "SSL_CERT_FILE": str(self._authority)})
+        env = environment({**homes, **self.base.secrets, "SSL_CERT_FILE": str(self._authority)})
         began = time.monotonic()
         done = subprocess.run(
             argv, env=env, cwd=home, capture_output=True, text=True, timeout=COMMAND_S, check=False,

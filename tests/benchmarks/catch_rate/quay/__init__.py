@@ -20,6 +20,21 @@ from tests.benchmarks.catch_rate.quay import (
 )
 from tests.benchmarks.catch_rate.quay.users import ASKS
 
+PLAYBOOK = """\
+compare:
+  as:
+    - name: customer
+      headers: {Authorization: "Bearer ${QUAY_PROBE}"}
+      only: [api.quay.example/*, files.quay.example/*]
+    - name: customer on v2
+      headers: {Authorization: "Bearer ${QUAY_PROBE}", X-Api-Version: "2"}
+      only: [api.quay.example/*]
+    - name: tester
+      headers: {Authorization: "Bearer ${QUAY_PROBE}", X-Api-Version: "2", X-Canary: always}
+      only: [api.quay.example/*]
+"""
+"""An ordinary account for probes, as each kind of client that the API's documentation knows."""
+
 
 def _furnish(root: Path) -> None:
     for plain in (root / "srv/www/console/assets").glob("*.js"):
@@ -47,5 +62,7 @@ QUAY = Base(
     ),
     distribution=("mime.types", "uwsgi_params", "proxy_params"),
     caches=("nginx",),
+    playbook=PLAYBOOK,
+    secrets={"QUAY_PROBE": "deckhand"},
     furnish=_furnish,
 )
