@@ -330,6 +330,7 @@ def test_the_documentation_says_every_key() -> None:
         "Rehearse",
         "Compare",
         "ExpectedChange",
+        "Identity",
         "Recipient",
         "Staging",
     ):
