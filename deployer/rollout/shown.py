@@ -104,9 +104,10 @@ def _row(difference: Difference, verdict: str) -> tuple[str, str, str, str]:
     elif live == candidate or difference.new is None:
         candidate = clean(difference.reason)
     why = f" ({clean(difference.why)})" if difference.why else ""
-    question, by = difference.question, clean(difference.question.by)
+    question = difference.question
     route = clean(_route(difference) + question.told.removesuffix(question.by))
-    if by:  # a long path must not hide whom it fails
+    if question.asker:  # a long path must not hide whom it fails
+        by = f" {clean(question.by)}"
         route = _cut(route, max(_WIDTHS[0] // 2, _WIDTHS[0] - len(by))) + by
     return route, live, candidate, verdict + why
 

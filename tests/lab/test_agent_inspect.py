@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -264,3 +265,26 @@ def test_paths_are_those_that_users_asked_for(agent: AgentOn) -> None:
     told = agent.ok("paths", lines="10").all("path")
     assert set(told) == {f"{log} - /often", f"{log} - /once", f"{log} shop.example.com /named"}
     assert told[0] == f"{log} - /often"
+
+
+def test_paths_of_a_log_in_json_are_told_as_well(agent: AgentOn) -> None:
+    def said(uri: str, *, method: str = "GET", status: str = "200", **more: str) -> str:
+        fields = {"at": "12:00", "method": method, "up_status": "200", "status": "@", "uri": uri, **more}
+        return json.dumps(fields, separators=(",", ":")).replace('"@"', status) + "\n"
+
+    agent.host.write(
+        "/var/log/nginx/access.log",
+        said("/often", host="shop.example.com:443") * 3
+        + said("/quoted", status='"204"')
+        + said("/whole?token=1", referer="/from")
+        + said("/sent", method="POST")
+        + said("/lost", status="404")
+        + said("/ours", agent="deployer-check")
+        + json.dumps({"status": 200, "request": "GET /line?token=1 HTTP/1.1", "server_name": "_"}, indent=None)
+        + "\n",
+    )
+    log = "/var/log/nginx/access.log"
+    told = agent.ok("paths", lines="10").all("path")
+    expected = {"shop.example.com /often", "- /quoted", "- /whole", "- /line"}
+    assert set(told) == {f"{log} {path}" for path in expected}
+    assert told[0] == f"{log} shop.example.com /often"

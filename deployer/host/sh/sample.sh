@@ -19,10 +19,15 @@ do_paths() {
   done
 }
 
+# A line of JSON has its fields in any order, so the name is put aside while the path is looked for.
 paths_of() {
-  request='"(GET|HEAD) (/[^]?" \\[:cntrl:]]*)(\?[^ "]*)? HTTP/[0-9.]+" [23][0-9][0-9] .*$'
+  path='(/[^]?" \\[:cntrl:]]*)' name='(([A-Za-z0-9-]+\.)+[A-Za-z][A-Za-z0-9-]*)(:[0-9]+)?' is='"[[:space:]]*:[[:space:]]*"'
+  request="\"(GET|HEAD) $path(\\?[^ \"]*)? HTTP/[0-9.]+\" [23][0-9][0-9] .*\$"
   tail -c "$sample_bytes" -- "$1" 2>/dev/null |
-    sed -n -E -e '/"deployer-check"/d' -e "s~^(([A-Za-z0-9-]+\.)+[A-Za-z][A-Za-z0-9-]*)(:[0-9]+)? .*$request~\1 \5~p" -e t -e "s~^.*$request~- \2~p" |
+    sed -n -E -e '/"deployer-check"/d' -e '/^[[:space:]]*\{/b json' -e "s~^$name .*$request~\1 \5~p" -e t -e "s~^.*$request~- \2~p" -e d \
+      -e ':json' -e '/"(GET|HEAD)[ "]/!d' -e "/\"(status|status_code|response_status)${is}?[23][0-9][0-9][^0-9]/!d" -e h \
+      -e "s~^.*\"(host|http_host|server_name|vhost|domain)$is$name\".*\$~\2~" -e 't named' -e 's~^.*$~-~' -e 't named' -e ':named' -e x \
+      -e "s~^.*\"(uri|request_uri|path|url|request)$is((GET|HEAD) )?${path}[? \"].*\$~\4~" -e 't both' -e d -e ':both' -e x -e G -e 's~\n~ ~p' |
     grep -v -E '[[:alnum:]]{20}|.{250}' | sort | uniq -c | sort -rn | head -n "${lines:-50}" |
     {
       while read -r _ name path; do
