@@ -71,8 +71,8 @@ def remarks(askers: Iterable[Asker], live: Mapping[Question, AnswerClass]) -> li
         if asker.secrets and closed and refused:
             said = sorted({str(own[q].status) for q in closed})
             found.append(
-                f"the credentials of {asker.name} are not accepted by live: {' or '.join(said)} at all "
-                f"{len(closed)} of their routes that are closed to others"
+                f"the credentials of {asker.name} are not accepted by live: {' or '.join(said)} at each of "
+                f"their {len(closed)} routes that are closed to others"
             )
     return found
 

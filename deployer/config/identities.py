@@ -15,7 +15,8 @@ from deployer.config.notify import REFERENCE, Referring, referring
 from deployer.config.routes import Route
 
 _TELLING = re.compile(
-    r"auth(?!or)|token|secret|\bkey\b|api_?key|passw|pwd|sess|\bsid\b|jwt|signature|credential", re.IGNORECASE
+    r"auth(?!ors?\b)|token|secret|\bkey\b|api_?key|passw|pwd|sess|\bsid\b|jwt|signature|credential",
+    re.IGNORECASE,
 )
 """What is called so is not written into a playbook: a header, or a cookie."""
 

@@ -280,7 +280,7 @@ def test_paths_of_a_log_in_json_are_told_as_well(agent: AgentOn) -> None:
         + said("/sent", method="POST")
         + said("/lost", status="404")
         + said("/ours", agent="deployer-check")
-        + json.dumps({"status": 200, "request": "GET /line?token=1 HTTP/1.1", "server_name": "_"}, indent=None)
+        + json.dumps({"status": 200, "request": "GET /line?token=1 HTTP/1.1", "server_name": "_"})
         + "\n",
     )
     log = "/var/log/nginx/access.log"
