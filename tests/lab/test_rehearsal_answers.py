@@ -187,8 +187,8 @@ def test_what_live_has_cached_does_not_answer_for_the_candidate(lab: Lab, host: 
     dead = cached.replace(":8081", ":8082").encode()
     with talk(lab, host, {"conf.d/new.conf": dead}) as it:
         assert it.ask(8090)[0] == 502
-    assert "shop 1" in host.run(ask).stdout
     gone(host, it.before)
+    assert "shop 1" in host.run(ask).stdout
 
 
 def test_it_is_bounded(lab: Lab, host: LabHost) -> None:
