@@ -30,6 +30,7 @@ def why(
 
 
 POST_ONLY = "limit_except POST { deny all; }"
+SOCKET = "proxy_set_header Upgrade $http_upgrade; proxy_pass http://10.0.0.3;"
 UNLESS_POST = "if ($request_method != POST) { return 405; }"
 
 
@@ -49,6 +50,9 @@ UNLESS_POST = "if ($request_method != POST) { return 405; }"
         ),
         (f"location ~ /hook {{ {POST_ONLY} proxy_pass http://10.0.0.1; }}", "/hook", 403, False),
         ("location /hook/ { limit_except GET { deny all; } proxy_pass http://a; }", "/hook/", 403, False),
+        (f"location = /stream {{ {SOCKET} }}", "/stream", 426, True),
+        (f"location = /stream {{ {SOCKET} }}", "/stream", 404, False),
+        ("location = /stream { proxy_pass http://10.0.0.3; }", "/stream", 426, False),
         ("location /account/ { deny all; }", "/account/", 403, False),
         ("deny all;", "/.git/HEAD", 403, False),
         ("return 404;", "/", 404, False),
