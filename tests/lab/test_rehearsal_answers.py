@@ -173,24 +173,6 @@ def test_sockets_of_others_are_reached_and_caches_are_its_own(lab: Lab, host: La
     gone(host, it.before)
 
 
-def test_what_live_has_cached_does_not_answer_for_the_candidate(lab: Lab, host: LabHost) -> None:
-    cached = (
-        "proxy_cache_path /var/cache/nginx/shop keys_zone=shopping:1m;\n"
-        "server { listen 8090; proxy_cache shopping; proxy_cache_key $uri; proxy_cache_valid 1h;\n"
-        " location / { proxy_pass http://127.0.0.1:8081; } }\n"
-    )
-    script(host, "mkdir -p /var/cache/nginx/shop")
-    host.write("/etc/nginx/conf.d/new.conf", cached)
-    script(host, "nginx -s reload")
-    ask = ["sh", "-c", "curl -fsS http://127.0.0.1:8090/ && find /var/cache/nginx/shop -type f"]
-    wait_for(lambda: "/shop/" in host.run(ask, check=False).stdout, "live has it in its cache")
-    dead = cached.replace(":8081", ":8082").encode()
-    with talk(lab, host, {"conf.d/new.conf": dead}) as it:
-        assert it.ask(8090)[0] == 502
-    gone(host, it.before)
-    assert "shop 1" in host.run(ask).stdout
-
-
 def test_it_is_bounded(lab: Lab, host: LabHost) -> None:
     main = host.read("/etc/nginx/nginx.conf").replace("worker_processes 2;", "worker_processes auto;")
     with talk(lab, host, {"conf.d/new.conf": NEW, "nginx.conf": main.encode()}):

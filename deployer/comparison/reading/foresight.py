@@ -15,10 +15,9 @@ from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.conditions import excuse
 from deployer.comparison.reading.caching import cached
 from deployer.comparison.reading.fences import PRIVATE, climbed
-from deployer.comparison.reading.standing import Standing, standing
+from deployer.comparison.reading.standing import Standing, special, standing
 from deployer.comparison.routes import BELOW, STRANGER, Origin
 from deployer.nginx.access import Access, access
-from deployer.nginx.methods import only_written_to
 from deployer.nginx.paths import read_path
 from deployer.nginx.sites import Location, Server, Sites, effective
 from deployer.nginx.tree import Directive
@@ -85,7 +84,7 @@ class Foresight:
             return f"{now.location.title} closes it on purpose"
         narrow = not now.location.regex and now.location.pattern != "/"
         asked = self._origins.get(question) is Origin.SEEN
-        if narrow and not asked and passing(now.location) and (use := _special(now, new)):
+        if narrow and not asked and passing(now.location) and (use := special(now, new)):
             return f"{now.location.title} is new, and {use}"
         plain = was.location is None or was.location.pattern == "/" or was.location.regex
         files = passing(now.location) is None and not _closes(now.location)
@@ -359,14 +358,6 @@ class Foresight:
 
 def _near(one: Question, other: Question) -> bool:
     return one.place == other.place and one.name == other.name
-
-
-def _special(now: Standing, new: AnswerClass) -> str | None:
-    """What it is for, where that is not to be got."""
-    if only_written_to(now.scope):
-        return "takes what is sent to it"
-    told = {d.args[0].lower() for d in effective(now.scope, "proxy_set_header") if all(d.args[:2])}
-    return "is for websockets" if "upgrade" in told and new.status in (400, 426) else None
 
 
 def _closes(location: Location) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from deployer.comparison.asked import Question
-from deployer.nginx.sites import Choice, Location, Server, Sites
+from deployer.comparison.asked import AnswerClass, Question
+from deployer.nginx.methods import only_written_to
+from deployer.nginx.sites import Choice, Location, Server, Sites, effective
 from deployer.nginx.tree import Directive
 from deployer.nginx.upstreams import Passed, passed, passing
 from deployer.nginx.way import Way, follow
@@ -78,3 +79,11 @@ def standing(sites: Sites, choice: Choice, question: Question) -> Standing:
     says["scheme"] = "https" if listen is not None and listen.tls else "http"
     way = follow(sites.config, choice.server, question.path, says | {"http_host": says["host"]})
     return Standing(sites, choice, way, question.path)
+
+
+def special(now: Standing, new: AnswerClass) -> str | None:
+    """What a location is for, where that is not to be got with the questions that are asked."""
+    if only_written_to(now.scope):
+        return "takes what is sent to it"
+    told = {d.args[0].lower() for d in effective(now.scope, "proxy_set_header") if all(d.args[:2])}
+    return "is for websockets" if "upgrade" in told and new.status in (400, 426) else None

@@ -37,17 +37,6 @@ open_to_questions() {
   fi
 }
 
-# What live has cached is seen through the overlay, and would answer for the candidate. Directories that hold anything else are left as they are.
-hide_caches() {
-  caches=$(sed -n -E 's~^[[:space:]]*[a-z]+_cache_path[[:space:]]+["'\'']?(/[A-Za-z0-9_./@+=-]+).*$~\1~p' "$inside/deployer-rehearsal/candidate" | sort -u | head -n 32)
-  [ -n "$caches" ] || return 0
-  # shellcheck disable=SC2016,SC2086 # a program for another shell; paths without blanks
-  in_rehearsal sh -c 'for at; do
-    case $at in /tmp | /tmp/ | /var/tmp | /var/tmp/ | /dev/shm | /dev/shm/) continue ;; esac
-    [ -d "$at" ] && ! ls -A -- "$at" | grep -q -v -x -E "[0-9a-f]{1,2}|[0-9a-f]{32}(\.[0-9]+)?|(client|proxy|fastcgi|uwsgi|scgi)_temp" && mount -n -t tmpfs -o size=64m,mode=0700 deployer "$at"
-  done' deployer-rehearsal $caches 2>/dev/null
-}
-
 hand_over() {
   without=''
   # It has all its sockets by now; should it want another one, it must not get one where users come.
@@ -55,7 +44,6 @@ hand_over() {
   printf '#!/bin/sh\nexec nsenter --net=/deployer-rehearsal/net -- %s%s "$@"\n' "$without" "$binary" >"$inside/deployer-rehearsal/wrapper"
   in_rehearsal sh -c 'cd /deployer-rehearsal && chmod 0755 wrapper && mv -f wrapper nginx && { [ ! -e hosts ] || umount -n /etc/hosts; }' 2>/dev/null ||
     { unasked="its program could not be exchanged"; return; }
-  hide_caches
   kill -USR2 "$rehearsed"
   successor=''
   read_uptime
