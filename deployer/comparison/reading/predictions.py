@@ -171,7 +171,8 @@ def _rate(insight: Foresight, question: Question, was: Standing, now: Standing) 
         [x for x in crowds(candidate, now.scope) if counts_browsers(candidate, now.scope, x.key)],
     )
     whole = now.location is None or now.location.pattern == "/"
-    return strictness.rate(*rates, calm=calm) or strictness.crowd(*lets_in, whole=whole)
+    apart = not whole and insight.fresh(was, now)
+    return strictness.rate(*rates, calm=calm, apart=apart) or strictness.crowd(*lets_in, whole=whole)
 
 
 def _methods(insight: Foresight, __: Question, was: Standing, now: Standing) -> str | None:

@@ -13,16 +13,19 @@ MUCH = 10
 """So many times stricter than live's is another limit, not the same one adjusted."""
 
 
-def rate(live: Sequence[Limiter], candidate: Sequence[Limiter], *, calm: bool) -> str | None:
+def rate(
+    live: Sequence[Limiter], candidate: Sequence[Limiter], *, calm: bool, apart: bool = False
+) -> str | None:
     """Why the request limits of a route refuse users whom live's let in.
 
     :param calm: few requests of one user are enough there (a login).
+    :param apart: a part of the site has a location, and a limit, of its own from now on.
     """
     for limit in candidate:
         same = [x for x in live if x.shared == limit.shared]
         if any(x.key == limit.key and x.rate <= limit.rate and x.burst <= limit.burst for x in same):
             continue
-        if reason := _too_tight(limit, calm=calm) or _tightened(limit, same, calm=calm):
+        if reason := _too_tight(limit, calm=calm) or _tightened(limit, same, calm=calm or apart):
             return reason
     return None
 

@@ -391,3 +391,23 @@ def test_a_page_for_the_error_opens_nothing(inside: str, opened: bool) -> None:
     both = foresight(shop(HIDDEN % "deny all;"), shop(HIDDEN % inside))
     found = [reason for _, reason in predictions(both, [at("/.env")])]
     assert bool(found) is opened, found
+
+
+WHOLE = "location / { limit_req zone=each burst=50; proxy_pass http://10.0.0.1; }"
+
+
+@pytest.mark.parametrize(
+    ("rate", "where", "said"),
+    [
+        ("20r/s", "= /search", None),  # a part of the site has a limit of its own
+        ("30r/m", "= /search", "lets 30 a minute in"),
+        ("20r/s", "/", "lets 20 a second in"),
+    ],
+)
+def test_a_new_place_may_have_a_stricter_limit(rate: str, where: str, said: str | None) -> None:
+    zones = LIMITED % ("200r/s", "200r/s") + f" limit_req_zone $binary_remote_addr zone=own:1m rate={rate};"
+    own = WHOLE.replace("location /", f"location {where}").replace("zone=each burst=50", "zone=own burst=4")
+    site = zones + "server { listen 80; server_name shop.example.com; %s }"
+    seen = foresight(site % WHOLE, site % (own if where == "/" else WHOLE + own))
+    found = [reason for _, reason in predictions(seen, [at("/search")]) if "limit_req own" in reason]
+    assert (not found) if said is None else said in found[0]
