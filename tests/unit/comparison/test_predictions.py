@@ -400,7 +400,7 @@ WHOLE = "location / { limit_req zone=each burst=50; proxy_pass http://10.0.0.1; 
     ("rate", "where", "said"),
     [
         ("20r/s", "= /search", None),  # a part of the site has a limit of its own
-        ("30r/m", "= /search", "lets 30 a minute in"),
+        ("30r/m", "= /search", "second request"),
         ("20r/s", "/", "lets 20 a second in"),
     ],
 )
