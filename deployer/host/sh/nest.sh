@@ -107,8 +107,9 @@ read_sockets() {
 read_caches() {
   cache_mounts='' cache_dirs='' count=0
   [ "$answers" = yes ] || return 0
-  for at in $(grep -rhosE '^[[:space:]]*[a-z]+_cache_path[[:space:]]+/[A-Za-z0-9_./@+=-]+' \
-    "$state/releases/$starting" "$state/releases/$release"); do
+  found=$(grep -rhosE '^[[:space:]]*[a-z]+_cache_path[[:space:]]+/[A-Za-z0-9_./@+=-]+' \
+    "$state/releases/$starting" "$state/releases/$release") || found=
+  for at in $found; do
     case $at in /*/?*) ;; *) continue ;; esac
     [ -d "$at" ] || continue
     at=$(readlink -f -- "$at")
