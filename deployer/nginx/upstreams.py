@@ -111,6 +111,9 @@ def mentioned(sites: Sites) -> frozenset[str]:
 
 def _split(target: str) -> tuple[str, str | None]:
     """Who is asked, and the path that is written behind."""
+    socket = re.fullmatch(r"(?:\w+://)?(unix:[^:]+)(?::(/.*)?)?", target, re.DOTALL)
+    if socket is not None:
+        return socket[1], socket[2]
     found = re.fullmatch(r"(?:(\w+)://)?([^/]*)(/.*)?", target, re.DOTALL)
     return (found[2], found[3]) if found is not None else (target, None)
 

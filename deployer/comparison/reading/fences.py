@@ -46,7 +46,15 @@ def climbed(was: Standing, now: Standing, path: str) -> bool:
         return False
     if new.pattern == old.pattern or not new.pattern.startswith(old.pattern) or not _fenced(old):
         return False
-    return new.directive.first(*_SAYS) is None and _same_handler(was, now)
+    return not _says_who(new) and _same_handler(was, now)
+
+
+def _says_who(location: Location) -> bool:
+    """Whether it says who may come; an ``allow`` that is followed by no ``deny`` keeps nobody out."""
+    here = location.directive
+    said = [d for d in here.block or () if d.name in _SAYS]
+    lists = all(d.name == "allow" and d.args != ("all",) for d in said)
+    return bool(said) and not lists
 
 
 def unbarred(was: Standing, now: Standing) -> str | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from deployer.comparison.asked import Question
 from deployer.comparison.pace import counts_browsers, crowds, limiters
-from deployer.comparison.reading import caching, exposed, patience, strictness, telling
+from deployer.comparison.reading import caching, exposed, handing, patience, strictness, telling
 from deployer.comparison.reading.fences import balancer_only, shut_out, unbarred
 from deployer.comparison.reading.foresight import Foresight, Standing
 from deployer.comparison.reading.reached import passed_by, unreached
@@ -280,6 +280,15 @@ def _unheard(insight: Foresight, question: Question, was: Standing, now: Standin
     return telling.untold(question, was, now, insight.before.get(question))
 
 
+def _handed(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    return (
+        handing.client(was, now)
+        or handing.inner(was, now)
+        or handing.hidden_path(was, now, insight.before.get(question))
+        or handing.emptied(was, now)
+    )
+
+
 def _cached(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
     answer = insight.before.get(question)
     return (
@@ -330,4 +339,5 @@ RULES: tuple[Rule, ...] = (
     _cached,
     _kept,
     _types,
+    _handed,
 )

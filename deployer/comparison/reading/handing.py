@@ -1,0 +1,121 @@
+"""What is handed on, or handed out, as nobody means it, where no answer to a question shows it. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from deployer.comparison.asked import AnswerClass
+from deployer.comparison.reading.standing import Standing
+from deployer.nginx.sites import effective
+from deployer.nginx.tree import Directive
+from deployer.nginx.upstreams import lost_path, passed, passing, told
+from deployer.nginx.values import names, value
+
+_CLIENT = ("x-real-ip", "x-forwarded-for", "true-client-ip")
+_ADDRESS = frozenset(
+    ("remote_addr", "binary_remote_addr", "proxy_add_x_forwarded_for", "proxy_protocol_addr")
+)
+_OWN = frozenset(("server_addr", "server_name", "host", "proxy_host", "hostname", "realip_server_addr"))
+"""Variables that are the same for all who ask one name."""
+
+
+def client(was: Standing, now: Standing) -> str | None:
+    """Who asks, which nginx knew, and which is now what the client itself says, or the same for everybody."""
+    if not _same_application(was, now) or not _same_place(was, now):
+        return None
+    before, after = _told(was), _told(now)
+    for name in _CLIENT:
+        old, new = before.get(name, ""), after.get(name, "")
+        if not _ADDRESS & set(names(old)) or old == new or not new:
+            continue
+        if new == f"$http_{name.replace('-', '_')}":
+            return f"the application is told as {_title(name)} what the client says itself, not who asks"
+        used = set(names(new))
+        if used <= _OWN and (used or _is_address(new)):
+            return f"the application is told {new} as {_title(name)}, whoever asks"
+    return None
+
+
+def inner(was: Standing, now: Standing) -> str | None:
+    """A location within one that hands requests on: one header of its own, and all the others are gone."""
+    old, new = was.location, now.location
+    if old is None or new is None or not _same_application(was, now):
+        return None
+    here = _locations(new.scope)
+    around = [x for x in here[:-1] if x.args == old.directive.args]
+    if not around or len(_locations(old.scope)) >= len(here):
+        return None
+    if "host" in _own(new.directive) or not _own(new.directive):
+        return None
+    if (
+        told(was.scope)["host"].startswith(("$host", "$http_host"))
+        and told(now.scope)["host"] == "$proxy_host"
+    ):
+        return (
+            "the application is no longer told which Host was asked for:"
+            " a proxy_set_header of the inner location hides those outside"
+        )
+    return None
+
+
+def hidden_path(was: Standing, now: Standing, answer: AnswerClass | None) -> str | None:
+    """Another path for the same upstream, behind a password: there is no page that would show it."""
+    if answer is None or answer.status not in (401, 403) or not _same_place(was, now):
+        return None
+    before, after = (passed(s.sites, s.location, s.path) for s in (was, now))
+    return lost_path(before, after) if before is not None and after is not None else None
+
+
+def emptied(was: Standing, now: Standing) -> str | None:
+    """A text that was answered, of which only the status is left."""
+    if not _same_place(was, now):
+        return None
+    old, new = was.way.answer, now.way.answer
+    if old is None or new is None or old.name != "return" or new.name != "return":
+        return None
+    said = len(old.args) == 2 and bool(old.args[1].strip()) and old.args[0] == "200"
+    if said and new.args[:1] == ("200",) and not "".join(new.args[1:]).strip():
+        return "an empty answer now: the text behind return 200 is gone"
+    return None
+
+
+def _told(standing: Standing) -> dict[str, str]:
+    config, sent = standing.sites.config, told(standing.scope)
+    if config is None:
+        return dict(sent)
+    return {name: value(config, standing.scope, text, {}) for name, text in sent.items()}
+
+
+def _same_place(was: Standing, now: Standing) -> bool:
+    """Whether the location is the same one, which says for itself what it wants when it is new."""
+    old, new = was.location, now.location
+    return old is not None and new is not None and (old.kind, old.pattern) == (new.kind, new.pattern)
+
+
+def _same_application(was: Standing, now: Standing) -> bool:
+    directives = passing(was.location), passing(now.location)
+    if any(d is None or d.name != "proxy_pass" for d in directives):
+        return False
+    before, after = (passed(s.sites, s.location, s.path.partition("?")[0]) for s in (was, now))
+    return before is not None and after is not None and not before.members.isdisjoint(after.members)
+
+
+def _locations(scope: tuple[Directive, ...]) -> list[Directive]:
+    return [block for block in scope if block.name == "location"]
+
+
+def _own(block: Directive) -> frozenset[str]:
+    return frozenset(d.args[0].lower() for d in effective((block,), "proxy_set_header") if d.args)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _title(name: str) -> str:
+    return re.sub("Ip$", "IP", "-".join(word.capitalize() for word in name.split("-")))

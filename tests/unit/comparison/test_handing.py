@@ -1,0 +1,103 @@
+"""Requests that are handed on as nobody means it, though every answer is as before."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployer.comparison.asked import AnswerClass
+from deployer.comparison.judge import worse
+from deployer.comparison.reading.predictions import predictions
+
+from .configured import SHOP, at, foresight, page
+
+REAL = "proxy_set_header Host $host; proxy_set_header X-Real-IP %s;"
+OFFERS = "location /c/ { proxy_pass http://10.0.0.1; %s }"
+SOCKET = "location /r/ { auth_basic x; proxy_pass %s; } location /p { return 200 pong; }"
+
+
+def server(inside: str, more: str = "upstream r { server unix:/run/r.sock; }") -> str:
+    return f"{more} server {{ listen 80; server_name shop.example.com; {inside} }}"
+
+
+def foreseen(live: str, candidate: str, path: str = "/", answer: AnswerClass | None = None) -> str:
+    question = at(path, SHOP)
+    insight = foresight(server(live), server(candidate))
+    insight.before = {question: answer or page()}
+    return " ".join(reason for _, reason in predictions(insight, [question]))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("$remote_addr", "$http_x_real_ip", "X-Real-IP what the client says itself"),
+        ("$remote_addr", "$server_addr", "$server_addr as X-Real-IP, whoever asks"),
+        ("$remote_addr", "192.0.2.1", "192.0.2.1 as X-Real-IP"),
+        ("$remote_addr", "$http_cf_connecting_ip", ""),  # a balancer in front says so
+        ("$remote_addr", "$proxy_protocol_addr", ""),
+        ("$http_x_real_ip", "$http_x_real_ip", ""),
+        ("$http_x_real_ip", "$remote_addr", ""),
+    ],
+)
+def test_who_asks_is_told_by_nginx_and_not_by_the_client(old: str, new: str, said: str) -> None:
+    passed = "location / { proxy_pass http://10.0.0.1; }"
+    found = foreseen(REAL % old + passed, REAL % new + passed)
+    assert said in found if said else not found, found
+
+
+@pytest.mark.parametrize(
+    ("inside", "lost"),
+    [
+        ("location ~ ^/c/o/ { proxy_set_header X-O 1; proxy_pass http://10.0.0.1; }", True),
+        (
+            "location ~ ^/c/o/ { proxy_set_header X-O 1; proxy_set_header Host $host;"
+            " proxy_pass http://10.0.0.1; }",
+            False,
+        ),
+        ("location ~ ^/c/o/ { proxy_pass http://10.0.0.1; }", False),
+        ("location ~ ^/c/o/ { proxy_set_header X-O 1; proxy_pass http://10.0.0.9; }", False),
+    ],
+)
+def test_one_header_of_an_inner_location_hides_all_the_others(inside: str, *, lost: bool) -> None:
+    told = REAL % "$remote_addr"
+    found = foreseen(told + OFFERS % "", told + OFFERS % inside, "/c/o/x")
+    assert ("which Host was asked for" in found) is lost, found
+
+
+@pytest.mark.parametrize(
+    ("target", "lost"),
+    [
+        ("http://unix:/run/r.sock:/", True),
+        ("http://r/", True),
+        ("http://unix:/run/r.sock", False),
+        ("http://unix:/run/r.sock:", False),
+        ("http://unix:/run/r.sock:/r/", False),
+    ],
+)
+def test_a_path_that_is_lost_behind_a_password(target: str, *, lost: bool) -> None:
+    found = foreseen(SOCKET % "http://r", SOCKET % target, "/r/x", page(status=401))
+    assert ("the upstream is asked for /x" in found) is lost, found
+
+
+@pytest.mark.parametrize(("text", "lost"), [('""', True), ("", True), ("ping", False)])
+def test_a_text_that_is_empty_now(text: str, *, lost: bool) -> None:
+    changed = (SOCKET % "http://r").replace("return 200 pong", f"return 200 {text}")
+    found = foreseen(SOCKET % "http://r", changed, "/p")
+    assert ("an empty answer now" in found) is lost, found
+
+
+@pytest.mark.parametrize(
+    ("says", "meant"),
+    [
+        ("allow 10.1.0.0/16;", False),
+        ("allow 10.1.0.0/16; deny all;", True),
+        ("allow all;", True),
+        ("", False),
+    ],
+)
+def test_a_list_that_keeps_nobody_out_opens_what_was_closed(says: str, *, meant: bool) -> None:
+    live = "location /a/ { allow 10.0.0.0/16; deny all; proxy_pass http://10.0.0.1; %s }"
+    inner = f"location /a/u {{ {says} proxy_pass http://10.0.0.1; }}"
+    insight = foresight(server(live % ""), server(live % inner))
+    reason = worse(at("/a/u"), page(status=403), page(), insight)
+    # With a list and "deny all" it is another 403 for the host itself: that it is open now is no slip then.
+    assert (reason is None) is (meant and "deny" not in says), reason
