@@ -55,7 +55,7 @@ WHOLE = "location / { limit_req zone=each burst=50; proxy_pass http://10.0.0.1; 
 def test_a_new_place_may_have_a_stricter_limit(rate: str, where: str, said: str | None) -> None:
     zones = (
         "limit_req_zone $binary_remote_addr zone=each:1m rate=200r/s;"
-        + f" limit_req_zone $binary_remote_addr zone=own:1m rate={rate};"
+        f" limit_req_zone $binary_remote_addr zone=own:1m rate={rate};"
     )
     own = WHOLE.replace("location /", f"location {where}").replace("zone=each burst=50", "zone=own burst=4")
     site = zones + SITE
