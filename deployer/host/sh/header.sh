@@ -1,5 +1,7 @@
 # --------------------------------------------------------------------------------------------------- the header
 
+endless='the header has no end'
+
 # Reads a header: sets its values, count of its lines, and malformed (empty: it is well-formed). False at the end of what is asked.
 read_header() {
   target='' state='' preserve='' argv='' reload='' deployment='' epoch='' controller='' release='' from='' leaves='' tree_hash=''
@@ -8,7 +10,7 @@ read_header() {
   count=0
   while :; do
     IFS= read -r line <&6 || {
-      malformed="the header has no end"
+      malformed=$endless
       return 1
     }
     [ -n "$line" ] || return 0

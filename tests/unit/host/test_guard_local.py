@@ -202,6 +202,23 @@ def test_at_boot_it_goes_back_on_disk_before_anything_is_loaded(box: Box) -> Non
     box.refused(74, "confirm", release=release)
 
 
+@every_shell
+def test_a_guard_that_was_cut_off_while_it_was_written_fails_no_boot(box: Box) -> None:
+    base, release = two(box)
+    box.activated(release, base, LONG_S)
+    guard = box.instance / "guard"
+    whole = guard.read_bytes()
+    box.reboot()
+    boot = ["sh", "-c", f"{' '.join(box.shell)} /var/lib/deployer/agent.sh boot <{box_path(box)}/guard"]
+    for cut in {0, 1, *range(7, len(whole) - 1, 41), len(whole) - 2, len(whole) - 1}:
+        guard.write_bytes(whole[:cut])
+        ran = box.run(*boot)
+        assert (ran.returncode, box.page) == (0, "two"), (cut, ran)
+        assert b"nothing is taken back" in ran.stdout, cut
+    guard.write_bytes(whole)
+    assert (box.run(*boot).returncode, box.page) == (0, "one")
+
+
 def test_a_start_of_nginx_without_a_boot_takes_nothing_back(box: Box) -> None:
     base, release = two(box)
     box.activated(release, base, LONG_S)
