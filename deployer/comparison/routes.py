@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from deployer.comparison.compare import Question, concrete
 from deployer.comparison.conditions import further
+from deployer.comparison.naming import led_to, looked_at, looked_up, told_apart
 from deployer.nginx.samples import samples
 from deployer.nginx.sites import ANY4, ANY6, Listen, Location, Server, Sites
 from deployer.nginx.tree import Directive
@@ -36,6 +37,7 @@ _MAPS_OF_PATHS = frozenset({"$uri", "$request_uri", "$document_uri"})
 _MAPS_OF_NAMES = frozenset({"$host", "$http_host", "$server_name"})
 _MOST_KEYS = 20
 _MOST_CROSSED = 8
+_NO_KEYS = ("default", "hostnames", "volatile", "include")
 _SAFE = "/%:@!$&'()*+,;=~-._"
 
 
@@ -190,6 +192,9 @@ class _Asking:
                 continue
             for path, origin in self._paths(server):
                 yield self._route(place, first, path, origin)
+            for name in self._told_apart(server):
+                for path in looked_at(server, self._sites):
+                    yield self._route(place, name, path, Origin.WRITTEN)
 
     def _reached(self, listen: Listen) -> tuple[str, int]:
         """Where a socket is asked: where neither configuration has a more special one in the way."""
@@ -231,13 +236,18 @@ class _Asking:
                 self.unasked.append(name)
             found += examples
         mapped = [n for key, keys in self._maps.items() if key in _MAPS_OF_NAMES for n in keys]
-        if mapped:
-            for name in (n for key in mapped for n in concrete(key)):
-                place = server.listens[0].place if server.listens else None
-                choice = self._sites.choose(place, name) if place else None
-                if choice is not None and choice.server is server:
-                    found.append(name)
+        told = [name for key in mapped for n in spelt(key) for name in concrete(n) if n == key or "." in n]
+        for name in (*told, *self._told_apart(server)):
+            place = server.listens[0].place if server.listens else None
+            choice = self._sites.choose(place, name) if place else None
+            if choice is not None and choice.server is server:
+                found.append(name)
         return list(dict.fromkeys(found))
+
+    def _told_apart(self, server: Server) -> list[str]:
+        """Names that one expression stands for, and that tables of either side make a difference between."""
+        every = told_apart(server, self._live, self._candidate)
+        return [name for told in every for name in concrete(told)]
 
     def _paths(self, server: Server) -> Iterator[tuple[str, Origin]]:
         yield f"/{BELOW}{QUERY}", Origin.BELOW
@@ -255,6 +265,8 @@ class _Asking:
             if key in _MAPS_OF_PATHS:
                 for text in keys:
                     yield from _mapped(text)
+        for path in (*led_to(server, self._sites), *(p + QUERY for p in looked_up(server, self._sites))):
+            yield path, Origin.WRITTEN
         for secret in SECRETS:
             yield secret, Origin.SECRET
 
@@ -332,7 +344,7 @@ def _maps(sites: Sites) -> Mapping[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     for directive, _ in sites.config.find("map") if sites.config is not None else ():
         if directive.args and directive.args[0] in (_MAPS_OF_PATHS | _MAPS_OF_NAMES):
-            keys = [d.name for d in directive.block or () if d.name not in ("default", "hostnames")]
+            keys = [d.name for d in directive.block or () if d.name not in _NO_KEYS]
             found.setdefault(directive.args[0], []).extend(keys[:_MOST_KEYS])
     return {key: tuple(keys) for key, keys in found.items()}
 

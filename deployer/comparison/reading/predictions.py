@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from deployer.comparison.asked import Question
 from deployer.comparison.pace import counts_browsers, crowds, limiters
-from deployer.comparison.reading import caching, exposed, handing, patience, strictness, telling
+from deployer.comparison.reading import caching, exposed, handing, lookups, patience, strictness, telling
 from deployer.comparison.reading.fences import balancer_only, shut_out, unbarred
 from deployer.comparison.reading.foresight import Foresight, Standing
 from deployer.comparison.reading.reached import passed_by, unreached
@@ -55,6 +55,7 @@ def predictions(insight: Foresight, questions: Sequence[Question]) -> Iterator[t
     yield from unreached(insight, questions)
     yield from passed_by(insight, questions)
     yield from let_in(insight)
+    yield from lookups.unfound(insight, questions)
     told: set[tuple[Directive, str]] = set()
     for question in questions:
         was = insight.standing(insight.live, question)

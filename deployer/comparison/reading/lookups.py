@@ -1,0 +1,117 @@
+"""Tables whose rows nothing finds any more, though they stand there. Pure.
+
+A row in a ``map`` is put there to be found. Where the text that is looked up gets another shape, or a wider
+row comes before, the row still says what it said, and requests quietly take the default. Whether a login
+stands before what it decides does not matter: it is read, not asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from deployer.comparison.asked import Question
+from deployer.comparison.reading.foresight import Foresight
+from deployer.nginx.captures import captured
+from deployer.nginx.paths import read_path
+from deployer.nginx.sites import Sites
+from deployer.nginx.tables import Table, bound, filled, fitting, tables, users
+from deployer.nginx.values import names
+
+_WITNESSES = 4
+"""Texts that are tried for one row: only if none of them finds it, nothing does."""
+
+
+def unfound(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple[Question, str]]:
+    """A question that depends on a table, and what the table no longer does; each table once."""
+    before, after = tables(insight.live.config), tables(insight.candidate.config)
+    for target, now in after.items():
+        was = before.get(target)
+        if was is None or was == now:
+            continue
+        said = _dead(was, now) or _passed_by(was, now) or _emptied(was, now)
+        known = None if said else _missed(insight, was, now, questions)
+        if known is not None:
+            yield known
+        elif said and (asked := _depending(insight.candidate, target, questions)) is not None:
+            yield asked, said
+
+
+def _dead(was: Table, now: Table) -> str | None:
+    """A new row that no text of that shape can be equal to: mostly an expression that lost its sign."""
+    if now.hostnames:
+        return None
+    gone = {value for key, value in was.rows if (key, value) not in now.rows}
+    for key, value in now.rows:
+        if not key or key.startswith("~") or (key, value) in was.rows or value == now.default:
+            continue
+        if value not in gone:
+            continue  # nobody loses what was not there
+        if bound(now.source, key.removeprefix("\\")) is None:
+            return f"the row {key} of ${now.target} is never found: {now.source} cannot be that"
+    return None
+
+
+def _passed_by(was: Table, now: Table) -> str | None:
+    """A row that is kept, and whose texts find another one now."""
+    for key, value in was.rows:
+        if (key, value) not in now.rows:
+            continue
+        known = [(text, bound(was.source, text)) for text in fitting(key, limit=_WITNESSES)]
+        mine = [values for text, values in known if values is not None and was.row(text) == (key, value)]
+        texts = [filled(now.source, values) for values in mine]
+        found = [now.row(text) if text is not None else None for text in texts]
+        if found and all(row is not None and row[1] != value for row in found):
+            other = found[0][0] if found[0] is not None else ""
+            taken = f"{other} comes before it" if other else f"{now.source} is looked up now"
+            return f"the row {key} of ${now.target} is found no more: {taken}"
+    return None
+
+
+def _emptied(was: Table, now: Table) -> str | None:
+    """A table that lost what it included, and has no row left."""
+    if now.rows or not was.rows or now.includes or not was.includes or was.source != now.source:
+        return None
+    lost = ", ".join(was.includes[:2])
+    return f"${now.target} is always {now.default or 'empty'}: its table no longer includes {lost}"
+
+
+def _missed(
+    insight: Foresight, was: Table, now: Table, questions: Sequence[Question]
+) -> tuple[Question, str] | None:
+    """A row that a question found, and that is kept, where another text is looked up now."""
+    if was.source == now.source:
+        return None
+    for question in questions:
+        sides = ((insight.live, was), (insight.candidate, now))
+        texts = [filled(table.source, _says(sites, question, table)) for sites, table in sides]
+        if texts[0] is None or texts[1] is None:
+            continue
+        old, new = was.row(texts[0]), now.row(texts[1])
+        if old is None or new is None or not old[0] or new[0] or old[1] == new[1] or old not in now.rows:
+            continue
+        if _depending(insight.candidate, now.target, [question]) is not None:
+            reason = f"{old[0]} is not found in ${now.target} any more: {now.source} is looked up now"
+            return question, reason
+    return None
+
+
+def _says(sites: Sites, question: Question, table: Table) -> Mapping[str, str]:
+    """What is known of a question, of the variables of a table."""
+    host = question.name or question.address
+    path, _, args = question.path.partition("?")
+    known = {"host": host, "http_host": host, "uri": read_path(path), "document_uri": read_path(path)}
+    known |= {"request_uri": question.path, "args": args, "query_string": args}
+    choice = sites.choose(question.place, question.name)
+    if choice is not None:
+        known |= captured(choice.server, question.name)
+    return {name: known[name] for name in names(table.source) if name in known}
+
+
+def _depending(sites: Sites, target: str, questions: Sequence[Question]) -> Question | None:
+    """The first question whose server makes use of a variable."""
+    wanted = users(sites.config, target)
+    for question in questions:
+        choice = sites.choose(question.place, question.name)
+        if choice is not None and choice.listed and wanted & set(names(choice.server.text)):
+            return question
+    return None

@@ -1,0 +1,75 @@
+"""Rows of tables that stand there and are not found any more."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployer.comparison.reading.lookups import unfound
+from deployer.comparison.routes import derive
+
+from .configured import foresight, sites
+
+VERSIONS = """
+map $http_x_version $asked { default ""; 1 v1; 2 v2; }
+map "$asked:$uri" $pool { default one; ~^v1: one; ~^v2: two; ~^:/v2/ two; }
+server { listen 80; server_name api.example.com;
+  location / { auth_request /check; proxy_pass http://$pool; } }
+"""
+TENANTS = """
+map $tenant $pool { default shared; northsea large; }
+map $tenant $closed { default 0; include closed.map; gone 1; }
+server { listen 80; server_name ~^(?<tenant>[a-z]+)\\.example\\.com$;
+  if ($closed) { return 302 /closed; } location / { proxy_pass http://$pool; } }
+"""
+
+
+def said(live: str, old: str, new: str) -> str:
+    assert old in live
+    candidate = live.replace(old, new, 1)
+    questions = [r.question for r in derive(sites(live), sites(candidate)).routes]
+    return "; ".join(f"{q}: {reason}" for q, reason in unfound(foresight(live, candidate), questions))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("~^:/v2/ two;", "/v2/ two;", "the row /v2/ of $pool is never found: $asked:$uri cannot be that"),
+        ("~^v1: one;", "~^(v1)?: one;", "the row ~^:/v2/ of $pool is found no more: ~^(v1)?: comes before"),
+        ('"$asked:$uri"', '"$asked$uri"', "of $pool is found no more: $asked$uri is looked up now"),
+    ],
+)
+def test_what_a_login_hides_is_read(old: str, new: str, expected: str) -> None:
+    assert expected in said(VERSIONS, old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("~^:/v2/ two;", ""),  # taken out
+        ("~^:/v2/ two;", "~^:/v[23]/ two;"),  # widened
+        ("~^:/v2/ two;", "~^:/v2/new one; ~^:/v2/ two;"),  # an exception before it
+        ("~^:/v2/ two;", "~^:/v2/ three;"),
+        ("~^v2: two;", "~^v2: two; ~^v3: two;"),
+        ("default one;", "default two;"),
+    ],
+)
+def test_what_is_written_anew_is_meant(old: str, new: str) -> None:
+    assert said(VERSIONS, old, new) == ""
+
+
+def test_another_text_is_looked_up_and_the_rows_stay() -> None:
+    found = said(TENANTS, "map $tenant $pool", "map $host $pool")
+    assert "northsea is not found in $pool any more: $host is looked up now" in found
+    right = "map $host $pool { default shared; northsea.example.com large; }"
+    assert said(TENANTS, "map $tenant $pool { default shared; northsea large; }", right) == ""
+
+
+def test_a_table_that_lost_its_rows_with_its_include() -> None:
+    # An include of nothing stays as it is written; a test of "if" never holds once the last row is gone.
+    assert "$closed is always 0" in said(TENANTS, "include closed.map; gone 1;", "")
+    assert said(TENANTS, "gone 1;", "") == "", "the table is empty and still read"
+
+
+def test_a_table_that_nobody_uses_says_nothing() -> None:
+    unused = VERSIONS.replace("http://$pool", "http://one")
+    assert said(unused, "~^v1: one;", "~^(v1)?: one;") == ""
