@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
+from deployer.comparison import origins
 from deployer.comparison.asked import AnswerClass, Page, Question
 
 DAY_S = 86_400
@@ -31,6 +32,8 @@ Rule = Callable[[Question, Page, Page], str | None]
 
 def unhappy(question: Question, old: AnswerClass, new: AnswerClass) -> str | None:
     """Why a browser shows less than before, as the end of a sentence; ``None``: it does not."""
+    if reason := origins.unread(question, old, new):
+        return reason
     if old.page is None or new.page is None or not (old.shown and new.shown):
         return None
     was, now = old.page, new.page

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
-from deployer.comparison import browsers
+from deployer.comparison import browsers, origins
 from deployer.comparison.asked import AnswerClass, Page, Question, Rank
 
 GUARDING = {
@@ -189,7 +189,7 @@ def _headers(case: _Case) -> str | None:
     for name in dict.fromkeys(n for n, _ in old.headers):
         if new.header(name) is not None:
             continue
-        if name in GUARDING and not _replaced(name, new):
+        if name in GUARDING and not _replaced(name, new) and not origins.decides(case.question, name):
             return f"the header {GUARDING[name]} is lost"
         if case.insight.dropped(case.question, name):
             return f"the header {name} is lost: an add_header in an inner block hides those outside"

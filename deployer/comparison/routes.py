@@ -14,6 +14,7 @@ from enum import IntEnum
 from functools import lru_cache
 from urllib.parse import quote
 
+from deployer.comparison import origins
 from deployer.comparison.compare import Question, concrete
 from deployer.comparison.conditions import further
 from deployer.comparison.naming import led_to, looked_at, looked_up, told_apart
@@ -122,6 +123,7 @@ def derive(
     kept = [item for item in collected.values() if not any(covers(p, item[2].question) for p in shunned)]
     plain = [item[2] for item in kept]
     more = tuple(further(live, candidate, plain, made_up=Origin.PATTERN, most=cap // 4))
+    more += tuple(origins.asking(live, candidate, plain, made_up=Origin.PATTERN)[: cap // 8])
     chosen = _fair(kept, cap - len(more))
     return Questions((*chosen, *more), len(kept) - len(chosen), tuple(dict.fromkeys(unasked)))
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from deployer.comparison.asked import Question
-from deployer.comparison.reading.foresight import Foresight
+from deployer.comparison.reading.foresight import Foresight, Standing
 from deployer.nginx.captures import captured
 from deployer.nginx.paths import read_path
-from deployer.nginx.sites import Sites
+from deployer.nginx.sites import Sites, written
 from deployer.nginx.tables import Table, bound, filled, fitting, tables, users
 from deployer.nginx.values import names
 
@@ -115,3 +115,25 @@ def _depending(sites: Sites, target: str, questions: Sequence[Question]) -> Ques
         if choice is not None and choice.listed and wanted & set(names(choice.server.text)):
             return question
     return None
+
+
+def for_all_alike(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    """A name that gets what the others get, where live looked up what is its own by its name."""
+    old, new = insight.before.get(question), insight.after.get(question)
+    held = captured(was.server, question.name)
+    if not held or old is None or new is None or not (old.shown and new.shown):
+        return None
+    if old.page is None or new.page is None or not old.page.differs(new.page):
+        return None
+    lost = [name for name in held if _looks_at(was, name) and not _looks_at(now, name)]
+    others = (q for q in insight.before if (q.place, q.path) == (question.place, question.path))
+    others = (q for q in others if q.name != question.name and captured(was.server, q.name))
+    pages = [page for q in others if (page := insight.before[q].page) is not None]
+    if not lost or not any(p.digest == new.page.digest != "" for p in pages):
+        return None
+    return f"it is what other names get: ${lost[0]} is not looked at there any more"
+
+
+def _looks_at(standing: Standing, variable: str) -> bool:
+    wanted = users(standing.sites.config, variable)
+    return standing.location is not None and bool(wanted & set(names(written(standing.location.directive))))

@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from deployer.comparison.asked import Question
+from deployer.comparison.origins import refused_first
 from deployer.comparison.pace import counts_browsers, crowds, limiters
-from deployer.comparison.reading import caching, exposed, handing, lookups, patience, strictness, telling
+from deployer.comparison.reading import caching, exposed, handing, inline, lookups, patience, strictness, telling
 from deployer.comparison.reading.fences import balancer_only, shut_out, unbarred
 from deployer.comparison.reading.foresight import Foresight, Standing
 from deployer.comparison.reading.reached import passed_by, unreached
@@ -211,6 +212,17 @@ def _exposed(insight: Foresight, question: Question, was: Standing, now: Standin
     )
 
 
+def _first_asked(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    """OPTIONS, which browsers ask before they send anything, and which is not asked here."""
+    if not (was.choice.listed and now.choice.listed and "OPTIONS" in was.server.text):
+        return None
+    return refused_first((insight.live, was.server), (insight.candidate, now.server), question.path)
+
+
+def _settings(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    return inline.emptied(was.way.answer, now.way.answer)
+
+
 def _bodies(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
     """What forms send, which no GET has."""
     directive = passing(now.location)
@@ -332,6 +344,9 @@ RULES: tuple[Rule, ...] = (
     _heads,
     _exposed,
     _bodies,
+    _first_asked,
+    _settings,
+    lookups.for_all_alike,
     _cookies,
     _untold,
     _unheard,
