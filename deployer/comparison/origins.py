@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deployer.comparison.asked import AnswerClass, Question
-from deployer.nginx.sites import Server, Sites, effective
+from deployer.nginx.sites import Location, Server, Sites, effective
 from deployer.nginx.tables import tables, users
 from deployer.nginx.tree import Directive
 from deployer.nginx.values import names
@@ -36,7 +36,7 @@ def asking(live: Sites, candidate: Sites, routes: Sequence[Route], *, made_up: O
     places: dict[_Pair, Route] = {}
     for route in sorted(routes, key=lambda r: (r.origin, not r.dialect[0])):
         pair = _decided(live, route.question), _decided(candidate, route.question)
-        if any(pair) and not route.question.said:
+        if any(pair) and not route.question.said and not _apart(live, candidate, route.question):
             places.setdefault(pair, route)
     asked = sorted(places.items(), key=lambda item: item[0][0] == item[0][1])[:_PLACES]
     found = []
@@ -70,6 +70,19 @@ def unread(question: Question, old: AnswerClass, new: AnswerClass) -> str | None
 def decides(question: Question, header: str) -> bool:
     """Whether who asks decides a header: then :func:`unread` says what its loss is worth."""
     return header == _ORIGIN and "Origin" in dict(question.said)
+
+
+def added(was: Server, now: Server, location: Location | None) -> bool:
+    """Whether it stands beside all that there was: a place of its own may be for programs alone."""
+    before, after = ({(x.kind, x.pattern) for x in server.every} for server in (was, now))
+    return location is not None and (location.kind, location.pattern) not in before and before <= after
+
+
+def _apart(live: Sites, candidate: Sites, question: Question) -> bool:
+    was, now = (sites.choose(question.place, question.name) for sites in (live, candidate))
+    if was is None or now is None:
+        return False
+    return added(was.server, now.server, follow(candidate.config, now.server, question.path).location)
 
 
 def _shown(allowed: str | None) -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from deployer.comparison.asked import Question
-from deployer.comparison.origins import refused_first
+from deployer.comparison.origins import added, refused_first
 from deployer.comparison.pace import counts_browsers, crowds, limiters
 from deployer.comparison.reading import caching, exposed, handing, inline, lookups, patience, strictness, telling
 from deployer.comparison.reading.fences import balancer_only, shut_out, unbarred
@@ -215,6 +215,8 @@ def _exposed(insight: Foresight, question: Question, was: Standing, now: Standin
 def _first_asked(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
     """OPTIONS, which browsers ask before they send anything, and which is not asked here."""
     if not (was.choice.listed and now.choice.listed and "OPTIONS" in was.server.text):
+        return None
+    if added(was.server, now.server, now.location):
         return None
     return refused_first((insight.live, was.server), (insight.candidate, now.server), question.path)
 

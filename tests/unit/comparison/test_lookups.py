@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.comparison.reading.lookups import unfound
+from deployer.comparison.asked import Question
+from deployer.comparison.reading.lookups import for_all_alike, unfound
 from deployer.comparison.routes import derive
 
-from .configured import foresight, sites
+from .configured import foresight, page, sites
 
 VERSIONS = """
 map $http_x_version $asked { default ""; 1 v1; 2 v2; }
@@ -73,3 +74,28 @@ def test_a_table_that_lost_its_rows_with_its_include() -> None:
 def test_a_table_that_nobody_uses_says_nothing() -> None:
     unused = VERSIONS.replace("http://$pool", "http://one")
     assert said(unused, "~^v1: one;", "~^(v1)?: one;") == ""
+
+
+LOGO = """
+server { listen 80; server_name ~^(?<tenant>[a-z]+)\\.example\\.com$;
+  location = /logo.svg { root /srv; try_files /$tenant/logo.svg /logo.svg =404; } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("new", "got", "said"),
+    [
+        (LOGO.replace("/$tenant/logo", "/$host/logo"), "ours", True),
+        (LOGO.replace("/$tenant/logo", "/$host/logo"), "theirs, new", False),
+        (LOGO.replace("root /srv", "root /srv/new"), "ours", False),  # still looked for by name
+    ],
+)
+def test_what_is_ones_own_becomes_what_all_have(new: str, got: str, said: bool) -> None:
+    mine, other = (Question("127.0.0.1", 80, f"{n}.example.com", "/logo.svg") for n in ("north", "probe"))
+    insight = foresight(LOGO, new)
+    insight.before = {mine: page("theirs"), other: page("ours")}
+    insight.after = {mine: page(got), other: page("ours")}
+    sides = [insight.standing(s, mine) for s in (insight.live, insight.candidate)]
+    assert sides[0] is not None
+    assert sides[1] is not None
+    assert (for_all_alike(insight, mine, sides[0], sides[1]) is not None) is said

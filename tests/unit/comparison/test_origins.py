@@ -7,6 +7,7 @@ import pytest
 from deployer.comparison.asked import AnswerClass, Question
 from deployer.comparison.judge import worse
 from deployer.comparison.origins import STRANGER, preflight, refused_first, unread
+from deployer.comparison.reading.predictions import predictions
 from deployer.comparison.routes import derive
 
 from .configured import foresight, page, sites
@@ -64,6 +65,20 @@ def test_what_is_said_to_a_site(who: str, old: AnswerClass, new: AnswerClass, sa
         assert said in reason if said and reason else reason is None is said
     if said:
         assert insight.meant(by(who), new) is None
+
+
+def test_a_place_that_is_added_may_be_for_programs_alone() -> None:
+    login = "auth_request /check; proxy_pass http://10.0.0.1; }"
+    beside = API.replace("location @first", f"location = /machines {{ {login} location @first", 1)
+    instead = API.replace("location = /check", f"location ~ ^/v1/ {{ {login} location = /check", 1)
+    live = API.replace("location = /check", f"location ~ ^/v1/slow/ {{ {login} location = /check", 1)
+    for old, new, worse_off in ((API, beside, False), (live, instead, True)):
+        routes = derive(sites(old), sites(new)).routes
+        plain = [r.question for r in routes if not r.question.said]
+        found = [reason for _, reason in predictions(foresight(old, new), plain)]
+        assert any("OPTIONS" in reason for reason in found) is worse_off
+        asked = {r.question.path for r in routes if "Origin" in dict(r.question.said)}
+        assert "/machines" not in asked
 
 
 def test_what_is_answered_to_options_is_read() -> None:
