@@ -13,7 +13,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from deployer.comparison.asked import Question
 from deployer.comparison.origins import added, refused_first
 from deployer.comparison.pace import counts_browsers, crowds, limiters
-from deployer.comparison.reading import caching, exposed, handing, inline, lookups, patience, strictness, telling
+from deployer.comparison.reading import (
+    caching,
+    exposed,
+    handing,
+    inline,
+    lookups,
+    patience,
+    strictness,
+    telling,
+)
 from deployer.comparison.reading.fences import balancer_only, shut_out, unbarred
 from deployer.comparison.reading.foresight import Foresight, Standing
 from deployer.comparison.reading.reached import passed_by, unreached
