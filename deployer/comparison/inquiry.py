@@ -17,7 +17,7 @@ from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.asker import Asker
 from deployer.comparison.askers import followed, questions, remarks
 from deployer.comparison.asking.answers import Dialect, Manner, ask_one
-from deployer.comparison.asking.follow import follow, trouble
+from deployer.comparison.asking.follow import follow, led_others, trouble
 from deployer.comparison.asking.lines import ask_briskly
 from deployer.comparison.asking.touch import streams
 from deployer.comparison.compare import Comparison, Difference, compare
@@ -252,6 +252,8 @@ class Inquirer:
             if ended is None or self._stop.is_set():
                 continue
             old = before[question]
+            if led_others(question, after[question], before):
+                continue
             if old.location and self._end(question, old, self._to_live, self._live) is not None:
                 continue  # it led nowhere before
             if old.rank is Rank.CLIENT_ERROR and "answers 4" in ended:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
@@ -64,6 +64,24 @@ def trouble(end: End, *, made_up: bool) -> str | None:
     if made_up and end.answer.rank is Rank.CLIENT_ERROR:
         return None
     return f"redirected to what answers {end.answer.text}"
+
+
+def led_others(question: Question, answer: AnswerClass, before: Mapping[Question, AnswerClass]) -> bool:
+    """Whether live leads another name from the same path to the same page: one more is led as they are."""
+    target = _page(question, answer)
+    return target is not None and any(
+        q.name != question.name
+        and (q.place, q.path, q.said) == (question.place, question.path, question.said)
+        and q.name.partition(".")[2] == question.name.partition(".")[2]
+        and _page(q, a) == target
+        for q, a in before.items()
+    )
+
+
+def _page(question: Question, answer: AnswerClass) -> str | None:
+    """Where it leads, without arguments; ``None``: nowhere, or to the name itself."""
+    to = (answer.location or "").partition("?")[0].partition("#")[0]
+    return to if to and urlsplit(to).hostname not in (None, question.name) else None
 
 
 def _next(url: str, question: Question, sites: Sites) -> Question | str | None:

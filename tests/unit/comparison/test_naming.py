@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from deployer.comparison.asked import Question
+from deployer.comparison.asking.follow import led_others
 from deployer.comparison.naming import MOST_NAMES
 from deployer.comparison.routes import QUERY, derive
 
-from .configured import sites
+from .configured import moved, sites
 
 SERVER = """
 server { listen 80; server_name "~^(?<tenant>[a-z][a-z0-9-]+)\\.app\\.example\\.com$";
@@ -63,3 +65,14 @@ def test_where_a_table_leads_is_asked_for_and_its_rows_with_arguments() -> None:
     assert {f"www.example.com{p}" for p in ("/plans/", "/prices.html", f"/prices.html{QUERY}")} <= found
     assert "other.example.com/plans/" not in found
     assert f"other.example.com/prices.html{QUERY}" not in found
+
+
+def test_one_more_name_is_led_where_others_of_the_same_kind_are_led() -> None:
+    closed, mine = (Question("127.0.0.1", 80, f"{n}.app.example.com") for n in ("gone", "mine"))
+    other = Question("127.0.0.1", 80, "shop.example.com")
+    before = {closed: moved("https://www.example.com/closed?tenant=gone")}
+    to = moved("https://www.example.com/closed?tenant=mine")
+    assert led_others(mine, to, before)
+    assert not led_others(mine, moved("https://www.example.com/shut"), before)
+    assert not led_others(other, to, before), "another kind of name"
+    assert not led_others(mine, to, {mine: before[closed]}), "only itself"
