@@ -23,8 +23,8 @@ CLOSED = "map $tenant $closed { default 0; gone 1; }"
 BASE = f"{POOLS} {CLOSED} {SERVER}"
 
 
-def asked(live: str, candidate: str | None = None, **options: int) -> set[str]:
-    routes = derive(sites(live), sites(candidate or live), **options).routes
+def asked(live: str, candidate: str | None = None) -> set[str]:
+    routes = derive(sites(live), sites(candidate or live)).routes
     return {r.question.name + r.question.path for r in routes if not r.question.said}
 
 
