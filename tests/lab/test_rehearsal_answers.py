@@ -147,11 +147,12 @@ def test_sockets_of_others_are_reached_and_caches_are_its_own(lab: Lab, host: La
     script(
         host,
         "chmod 666 /run/php/app.sock",
-        "mkdir -p /var/cache/nginx/shop",
+        "mkdir -p /var/cache/nginx/shop/scripts",
         "echo live >/var/cache/nginx/shop/kept",
     )
     cached = (
         b"proxy_cache_path /var/cache/nginx/shop keys_zone=shopping:1m;\n"
+        b"fastcgi_cache_path /var/cache/nginx/shop/scripts keys_zone=scripts:1m;\n"  # within the other
         b"server { listen 8090; listen unix:/run/own.sock;\n"
         b" location / { proxy_pass http://unix:/run/php/app.sock; }\n"
         b" location /c/ { proxy_cache shopping; proxy_cache_valid 1h;\n"

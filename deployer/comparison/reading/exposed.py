@@ -8,7 +8,7 @@ from deployer.comparison.asked import AnswerClass, Question
 from deployer.comparison.reading.patience import UPLOADS, larger_here
 from deployer.comparison.reading.standing import Standing
 from deployer.nginx.access import Access, access
-from deployer.nginx.sites import effective
+from deployer.nginx.sites import ANY4, ANY6, effective
 from deployer.nginx.upstreams import passing
 
 _WRITING = frozenset(("PUT", "DELETE", "MKCOL", "COPY", "MOVE"))
@@ -73,8 +73,7 @@ def _asks_who(standing: Standing) -> bool:
 
 def _is_private(address: str, standing: Standing) -> bool:
     """Whether that place can only be reached from within."""
-    listens = [x.address for x in standing.server.listens]
-    wild = any(text in ("0.0.0.0", "*", "", "::") for text in listens)  # noqa: S104  # read, not bound
+    wild = any(x.address in (ANY4, ANY6) for x in standing.server.listens)
     try:
         return not wild and ipaddress.ip_address(address).is_private
     except ValueError:

@@ -7,10 +7,11 @@ import re
 
 from deployer.comparison.asked import AnswerClass
 from deployer.comparison.reading.standing import Standing
+from deployer.comparison.reading.telling import heard, same_application, same_location
 from deployer.nginx.sites import effective
 from deployer.nginx.tree import Directive
-from deployer.nginx.upstreams import lost_path, passed, passing, told
-from deployer.nginx.values import names, value
+from deployer.nginx.upstreams import lost_path, passed, told
+from deployer.nginx.values import names
 
 _CLIENT = ("x-real-ip", "x-forwarded-for", "true-client-ip")
 _ADDRESS = frozenset(
@@ -22,9 +23,9 @@ _OWN = frozenset(("server_addr", "server_name", "host", "proxy_host", "hostname"
 
 def client(was: Standing, now: Standing) -> str | None:
     """Who asks, which nginx knew, and which is now what the client itself says, or the same for everybody."""
-    if not _same_application(was, now) or not _same_place(was, now):
+    if not same_application(was, now) or not same_location(was, now):
         return None
-    before, after = _told(was), _told(now)
+    before, after = heard(was, {}), heard(now, {})
     for name in _CLIENT:
         old, new = before.get(name, ""), after.get(name, "")
         if not _ADDRESS & set(names(old)) or old == new or not new:
@@ -40,7 +41,7 @@ def client(was: Standing, now: Standing) -> str | None:
 def inner(was: Standing, now: Standing) -> str | None:
     """A location within one that hands requests on: one header of its own, and all the others are gone."""
     old, new = was.location, now.location
-    if old is None or new is None or not _same_application(was, now):
+    if old is None or new is None or not same_application(was, now):
         return None
     here = _locations(new.scope)
     around = [x for x in here[:-1] if x.args == old.directive.args]
@@ -61,7 +62,7 @@ def inner(was: Standing, now: Standing) -> str | None:
 
 def hidden_path(was: Standing, now: Standing, answer: AnswerClass | None) -> str | None:
     """Another path for the same upstream, behind a password: there is no page that would show it."""
-    if answer is None or answer.status not in (401, 403) or not _same_place(was, now):
+    if answer is None or answer.status not in (401, 403) or not same_location(was, now):
         return None
     before, after = (passed(s.sites, s.location, s.path) for s in (was, now))
     return lost_path(before, after) if before is not None and after is not None else None
@@ -69,7 +70,7 @@ def hidden_path(was: Standing, now: Standing, answer: AnswerClass | None) -> str
 
 def emptied(was: Standing, now: Standing) -> str | None:
     """A text that was answered, of which only the status is left."""
-    if not _same_place(was, now):
+    if not same_location(was, now):
         return None
     old, new = was.way.answer, now.way.answer
     if old is None or new is None or old.name != "return" or new.name != "return":
@@ -78,27 +79,6 @@ def emptied(was: Standing, now: Standing) -> str | None:
     if said and new.args[:1] == ("200",) and not "".join(new.args[1:]).strip():
         return "an empty answer now: the text behind return 200 is gone"
     return None
-
-
-def _told(standing: Standing) -> dict[str, str]:
-    config, sent = standing.sites.config, told(standing.scope)
-    if config is None:
-        return dict(sent)
-    return {name: value(config, standing.scope, text, {}) for name, text in sent.items()}
-
-
-def _same_place(was: Standing, now: Standing) -> bool:
-    """Whether the location is the same one, which says for itself what it wants when it is new."""
-    old, new = was.location, now.location
-    return old is not None and new is not None and (old.kind, old.pattern) == (new.kind, new.pattern)
-
-
-def _same_application(was: Standing, now: Standing) -> bool:
-    directives = passing(was.location), passing(now.location)
-    if any(d is None or d.name != "proxy_pass" for d in directives):
-        return False
-    before, after = (passed(s.sites, s.location, s.path.partition("?")[0]) for s in (was, now))
-    return before is not None and after is not None and not before.members.isdisjoint(after.members)
 
 
 def _locations(scope: tuple[Directive, ...]) -> list[Directive]:

@@ -24,15 +24,13 @@ def upgrades(standing: Standing) -> bool:
     version = effective(standing.scope, "proxy_http_version")
     if not version or version[-1].args != ("1.1",):
         return False
-    heard = _heard(standing, _SOCKET)
-    return (
-        "websocket" in heard.get("upgrade", "").lower() and "upgrade" in heard.get("connection", "").lower()
-    )
+    sent = heard(standing, _SOCKET)
+    return "websocket" in sent.get("upgrade", "").lower() and "upgrade" in sent.get("connection", "").lower()
 
 
 def no_socket(was: Standing, now: Standing) -> str | None:
     """Websockets that are not let through any more."""
-    if not _same_location(was, now) or passing(now.location) is None or not upgrades(was) or upgrades(now):
+    if not same_location(was, now) or passing(now.location) is None or not upgrades(was) or upgrades(now):
         return None
     return "websockets get through no more: it takes proxy_http_version 1.1, Upgrade and Connection"
 
@@ -42,11 +40,11 @@ def untold(question: Question, was: Standing, now: Standing, answer: AnswerClass
 
     :param answer: what live's application answers there.
     """
-    if not _same_application(was, now):
+    if not same_location(was, now) or not same_application(was, now):
         return None
     tls = any(x.tls for x in was.server.listens if x.port == question.port)
     brings = {"scheme": "https" if tls else "http", "https": "on" if tls else ""}
-    before, after = _heard(was, brings), _heard(now, brings)
+    before, after = heard(was, brings), heard(now, brings)
     lost = _lost_host(before, after) or _lost_scheme(before, after)
     if lost:
         return lost
@@ -87,7 +85,8 @@ def _lost_scheme(before: Mapping[str, str], after: Mapping[str, str]) -> str | N
     return None
 
 
-def _heard(standing: Standing, brings: Mapping[str, str]) -> Mapping[str, str]:
+def heard(standing: Standing, brings: Mapping[str, str]) -> Mapping[str, str]:
+    """The request headers that an application is sent, variables filled in as far as they are known."""
     config = standing.sites.config
     sent = told(standing.scope)
     if config is None:
@@ -95,9 +94,8 @@ def _heard(standing: Standing, brings: Mapping[str, str]) -> Mapping[str, str]:
     return {name: value(config, standing.scope, text, brings) for name, text in sent.items()}
 
 
-def _same_application(was: Standing, now: Standing) -> bool:
-    if not _same_location(was, now):
-        return False
+def same_application(was: Standing, now: Standing) -> bool:
+    """Whether both hand the request on to somebody whom the other asks as well."""
     directives = passing(was.location), passing(now.location)
     if any(d is None or d.name != "proxy_pass" for d in directives):
         return False
@@ -105,7 +103,7 @@ def _same_application(was: Standing, now: Standing) -> bool:
     return before is not None and after is not None and not before.members.isdisjoint(after.members)
 
 
-def _same_location(was: Standing, now: Standing) -> bool:
-    """A new location says for itself what it needs."""
+def same_location(was: Standing, now: Standing) -> bool:
+    """Whether one location answers, on both sides: a new location says for itself what it needs."""
     old, new = was.location, now.location
     return old is not None and new is not None and (old.kind, old.pattern) == (new.kind, new.pattern)

@@ -112,7 +112,7 @@ read_caches() {
   for at in $found; do
     case $at in /*/?*) ;; *) continue ;; esac
     [ -d "$at" ] || continue
-    at=$(readlink -f -- "$at")
+    at=$(readlink -f -- "$at") && [ -n "$at" ] || continue
     case $cache_mounts in *" $root$at none "*) continue ;; esac
     count=$((count + 1))
     [ "$count" -le 50 ] || break
