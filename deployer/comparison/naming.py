@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from deployer.nginx.captures import spelt_with, variables
 from deployer.nginx.sites import Server, Sites, written
 from deployer.nginx.tables import Table, fitting, tables, users
-from deployer.nginx.values import names
+from deployer.nginx.variables import names
 
 MOST_NAMES = 8
 """Of one expression."""

@@ -15,7 +15,7 @@ from deployer.comparison.asked import AnswerClass, Question
 from deployer.nginx.sites import Location, Server, Sites, effective
 from deployer.nginx.tables import tables, users
 from deployer.nginx.tree import Directive
-from deployer.nginx.values import names
+from deployer.nginx.variables import names
 from deployer.nginx.way import follow
 
 if TYPE_CHECKING:

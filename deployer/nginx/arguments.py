@@ -9,7 +9,8 @@ from deployer.nginx.configuration import Config
 from deployer.nginx.samples import groups
 from deployer.nginx.sites import Location, Server, Sites, effective
 from deployer.nginx.tree import Directive
-from deployer.nginx.values import VARIABLE, names, value
+from deployer.nginx.values import value
+from deployer.nginx.variables import VARIABLE, names
 
 WHOLE = frozenset(("args", "query_string", "request_uri"))
 """Variables that have the arguments in them."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from deployer.nginx.configuration import walk
 from deployer.nginx.sites import Location, Server, Sites, written
 from deployer.nginx.tree import Directive
-from deployer.nginx.values import names
+from deployer.nginx.variables import names
 
 _REQUEST = re.compile(r"(http|cookie|arg)_\w+|args|query_string")
 _DECIDING = frozenset(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from deployer.nginx.configuration import Config
 from deployer.nginx.samples import matches, samples
 from deployer.nginx.tree import Directive
-from deployer.nginx.values import VARIABLE, names
+from deployer.nginx.variables import VARIABLE, names
 
 _NO_ROW = frozenset(("default", "hostnames", "volatile", "include"))
 
@@ -50,8 +50,19 @@ def tables(config: Config | None) -> dict[str, Table]:
     found = {}
     for directive, _ in config.find("map") if config is not None else ():
         if len(directive.args) == 2 and directive.block is not None:
-            found[directive.args[1].removeprefix("$")] = _read(directive)
+            found[directive.args[1].removeprefix("$")] = read(directive)
     return found
+
+
+def read(directive: Directive) -> Table:
+    """One ``map`` block."""
+    rows = list(_rows(directive))
+    default = [d.args[0] for d in directive.block or () if d.name == "default" and d.args]
+    includes = [d.args[0] for d in directive.block or () if d.name == "include" and d.args]
+    hostnames = directive.first("hostnames") is not None
+    source, target = directive.args
+    given = default[-1] if default else ""
+    return Table(source, target.removeprefix("$"), tuple(rows), given, tuple(includes), hostnames)
 
 
 def expression(key: str) -> tuple[str, bool]:
@@ -111,16 +122,6 @@ def _shape(name: str) -> str:
     if name in ("uri", "request_uri", "document_uri"):
         return "/.*"
     return "[a-z0-9.:_-]*" if name == "host" else ".*"
-
-
-def _read(directive: Directive) -> Table:
-    rows = list(_rows(directive))
-    default = [d.args[0] for d in directive.block or () if d.name == "default" and d.args]
-    includes = [d.args[0] for d in directive.block or () if d.name == "include" and d.args]
-    hostnames = directive.first("hostnames") is not None
-    source, target = directive.args
-    given = default[-1] if default else ""
-    return Table(source, target.removeprefix("$"), tuple(rows), given, tuple(includes), hostnames)
 
 
 def _rows(directive: Directive) -> Iterator[tuple[str, str]]:

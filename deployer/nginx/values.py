@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from deployer.nginx.configuration import Config
-from deployer.nginx.samples import matches
+from deployer.nginx.tables import read
 from deployer.nginx.tree import Directive
+from deployer.nginx.variables import VARIABLE
 
-VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _DEEP = 8  # a variable of a variable of a variable
 
 
@@ -19,11 +19,6 @@ def value(config: Config, scope: Sequence[Directive], text: str, known: Mapping[
     :param known: what a request brings: values by name, without ``$``.
     """
     return _value(config, scope, text, known, _DEEP)
-
-
-def names(text: str) -> tuple[str, ...]:
-    """The variables of a text, without ``$``."""
-    return tuple(braced or plain for braced, plain in VARIABLE.findall(text))
 
 
 def _value(config: Config, scope: Sequence[Directive], text: str, known: Mapping[str, str], deep: int) -> str:
@@ -48,27 +43,6 @@ def _source(
     for table, _ in config.find("map"):
         if len(table.args) == 2 and table.args[1] == f"${name}":
             asked = _value(config, scope, table.args[0], known, deep - 1)
-            return None if "$" in asked else _mapped(table, asked)
+            row = None if "$" in asked else read(table).row(asked)
+            return row[1] if row is not None else None
     return None
-
-
-def _mapped(table: Directive, asked: str) -> str | None:
-    """What a map says of a text: the text itself first, then expressions in their order, then the default."""
-    default = ""
-    expressions = []
-    for entry in table.block or ():
-        if not entry.args:
-            continue
-        if entry.name.startswith("~"):
-            expressions.append(entry)
-        elif entry.name == "default":
-            default = entry.args[0]
-        elif entry.name.removeprefix("\\").lower() == asked.lower():
-            return entry.args[0]
-    for entry in expressions:
-        fits = matches(entry.name.lstrip("~*"), asked, ignore_case=entry.name.startswith("~*"))
-        if fits is None:
-            return None
-        if fits:
-            return entry.args[0]
-    return default

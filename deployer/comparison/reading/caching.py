@@ -14,7 +14,8 @@ from deployer.nginx import arguments
 from deployer.nginx.paths import read_path
 from deployer.nginx.sites import effective
 from deployer.nginx.upstreams import passing
-from deployer.nginx.values import names, value
+from deployer.nginx.values import value
+from deployer.nginx.variables import names
 
 DEFAULT_KEY: Mapping[str, str] = {"proxy": "$scheme$proxy_host$request_uri"}
 FILES = re.compile(

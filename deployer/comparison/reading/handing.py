@@ -11,7 +11,7 @@ from deployer.comparison.reading.telling import heard, same_application, same_lo
 from deployer.nginx.sites import effective
 from deployer.nginx.tree import Directive
 from deployer.nginx.upstreams import lost_path, passed, told
-from deployer.nginx.values import names
+from deployer.nginx.variables import names
 
 _CLIENT = ("x-real-ip", "x-forwarded-for", "true-client-ip")
 _ADDRESS = frozenset(

@@ -15,7 +15,7 @@ from deployer.nginx.captures import captured
 from deployer.nginx.paths import read_path
 from deployer.nginx.sites import Sites, written
 from deployer.nginx.tables import Table, bound, filled, fitting, tables, users
-from deployer.nginx.values import names
+from deployer.nginx.variables import names
 
 _WITNESSES = 4
 """Texts that are tried for one row: only if none of them finds it, nothing does."""

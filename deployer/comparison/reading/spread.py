@@ -9,7 +9,7 @@ from __future__ import annotations
 from deployer.comparison.reading.standing import Standing
 from deployer.nginx.sites import Location, Server, Sites
 from deployer.nginx.upstreams import members, passed, passing
-from deployer.nginx.values import VARIABLE, names
+from deployer.nginx.variables import VARIABLE, names
 
 
 def misled(was: Standing, now: Standing) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from deployer.lint.rules.base import ERROR, WARNING, Hit, Theme
 from deployer.lint.rules.subject import Around, Subject, in_stream
 from deployer.nginx.tree import Directive
-from deployer.nginx.values import names
+from deployer.nginx.variables import names
 
 theme = Theme("What browsers make of headers")
 
