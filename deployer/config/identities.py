@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from deployer.config import terms
-from deployer.config.notify import REFERENCE, Referring, referring
+from deployer.config.references import REFERENCE, Referring, referring
 from deployer.config.routes import Route
 
 _TELLING = re.compile(

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
-from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from deployer.config import terms
+from deployer.config.references import Referring, referring
 
-REFERENCE = re.compile(r"\$\{(?:file:(?P<file>[^{}\0]+)|(?P<name>[A-Za-z_][A-Za-z0-9_]*))\}")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _PASSWORD = re.compile(r"://[^/?#@]*:(?!\$\{)[^/?#@]+@")
 _WHOLE = r"^\$\{[^{}]+\}$"
 _EXACT = ConfigDict(extra="forbid")
@@ -32,38 +30,6 @@ class Level(StrEnum):
     def rank(self) -> int:
         """Larger is louder."""
         return list(Level).index(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Referring:
-    """A text with references to what must not stand in a playbook; it may be secret as a whole.
-
-    :ivar text: as it is written: ``${NAME}`` is a variable of the environment, ``${file:PATH}`` a file.
-    :ivar base: the project directory, from which a relative path is meant.
-    """
-
-    text: str = field(repr=False)
-    base: Path = field(default=Path(), compare=False)
-
-    @property
-    def whole(self) -> bool:
-        """It is one reference and nothing else."""
-        return REFERENCE.fullmatch(self.text) is not None
-
-    @property
-    def scheme(self) -> str:
-        """``slack`` of ``slack://…``; empty where only the reference knows it."""
-        found = _SCHEME.match(self.text)
-        return found[1].lower() if found else ""
-
-
-def referring(value: Any, info: ValidationInfo) -> Referring:
-    """A text, its references well formed. No message quotes it: it may hold a secret."""
-    if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        raise ValueError("expected a line of text")
-    if "${" in REFERENCE.sub("", value):
-        raise ValueError("a reference is written ${NAME} (a variable) or ${file:PATH} (a file)")
-    return Referring(value, info.context if isinstance(info.context, Path) else Path())
 
 
 def service_url(value: Any, info: ValidationInfo) -> Referring:

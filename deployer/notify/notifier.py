@@ -17,7 +17,7 @@ from deployer.config.notify import Recipient, called
 from deployer.model import Event, State
 from deployer.notify.memory import Memory
 from deployer.notify.notices import Notice, Turn, over
-from deployer.notify.references import Scrubber
+from deployer.notify.scrubbing import Scrubber
 from deployer.notify.senders import NotTold, Sender, sender_of, told
 
 if TYPE_CHECKING:

@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from deployer.config.notify import Level, Recipient
+from deployer.config.references import Unknown, value_of
 from deployer.errors import DeployerError
 from deployer.notify import messages
 from deployer.notify.notices import Notice, Turn
-from deployer.notify.references import Scrubber, Unknown, value_of
+from deployer.notify.scrubbing import Scrubber
 from deployer.report.words import clean
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 from deployer.config.notify import Recipient, called
 from deployer.notify.notices import Notice
 from deployer.notify.notifier import PATIENCE_S, Settings
-from deployer.notify.references import Scrubber
+from deployer.notify.scrubbing import Scrubber
 from deployer.notify.senders import NotTold, sender_of
 
 

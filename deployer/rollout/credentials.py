@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.comparison.asker import Asker
-from deployer.config.notify import REFERENCE, Referring
+from deployer.config.references import REFERENCE, Referring, Unknown, value_of
 from deployer.config.rehearse import Answers, RehearseMode
-from deployer.notify.references import Unknown, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

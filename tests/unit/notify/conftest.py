@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from deployer.config.notify import Level, Recipient, Referring
+from deployer.config.notify import Level, Recipient
+from deployer.config.references import Referring
 from deployer.notify.notices import Notice, Turn
 from deployer.notify.notifier import Notifier, Settings
 from tests.unit import receivers

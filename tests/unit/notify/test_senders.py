@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from deployer.config.notify import Recipient, Referring
+from deployer.config.notify import Recipient
+from deployer.config.references import Referring, Unknown, value_of
 from deployer.notify import senders
-from deployer.notify.references import Scrubber, Unknown, value_of
+from deployer.notify.scrubbing import Scrubber
 from deployer.notify.senders import NotTold, sender_of
 from tests.unit.receivers import Hook, Post
 
