@@ -127,7 +127,7 @@ def judge(ask: Ask, answer: Answer) -> str | None:
 
 
 def _wrong_headers(ask: Ask, answer: Answer) -> str | None:
-    location = answer.headers.get("location", "")
+    location = re.sub(r"^(https?://[^/?#]+)$", r"\1/", answer.headers.get("location", ""))
     if not re.match(ask.location, location):
         return f"sent to {location or 'nowhere'}"
     for name, pattern in ask.headers.items():
