@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from urllib.parse import unquote
 
 from deployer.comparison import origins
@@ -24,6 +25,32 @@ _ATTRIBUTES = frozenset(
     ("expires", "max-age", "domain", "path", "secure", "httponly", "samesite", "priority", "partitioned")
 ) | {"version", "comment", "commenturl", "discard", "port"}  # the second line: of before RFC 6265
 _SAME_SITE = ("strict", "lax", "none")
+_WORDS: Mapping[str, frozenset[str]] = {
+    "X-Content-Type-Options": frozenset(("nosniff",)),
+    "Referrer-Policy": frozenset(
+        (
+            *("no-referrer", "no-referrer-when-downgrade", "same-origin", "origin", "strict-origin"),
+            *("origin-when-cross-origin", "strict-origin-when-cross-origin", "unsafe-url"),
+        )
+    ),
+    "Cross-Origin-Opener-Policy": frozenset(
+        ("unsafe-none", "same-origin-allow-popups", "same-origin", "noopener-allow-popups")
+    ),
+    "Cross-Origin-Embedder-Policy": frozenset(("unsafe-none", "require-corp", "credentialless")),
+    "Cross-Origin-Resource-Policy": frozenset(("same-site", "same-origin", "cross-origin")),
+}
+"""Headers of which browsers know a few words, and pass over any other (Fetch, HTML, Referrer Policy)."""
+
+_POLICIES = (
+    *("default-src", "script-src", "script-src-elem", "style-src", "style-src-elem", "img-src", "font-src"),
+    *("connect-src", "media-src", "object-src", "frame-src", "child-src", "worker-src", "manifest-src"),
+    *("base-uri", "form-action", "frame-ancestors", "sandbox", "report-uri", "report-to"),
+    *("upgrade-insecure-requests", "require-trusted-types-for", "trusted-types", "block-all-mixed-content"),
+    *("script-src-attr", "style-src-attr", "prefetch-src", "navigate-to", "fenced-frame-src"),
+)
+"""Names of Content Security Policy Level 3, and of before."""
+
+_ALIKE = 0.85
 _IN_NO_FRAME = frozenset(("deny", "sameorigin"))
 _SAME = {"utf8": "utf-8", "": "utf-8"}  # what browsers take for granted of a page that says nothing, mostly
 
@@ -227,7 +254,30 @@ def _keeps_out(page: Page) -> bool:
     return bool(_IN_NO_FRAME & {word.strip() for word in said.split(",")})
 
 
+def _unknown(_: Question, was: Page, now: Page) -> str | None:
+    """A word that no browser knows in a header that guards users, where it was one that they know."""
+    for title, known in _WORDS.items():
+        said = now.header(title.lower())
+        if said is not None and _known(was, title, known) and not _known(now, title, known):
+            return f"no browser knows {title}: {said}"
+    for name in _policies(now) - _policies(was):
+        if name not in _POLICIES and (near := get_close_matches(name, _POLICIES, n=1, cutoff=_ALIKE)):
+            return f"no browser knows {name} in Content-Security-Policy; is {near[0]} meant?"
+    return None
+
+
+def _known(page: Page, title: str, known: frozenset[str]) -> bool:
+    words = (word.partition(";")[0].strip() for word in (page.header(title.lower()) or "").lower().split(","))
+    return any(word in known for word in words)
+
+
+def _policies(page: Page) -> set[str]:
+    parts = (part.split() for part in (page.header("content-security-policy") or "").lower().split(";"))
+    return {words[0] for words in parts if words}
+
+
 _RULES: tuple[Rule, ...] = (
+    _unknown,
     _cookies,
     _garbled,
     _kept,

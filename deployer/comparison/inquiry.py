@@ -26,6 +26,7 @@ from deployer.comparison.insisting import Insistence
 from deployer.comparison.pace import Limiter, Limits, crowding, crowds, limiters, spacing, tells_connections
 from deployer.comparison.promise import Promise, promise
 from deployer.comparison.reading.foresight import Foresight
+from deployer.comparison.reading.lookups import forgotten
 from deployer.comparison.reading.predictions import CALM, predictions
 from deployer.comparison.reading.strayed import strayed
 from deployer.comparison.reading.unshown import telling, unshown
@@ -366,7 +367,9 @@ class Inquirer:
         return found
 
     def _foretold(self) -> list[Difference]:
-        return [Difference(q, reason) for q, reason in predictions(self._insight, self._bare)]
+        theirs = [question for question in self._origins if question.asker]
+        found = [*predictions(self._insight, self._bare), *forgotten(self._insight, theirs)]
+        return [Difference(question, reason) for question, reason in found]
 
     def _promised(
         self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]

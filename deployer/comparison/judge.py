@@ -32,6 +32,7 @@ _RENDERED = re.compile(r"text/(html|css|javascript)|application/(javascript|xhtm
 _TEXT = ("text/plain",)
 _RAW = ("application/octet-stream", "", *_TEXT)
 _DATA = re.compile(r"application/(.+\+)?json|application/(.+\+)?xml")
+_ASK_ME_OTHERWISE = (400, 405, 406, 411, 415, 422)
 _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*\.?|\[[0-9a-f:.]+\]")
 
 
@@ -57,7 +58,7 @@ class Insight(Protocol):
         """Whether a text of the candidate's own is answered on purpose, in the type it was given."""
 
     def own_page(self, question: Question, status: int) -> bool:
-        """Whether the candidate names a page of its own for that error."""
+        """Whether live or the candidate names a page of its own for that error."""
 
     def secret(self, question: Question, new: AnswerClass) -> bool:
         """Whether it is asked for because nobody should get it, and is not what everybody gets."""
@@ -122,6 +123,25 @@ def _rank(case: _Case) -> str | None:
     return f"{case.old.text} before, {case.new.text} now" if case.new.rank > case.old.rank else None
 
 
+def _asked_otherwise(case: _Case) -> str | None:
+    """An application that is there, and wants to be asked in another way, and now is not there any more.
+
+    A GET for what takes only POST is answered with 405, one for a websocket with 426: no good answers, but it
+    is the application that says so.
+    """
+    old, new = case.old, case.new
+    if old.status == new.status or old.page is None or old.page.built_in or new.rank is Rank.NONE:
+        return None
+    if old.status == 426 and new.status != 101:
+        return f"426 before, {new.text} now: websockets get through no more"
+    data = old.rank is Rank.CLIENT_ERROR and old.status != 404 and _DATA.fullmatch(old.page.kind)
+    refused = old.status in _ASK_ME_OTHERWISE or data
+    gone = new.status in (404, 410) or (new.page is not None and new.page.built_in)
+    if not refused or not gone or new.rank is not Rank.CLIENT_ERROR:
+        return None
+    return f"{old.text} before, {new.text} now: the application that wants to be asked otherwise is not there"
+
+
 def _certificate(case: _Case) -> str | None:
     old, new = case.old, case.new
     if old.verified and new.verified is False:
@@ -135,8 +155,10 @@ def _certificate(case: _Case) -> str | None:
 
 def _redirect(case: _Case) -> str | None:
     """What no redirect is meant to be: to no host, or without what was asked for."""
-    target, was = case.new.location, case.old.location
-    if target is None or target == was:
+    target, was, status = case.new.location, case.old.location, case.new.status or 0
+    if not target and status // 100 == 3 and (was or (case.old.status or 0) // 100 != 3):
+        return f"{status} now, which leads nowhere: browsers show an empty page"
+    if not target or target == was:
         return None
     parts = urlsplit(target)
     if parts.scheme in ("http", "https") and not _HOST.fullmatch((parts.hostname or "").lower()):
@@ -240,7 +262,7 @@ def _content(case: _Case) -> str | None:
 def _error_page(case: _Case) -> str | None:
     """The site's answer for an error, of which only nginx's own page is left.
 
-    People read either, unless the candidate names a page that is not there; programs do not.
+    People read either, where it was the application that said so; programs do not.
     """
     was, now, status = case.old.page, case.new.page, case.new.status
     if case.insight is None or was is None or now is None or status is None or status != case.old.status:
@@ -251,7 +273,7 @@ def _error_page(case: _Case) -> str | None:
         return f"{status} with nginx's own page now: programs got {was.kind} before"
     if not case.insight.own_page(case.question, status):
         return None
-    return f"{status} with nginx's own page now: the one that error_page names is not there"
+    return f"{status} with nginx's own page now: the site's own for it (error_page) is not there"
 
 
 def _spoilt(case: _Case, was: Page, now: Page) -> str | None:
@@ -281,6 +303,7 @@ def _browser(case: _Case) -> str | None:
 
 _RULES = (
     _rank,
+    _asked_otherwise,
     _certificate,
     _redirect,
     _access,

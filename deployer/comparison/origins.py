@@ -15,6 +15,7 @@ from deployer.comparison.asked import AnswerClass, Question
 from deployer.nginx.sites import Location, Server, Sites, effective
 from deployer.nginx.tables import tables, users
 from deployer.nginx.tree import Directive
+from deployer.nginx.upstreams import passing
 from deployer.nginx.variables import names
 from deployer.nginx.way import follow
 
@@ -26,6 +27,14 @@ STRANGER = "https://deployer-probe.invalid"
 
 _ALLOW = "access-control-allow-"
 _ORIGIN, _CREDENTIALS = f"{_ALLOW}origin", f"{_ALLOW}credentials"
+_HANDLERS = (
+    "dav_methods",
+    "js_content",
+    "content_by_lua_block",
+    "content_by_lua_file",
+    "perl",
+    "memcached_pass",
+)
 _PLACES = 4  # that are asked, by three sites each
 
 _Pair = tuple[tuple[str, ...] | None, tuple[str, ...] | None]
@@ -58,6 +67,11 @@ def unread(question: Question, old: AnswerClass, new: AnswerClass) -> str | None
     if who == STRANGER:
         told = now == who and was != who and trusted
         return f"scripts of any site may read it as whoever is logged in ({_shown(now)})" if told else None
+    if who == was == now and not trusted and _is_related(who, question.name):
+        lost = (old.page.header(_CREDENTIALS) or "").lower() == "true"
+        return (
+            f"scripts of {who} may ask as nobody who is logged in any more ({_CREDENTIALS})" if lost else None
+        )
     if was not in (who, "*") or now == who or not _is_related(who, question.name):
         return None  # that a stranger's site is let in no more is nobody's mistake
     if now == "*":
@@ -129,10 +143,12 @@ class Preflight:
 
     :ivar said: headers in lower case.
     :ivar asks_who: it wants a login instead, which no browser has when it asks first.
+    :ivar refused: it looks for a file, and takes nothing but GET and HEAD for that (405).
     """
 
     said: frozenset[str]
     asks_who: bool = False
+    refused: bool = False
 
     @property
     def allows(self) -> frozenset[str]:
@@ -147,7 +163,10 @@ def preflight(sites: Sites, server: Server, path: str) -> Preflight | None:
         return None
     scope = way.location.scope if way.location is not None else server.scope
     if way.answer is None:
-        return Preflight(frozenset(), asks_who=True) if _asks_who(scope) else None
+        if _asks_who(scope):
+            return Preflight(frozenset(), asks_who=True)
+        files = passing(way.location) is None and scope[-1].first(*_HANDLERS) is None
+        return Preflight(frozenset(), refused=True) if files else None
     inside = next((d for d in scope[-1].all("if") if way.answer in (d.block or ())), None)
     given = effective((*scope, inside) if inside is not None else scope, "add_header")
     return Preflight(frozenset(d.args[0].lower() for d in given if _is_sent(d, way.status)))
@@ -163,6 +182,8 @@ def refused_first(live: tuple[Sites, Server], candidate: tuple[Sites, Server], p
         return None
     if now.asks_who:
         return "scripts of other sites send nothing any more: OPTIONS is asked for a login"
+    if now.refused:
+        return "scripts of other sites send nothing any more: OPTIONS is answered 405"
     lost = sorted(was.allows - now.allows - {f"{_ALLOW}credentials"})
     if not lost:
         return None

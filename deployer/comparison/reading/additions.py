@@ -28,6 +28,7 @@ def amiss(insight: Foresight, question: Question, old: AnswerClass, new: AnswerC
         or _part(insight, question, was, now)
         or _replaced(was, now, old.page, new.page)
         or _pretended(insight, question, (was, now), (old, new))
+        or _swallowed(insight, question, (was, now), (old, new))
     )
 
 
@@ -79,16 +80,37 @@ def _pretended(
     An application of one page answers so on purpose; it has no use for a page that is never shown.
     """
     (was, now), (old, new) = standings, answers
-    if old.status != 404 or not new.shown or not question.path.partition("?")[0].endswith(BELOW):
+    if old.status != 404 or not question.path.partition("?")[0].endswith(BELOW):
         return None
-    home = insight.after.get(replace(question, path="/", said=()))
-    if home is None or home.page is None or new.page is None or not home.page.digest:
-        return None
-    if home.page.differs(new.page) or _tried(was) != ("=404",) or not _tried(now):
+    if not _is_home(insight, question, new) or _tried(was) != ("=404",) or not _tried(now):
         return None
     if not (_says_missing(was) and _says_missing(now)):
         return None
     return "404 before, the front page now: try_files hides that a page is missing, and error_page says so"
+
+
+def _swallowed(
+    insight: Foresight,
+    question: Question,
+    standings: tuple[Standing, Standing],
+    answers: tuple[AnswerClass, AnswerClass],
+) -> str | None:
+    """The front page for what a place of its own said is not there: browsers take it for a script."""
+    (was, now), (old, new) = standings, answers
+    if old.status != 404 or was.location is None or not _is_home(insight, question, new):
+        return None
+    gone = all((x.kind, x.pattern) != (was.location.kind, was.location.pattern) for x in now.server.every)
+    if not gone or was.location.pattern == "/" or _tried(was) != ("=404",):
+        return None
+    return f"404 before, the front page now: {was.location.title} is gone, and whoever asks there gets a page"
+
+
+def _is_home(insight: Foresight, question: Question, new: AnswerClass) -> bool:
+    """Whether it is answered with the page of ``/``."""
+    home = insight.after.get(replace(question, path="/", said=()))
+    if home is None or home.page is None or new.page is None or not new.shown:
+        return False
+    return bool(home.page.digest) and not home.page.differs(new.page)
 
 
 def _tried(standing: Standing) -> tuple[str, ...]:

@@ -192,9 +192,9 @@ class Foresight:
         return fresh or _texts(was.scope[-1])
 
     def own_page(self, question: Question, status: int) -> bool:
-        """Whether ``error_page`` of the candidate leads that status to a place of its own."""
-        now = self.standing(self.candidate, question)
-        scopes = now.scopes if now is not None else ()
+        """Whether ``error_page`` of live or of the candidate leads that status to a place of its own."""
+        sides = self.standing(self.live, question), self.standing(self.candidate, question)
+        scopes = [scope for one in sides if one is not None for scope in one.scopes]
         pages = [d for scope in scopes for d in effective(scope, "error_page")]
         return any(str(status) in d.args and d.args[-1][:1] in ("/", "@") for d in pages)
 

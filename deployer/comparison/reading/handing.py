@@ -6,8 +6,9 @@ import ipaddress
 import re
 
 from deployer.comparison.asked import AnswerClass
-from deployer.comparison.reading.standing import Standing
+from deployer.comparison.reading.standing import Standing, subrequest
 from deployer.comparison.reading.telling import heard, same_application, same_location
+from deployer.nginx.access import Access, access
 from deployer.nginx.sites import effective
 from deployer.nginx.tree import Directive
 from deployer.nginx.upstreams import lost_path, passed, told
@@ -36,6 +37,37 @@ def client(was: Standing, now: Standing) -> str | None:
         if used <= _OWN and (used or _is_address(new)):
             return f"the application is told {new} as {_title(name)}, whoever asks"
     return None
+
+
+def anybody(was: Standing, now: Standing) -> str | None:
+    """Whom a login found out, which nginx told the application, and which whoever asks may say now."""
+    if not same_application(was, now) or not same_location(was, now):
+        return None
+    if access(now.scope) is Access.OPEN and not effective(now.scope, "auth_request"):
+        return None  # no login stands there any more, which is another matter
+    found_out = {d.args[0].lstrip("$") for d in effective(was.scope, "auth_request_set") if d.args}
+    after = told(now.scope)
+    for name, value in told(was.scope).items():
+        known = [
+            v for v in names(value) if v in found_out or v == "remote_user" or v.startswith("ssl_client_")
+        ]
+        if known and name not in after:
+            return (
+                f"nginx no longer tells the application {_title(name)} (${known[0]}): whoever asks may say it"
+            )
+    return None
+
+
+def unfinished(was: Standing, now: Standing) -> str | None:
+    """A login that is asked without the body and, a header being gone, with its length: it waits for it."""
+    before, after = subrequest(was), subrequest(now)
+    if before is None or after is None or not same_application(before, after):
+        return None
+    if not any(d.args == ("off",) for d in effective(after.scope, "proxy_pass_request_body")):
+        return None
+    if told(before.scope).get("content-length") != "" or "content-length" in told(after.scope):
+        return None
+    return f"{after.path}, which is asked first, waits for a body that is not sent: its Content-Length is"
 
 
 def inner(was: Standing, now: Standing) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from deployer.comparison.asked import Question
+from deployer.comparison.reading.emptied import without_rows
 from deployer.comparison.reading.foresight import Foresight, Standing
 from deployer.nginx.captures import captured
 from deployer.nginx.paths import read_path
@@ -28,7 +29,7 @@ def unfound(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple
         was = before.get(target)
         if was is None or was == now:
             continue
-        said = _dead(was, now) or _passed_by(was, now) or _emptied(was, now)
+        said = _dead(was, now) or _passed_by(was, now) or without_rows(was, now) or _exchanged(was, now)
         known = None if said else _missed(insight, was, now, questions)
         if known is not None:
             yield known
@@ -67,12 +68,15 @@ def _passed_by(was: Table, now: Table) -> str | None:
     return None
 
 
-def _emptied(was: Table, now: Table) -> str | None:
-    """A table that lost what it included, and has no row left."""
-    if now.rows or not was.rows or now.includes or not was.includes or was.source != now.source:
-        return None
-    lost = ", ".join(was.includes[:2])
-    return f"${now.target} is always {now.default or 'empty'}: its table no longer includes {lost}"
+def _exchanged(was: Table, now: Table) -> str | None:
+    """Two rows that lead where the other one led: lines of a list that slipped."""
+    before, after = dict(was.rows), dict(now.rows)
+    moved = [key for key, value in was.rows if after.get(key, value) != value and value[:1] == "/"]
+    for one in moved:
+        for two in moved:
+            if one < two and (after[one], after[two]) == (before[two], before[one]):
+                return f"the rows {one} and {two} of ${now.target} have exchanged what they lead to"
+    return None
 
 
 def _missed(
@@ -93,6 +97,38 @@ def _missed(
             reason = f"{old[0]} is not found in ${now.target} any more: {now.source} is looked up now"
             return question, reason
     return None
+
+
+def forgotten(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple[Question, str]]:
+    """Somebody of the playbook (``compare.as``) whose row a table has no more; each table once.
+
+    Whoever is lent to the questions exists, and says what the row was there for.
+    """
+    before, after = tables(insight.live.config), tables(insight.candidate.config)
+    for target, now in after.items():
+        was = before.get(target)
+        if was is None or was == now or was.source != now.source:
+            continue
+        lost = (
+            q for q in questions if (row := _row(q, was)) and row[0] and _row(q, now) == ("", now.default)
+        )
+        for question in lost:
+            if _depending(insight.candidate, target, [question]) is not None:
+                row = _row(question, was)
+                said = row[0] if row is not None else ""
+                yield question, f"{said} is not found in ${target} any more: {question.asker.name} says it"
+                break
+
+
+def _row(question: Question, table: Table) -> tuple[str, str] | None:
+    """What is found of what the asker says themselves."""
+    says = {_variable(name): value for name, value in question.asker.headers}
+    text = filled(table.source, says)
+    return table.row(text) if text is not None and names(table.source) else None
+
+
+def _variable(header: str) -> str:
+    return f"http_{header.lower().replace('-', '_')}"
 
 
 def _says(sites: Sites, question: Question, table: Table) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from deployer.comparison.asked import AnswerClass
-from deployer.comparison.reading.standing import Standing
+from deployer.comparison.reading.standing import Standing, subrequest
 from deployer.nginx.sites import effective
 from deployer.nginx.tree import Directive
 from deployer.nginx.upstreams import passing
@@ -31,6 +31,13 @@ def smaller_uploads(was: Standing, now: Standing) -> str | None:
         return None
     new, old = (text(x, UPLOADS) or "nginx's 1m" for x in (now, was))
     return f"{UPLOADS} is {new} now, {old} before: larger forms and uploads are refused (413)"
+
+
+def smaller_for_the_login(was: Standing, now: Standing) -> str | None:
+    """What asks who it is (``auth_request``) is asked with the size of the body: too large there is 500."""
+    before, after = (subrequest(x) for x in (was, now))
+    said = smaller_uploads(before, after) if before is not None and after is not None else None
+    return said and f"in {after.path}, which is asked first: {said.replace('413', '500')}" if after else None
 
 
 def shorter_answers(was: Standing, now: Standing) -> str | None:

@@ -20,9 +20,11 @@ from deployer.comparison.reading import (
     inline,
     lookups,
     patience,
+    replaced,
     strictness,
     telling,
 )
+from deployer.comparison.reading.emptied import emptied
 from deployer.comparison.reading.fences import balancer_only, shut_out, unbarred
 from deployer.comparison.reading.foresight import Foresight, Standing
 from deployer.comparison.reading.reached import passed_by, unreached
@@ -66,6 +68,8 @@ def predictions(insight: Foresight, questions: Sequence[Question]) -> Iterator[t
     yield from passed_by(insight, questions)
     yield from let_in(insight)
     yield from lookups.unfound(insight, questions)
+    yield from emptied(insight, questions)
+    yield from replaced.crossed(insight, questions)
     told: set[tuple[Directive, str]] = set()
     for question in questions:
         was = insight.standing(insight.live, question)
@@ -153,7 +157,11 @@ def _limits(_: Foresight, __: Question, was: Standing, now: Standing) -> str | N
         value, before = patience.measured(now, name), patience.measured(was, name)
         if value is not None and value < floor and (before is None or value < before):
             return f"{name} is {patience.text(now, name)}: {consequence}"
-    return patience.smaller_uploads(was, now) or patience.shorter_answers(was, now)
+    return (
+        patience.smaller_uploads(was, now)
+        or patience.smaller_for_the_login(was, now)
+        or patience.shorter_answers(was, now)
+    )
 
 
 def _shut_out(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
@@ -307,9 +315,21 @@ def _unheard(insight: Foresight, question: Question, was: Standing, now: Standin
 def _handed(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
     return (
         handing.client(was, now)
+        or handing.anybody(was, now)
+        or handing.unfinished(was, now)
         or handing.inner(was, now)
         or handing.hidden_path(was, now, insight.before.get(question))
         or handing.emptied(was, now)
+    )
+
+
+def _replaced(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    return (
+        replaced.not_handed_on(was, now)
+        or replaced.narrowed(was, now)
+        or replaced.by_a_text(was, now)
+        or replaced.without_root(was, now)
+        or replaced.page_by_application(was, now)
     )
 
 
@@ -367,4 +387,5 @@ RULES: tuple[Rule, ...] = (
     _kept,
     _types,
     _handed,
+    _replaced,
 )

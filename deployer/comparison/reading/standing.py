@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from deployer.comparison.asked import AnswerClass, Question
@@ -79,6 +79,15 @@ def standing(sites: Sites, choice: Choice, question: Question) -> Standing:
     says["scheme"] = "https" if listen is not None and listen.tls else "http"
     way = follow(sites.config, choice.server, question.path, says | {"http_host": says["host"]})
     return Standing(sites, choice, way, question.path)
+
+
+def subrequest(standing: Standing) -> Standing | None:
+    """Where ``auth_request`` asks who it is; ``None``: it does not, or a variable says where."""
+    said = effective(standing.scope, "auth_request")[-1:]
+    path = said[0].args[0] if said and said[0].args else "off"
+    if path == "off" or "$" in path:
+        return None
+    return replace(standing, way=follow(standing.sites.config, standing.server, path), asked=path)
 
 
 def special(now: Standing, new: AnswerClass) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from deployer.comparison.asked import AnswerClass, Question
@@ -12,7 +13,16 @@ from deployer.nginx.sites import effective
 from deployer.nginx.upstreams import passed, passing, told
 from deployer.nginx.values import value
 
+_NO_HOST = re.compile(
+    r"https?|close|upgrade|keep-alive"
+    r"|\$(scheme|uri|request\w*|remote_\w+|realip_\w+|proxy_add_\w+|server_(port|protocol|addr)|http_(?!host|x_)\w+)"
+)
+_NO_SCHEME = re.compile(
+    r"\$(host|http_host|remote_\w+|proxy_add_\w+|request\w*|uri|server_(name|addr|port))|[^$]+"
+)
 _CLIENT = ("x-real-ip", "x-forwarded-for", "forwarded", "true-client-ip", "cf-connecting-ip")
+_OF_CLIENT = re.compile(r"addr|forwarded|real|client|ip", re.IGNORECASE)
+_SCHEMES = ("http", "https")
 _SOCKET: Mapping[str, str] = {"http_upgrade": "websocket", "http_connection": "upgrade"}
 
 
@@ -30,7 +40,9 @@ def upgrades(standing: Standing) -> bool:
 
 def no_socket(was: Standing, now: Standing) -> str | None:
     """Websockets that are not let through any more."""
-    if not same_location(was, now) or passing(now.location) is None or not upgrades(was) or upgrades(now):
+    if passing(now.location) is None or not upgrades(was) or upgrades(now):
+        return None
+    if not same_location(was, now) and not same_application(was, now):
         return None
     return "websockets get through no more: it takes proxy_http_version 1.1, Upgrade and Connection"
 
@@ -48,7 +60,7 @@ def untold(question: Question, was: Standing, now: Standing, answer: AnswerClass
     lost = _lost_host(before, after) or _lost_scheme(before, after)
     if lost:
         return lost
-    if any(before.get(n) for n in _CLIENT) and not any(after.get(n) for n in _CLIENT):
+    if _tells_who(before) and not _tells_who(after):
         return "the application is no longer told who asks (X-Real-IP, X-Forwarded-For)"
     # Cleared by a proxy that asks for the password itself, it is not lost.
     passes = before.get("authorization", "$http_authorization") == "$http_authorization"
@@ -70,9 +82,15 @@ def _lost_cookies(
     return "the application is no longer told the cookies: it knows nobody again"
 
 
+def _tells_who(told: Mapping[str, str]) -> bool:
+    return any(_OF_CLIENT.search(told.get(name, "")) for name in _CLIENT)
+
+
 def _lost_host(before: Mapping[str, str], after: Mapping[str, str]) -> str | None:
     if before["host"].startswith(("$host", "$http_host")) and after["host"] in ("", "$proxy_host"):
         return "the application is no longer told which Host was asked for"
+    if before["host"].startswith(("$host", "$http_host")) and _NO_HOST.fullmatch(after["host"]):
+        return f"the application is told the Host {after['host']}, which is none"
     return None
 
 
@@ -82,6 +100,8 @@ def _lost_scheme(before: Mapping[str, str], after: Mapping[str, str]) -> str | N
         return "the application is no longer told X-Forwarded-Proto: it takes https for http"
     if was == "https" and now == "http":
         return "the application is told X-Forwarded-Proto http of what is https"
+    if was in _SCHEMES and now not in _SCHEMES and _NO_SCHEME.fullmatch(now):
+        return f"the application is told X-Forwarded-Proto {now}, which is no scheme"
     return None
 
 

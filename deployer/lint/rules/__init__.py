@@ -24,6 +24,7 @@ from deployer.lint.rules import (
     requests,
     rewriting,
     structure,
+    tables,
     tls,
 )
 from deployer.lint.rules.base import Rule
@@ -41,6 +42,7 @@ _THEMES = (
     locations,
     rewriting,
     proxying,
+    tables,
     loops,
     limits,
     headers,

@@ -18,7 +18,6 @@ theme = Theme("Upstreams and proxying")
 PASSES = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "memcached_pass")
 _TARGET = re.compile(r"(?:(https?|grpcs?)://)?([^/?]*)(.*)", re.DOTALL)
 _ADDRESS = re.compile(r"(\d+(\.\d+){3}|\[[0-9a-fA-F:.]+\])(:\d+)?|unix:.*")
-_VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 _TLS_PORTS, _PLAIN_PORTS = frozenset({443, 8443}), frozenset({80, 8080})
 
 
@@ -298,6 +297,35 @@ def path_glued(subject: Subject) -> Iterator[Hit]:
 
 
 @theme.rule(
+    "length-without-body",
+    WARNING,
+    "The body is kept back, and its length is sent",
+    why="Whoever reads to the end waits for the body that Content-Length promises, until there is a timeout: "
+    "everything that is sent with a body hangs.",
+    fix='proxy_set_header Content-Length "";',
+    bad="location = /_auth {\n    internal;\n    proxy_pass_request_body off;\n    proxy_pass "
+    "http://127.0.0.1:9000;\n}",
+    good="location = /_auth {\n    internal;\n    proxy_pass_request_body off;\n    proxy_set_header "
+    'Content-Length "";\n    proxy_pass http://127.0.0.1:9000;\n}',
+    context="server",
+)
+def length_without_body(subject: Subject) -> Iterator[Hit]:
+    """Where ``proxy_set_body`` gives another one, nginx writes the length itself."""
+    for directive, around in passes(subject, "proxy_pass"):
+        blocks = (around[-1], around[:-1]) if around else None
+        if blocks is None or not any(d.args == ("off",) for d in scope("proxy_pass_request_body", *blocks)):
+            continue
+        if scope("proxy_set_body", *blocks) or any(d.args == ("off",) for d in scope(_HEADERS, *blocks)):
+            continue
+        said = [d.args for d in scope("proxy_set_header", *blocks) if d.args]
+        if not any(args[0].lower() == "content-length" for args in said):
+            yield Hit(directive, "Content-Length is sent, and no body")
+
+
+_HEADERS = "proxy_pass_request_headers"
+
+
+@theme.rule(
     "proxy-strips-prefix",
     INFO,
     "The location's prefix is taken off",
@@ -320,33 +348,6 @@ def strips_prefix(subject: Subject) -> Iterator[Hit]:
             location = location_of(around[-1])
             if location.prefix and location.pattern.endswith("/") and location.pattern != "/":
                 yield Hit(directive, f'"{location.pattern}x" is sent as "/x"')
-
-
-@theme.rule(
-    "map-without-default",
-    WARNING,
-    "A map without a default decides where requests go",
-    why="For what is not in the map the variable is empty, and users get 500.",
-    fix="Give the map a default.",
-    bad="upstream a { server 127.0.0.1:9000; }\nmap $host $backend {\n    a.example.com a;\n}\n"
-    "server { listen 8080; location / { proxy_pass http://$backend; } }",
-    good="upstream a { server 127.0.0.1:9000; }\nmap $host $backend {\n    default a;\n}\n"
-    "server { listen 8080; location / { proxy_pass http://$backend; } }",
-)
-def map_without_default(subject: Subject) -> Iterator[Hit]:
-    """Of a variable in a ``..._pass``."""
-    used = {
-        f"${v}"
-        for d, _ in passes(subject)
-        for v in _VARIABLE.findall(target_of(d).scheme + target_of(d).host)
-    }
-    for table, _ in subject.config.find("map"):
-        if (
-            table.args
-            and table.args[-1] in used
-            and not any(d.name in ("default", "include") for d in table.block or ())
-        ):
-            yield Hit(table, f"{table.args[-1]} is empty for everything else")
 
 
 @theme.rule(

@@ -106,6 +106,38 @@ def called(server: Server) -> str:
 
 
 @theme.rule(
+    "status-unknown",
+    ERROR,
+    "A return has a status that nobody knows",
+    why="Browsers and programs take an unknown status for the first of its hundred at best, and 300 leads "
+    "nowhere: nginx sends no Location with it.",
+    fix="Write the status that is meant. For a jump within nginx name it in an error_page.",
+    bad="location = /ping {\n    return 280 pong;\n}\nlocation = /old {\n    return 300 "
+    "https://www.example.com/new;\n}\nlocation = /moved {\n    return 391;\n}",
+    good="location = /ping {\n    return 200 pong;\n}\nlocation /api/ {\n    error_page 590 = @app;\n    "
+    "return 590;\n}\nlocation @app {\n    proxy_pass http://127.0.0.1:9000;\n}",
+    context="server",
+)
+def status_unknown(subject: Subject) -> Iterator[Hit]:
+    """Neither registered, nor one of a well-known server's own, nor led on by ``error_page``."""
+    for directive, around in subject.config.find("return"):
+        status = status_of(directive)
+        if status is None or status in _STATUSES or in_stream(around):
+            continue
+        if not any(str(status) in d.args for d in effective(around, "error_page")):
+            yield Hit(directive, f"{status} is no status for it")
+
+
+_STATUSES = frozenset(
+    (
+        *(*range(200, 207), *range(301, 305), 307, 308, *range(400, 407), *range(408, 432), 444, 451),
+        *(*range(494, 500), *range(500, 509), 510, 511, *range(520, 528)),
+    )
+)
+"""What the IANA has registered and a server may say of itself; what nginx and balancers say besides."""
+
+
+@theme.rule(
     "return-before-content",
     ERROR,
     "A return makes what stands beside it unreachable",

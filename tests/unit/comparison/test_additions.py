@@ -73,6 +73,28 @@ def test_the_front_page_is_no_page_for_what_is_missing(
     assert ("the front page now" in str(said)) is bad
 
 
+ASSETS = "location /assets/ { expires 1y; try_files $uri %s; }"
+
+
+@pytest.mark.parametrize(
+    ("live", "candidate", "shown", "bad"),
+    [
+        (ASSETS % "=404", "", page("home"), True),
+        (ASSETS % "=404", "", page("another"), False),
+        (ASSETS % "=404", ASSETS % "/index.html", page("home"), False),  # it says so
+        (ASSETS % "/none.js", "", page("home"), False),
+    ],
+)
+def test_a_place_for_scripts_that_is_gone_is_no_page(
+    live: str, candidate: str, shown: AnswerClass, *, bad: bool
+) -> None:
+    script = at(f"/assets/{BELOW}?deployer=probe")
+    insight = foresight(FILES % (live, "/index.html"), FILES % (candidate, "/index.html"))
+    insight.after = {SHOP: page("home"), script: shown}
+    said = strayed(insight, script, page(status=404), shown)
+    assert ("location /assets/ is gone" in str(said)) is bad
+
+
 TLS = Question("127.0.0.1", 443, "example.com")
 NAMES = "server { listen 443 ssl; server_name example.com; root /srv; } server { listen %s; server_name %s; }"
 VOW = page(strict_transport_security="max-age=31536000; includeSubDomains")

@@ -184,3 +184,36 @@ def test_a_cookie_that_is_new_is_told() -> None:
     assert verdict(old, new) is None
     assert changed(old, new) == "it sets the cookie uid now"
     assert changed(new, new) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "old", "new", "said"),
+    [
+        ("x-content-type-options", "nosniff", "osniff", "no browser knows X-Content-Type-Options: osniff"),
+        ("x-content-type-options", "nosniff", "nosniff, nosniff", None),
+        ("x-content-type-options", "non", "osniff", None),  # nor did live
+        ("referrer-policy", "same-origin", "same-orgin", "no browser knows Referrer-Policy"),
+        ("referrer-policy", "same-origin", "no-referrer, strict-origin", None),
+        ("referrer-policy", "same-origin", "new-word, strict-origin", None),  # the last one they know counts
+        ("cross-origin-opener-policy", "same-origin", "same-origin; report-to='x'", None),
+        (
+            "cross-origin-embedder-policy",
+            "require-corp",
+            "requirecorp",
+            "no browser knows Cross-Origin-Embedder",
+        ),
+        (
+            "content-security-policy",
+            "frame-ancestors 'self'",
+            "frame-ancestros 'self'",
+            "is frame-ancestors meant",
+        ),
+        ("content-security-policy", "img-src *", "img-src *; brand-new-thing x", None),
+    ],
+)
+def test_words_of_headers_that_browsers_pass_over(header: str, old: str, new: str, said: str | None) -> None:
+    one, two = (
+        AnswerClass("200", 200, page=Page("page", 4, "text/html", ((header, value),))) for value in (old, new)
+    )
+    found = verdict(one, two)
+    assert said in str(found) if said else found is None, found

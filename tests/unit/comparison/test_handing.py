@@ -100,3 +100,49 @@ def test_a_list_that_keeps_nobody_out_opens_what_was_closed(says: str, *, meant:
     reason = worse(at("/a/u"), page(status=403), page(), insight)
     # With a list and "deny all" it is another 403 for the host itself: that it is open now is no slip then.
     assert (reason is None) is (meant and "deny" not in says), reason
+
+
+KNOWN = (
+    "auth_request /check; auth_request_set $who $upstream_http_x_user; "
+    "location = /check { internal; client_max_body_size %s; proxy_pass http://10.0.0.8; } "
+    "location / { proxy_set_header Host $host; %s proxy_pass http://10.0.0.1; }"
+)
+SAYS = "proxy_set_header X-User $who;"
+
+
+@pytest.mark.parametrize(
+    ("new", "lost"),
+    [
+        (KNOWN % (0, ""), True),
+        (KNOWN % (0, "proxy_set_header X-User '';"), False),  # nobody may say it
+        (KNOWN % (0, "proxy_set_header X-User $remote_user;"), False),
+        (KNOWN.replace("auth_request /check;", "", 1) % (0, ""), False),  # no login any more, told as that
+        ((KNOWN % (0, "")).replace("10.0.0.1", "10.0.0.2"), False),
+    ],
+)
+def test_whom_a_login_found_out_nobody_else_may_say(new: str, *, lost: bool) -> None:
+    found = foreseen(KNOWN % (0, SAYS), new)
+    assert ("no longer tells the application X-User ($who): whoever asks may say it" in found) is lost, found
+
+
+@pytest.mark.parametrize(
+    ("now", "lost"),
+    [
+        ("proxy_pass_request_body off;", True),
+        ('proxy_pass_request_body off; proxy_set_header Content-Legnth "";', True),
+        ('proxy_pass_request_body off; proxy_set_header Content-Length "0";', False),
+        ("", False),
+    ],
+)
+def test_a_login_does_not_wait_for_what_is_not_sent(now: str, *, lost: bool) -> None:
+    asked = KNOWN.replace("internal;", "internal; %s") % ("%s", 0, SAYS)
+    live = asked % 'proxy_pass_request_body off; proxy_set_header Content-Length "";'
+    found = foreseen(live, asked % now)
+    assert ("/check, which is asked first, waits for a body that is not sent" in found) is lost, found
+
+
+@pytest.mark.parametrize(("size", "lost"), [("8", True), ("1k", True), ("0", False), ("100m", False)])
+def test_what_is_asked_first_takes_the_size_of_the_body(size: str, *, lost: bool) -> None:
+    found = foreseen(KNOWN % ("100m", SAYS), KNOWN % (size, SAYS))
+    assert ("in /check, which is asked first: client_max_body_size is" in found) is lost, found
+    assert ("(500)" in found) is lost

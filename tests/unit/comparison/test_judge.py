@@ -49,6 +49,16 @@ def verdict(
         ),
         (page(set_cookie="s=1; Secure; HttpOnly"), page(set_cookie="s=2; HttpOnly"), "no longer secure"),
         (page(), moved("https:///x"), "no address"),
+        (moved("/x"), moved(""), "leads nowhere"),
+        (moved("/x"), page(status=300), "300 now, which leads nowhere"),
+        (page(), page(status=304), "leads nowhere"),
+        (page(status=426), page(status=404), "websockets"),
+        (page(status=426), page(status=400), "websockets"),
+        (page(status=426), page(), "websockets"),
+        (page(status=426), moved("/x/"), "websockets"),
+        (page(status=405), page(status=404), "wants to be asked otherwise is not there"),
+        (page(status=405), page("nginx's own", status=403), "wants to be asked otherwise is not there"),
+        (page("{}", "application/json", status=403), page("nginx's own", status=404), "is not there"),
         (page(), moved("https://sh op/x"), "no address"),
     ],
 )
@@ -91,8 +101,24 @@ def test_a_page_for_errors_that_is_named_and_is_not_there() -> None:
     assert verdict(was, now) is None, "it is named no more: nginx's own is meant"
     away = named.replace("/errors/404.html", "https://elsewhere.example/")
     assert verdict(was, now, candidate=away) is None
+    left = foresight(named, PLAIN)
+    assert "the site's own" in str(worse(SHOP, was, now, left)), "live names it, the candidate does not"
     gone = page("nginx's own", status=410)
     assert verdict(was, gone, candidate=named) is None, "another error has another page"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (page(status=426), page(status=101)),
+        (page(status=405), page(status=400)),  # the application still says so
+        (page("nginx's own", status=405), page("nginx's own", status=404)),
+        (page(status=403), page("nginx's own", status=404)),  # a page for people, perhaps the site's own
+        (page(status=404), page("nginx's own", status=404)),
+    ],
+)
+def test_an_application_that_is_still_there(old: AnswerClass, new: AnswerClass) -> None:
+    assert verdict(old, new) is None
 
 
 def test_redirects_keep_what_was_asked_for() -> None:

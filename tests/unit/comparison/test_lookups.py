@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deployer.comparison.asked import Question
-from deployer.comparison.reading.lookups import for_all_alike, unfound
+from deployer.comparison.asker import Asker
+from deployer.comparison.reading.lookups import for_all_alike, forgotten, unfound
 from deployer.comparison.routes import derive
 
 from .configured import foresight, page, sites
@@ -24,7 +25,7 @@ server { listen 80; server_name ~^(?<tenant>[a-z]+)\\.example\\.com$;
 """
 
 
-def said(live: str, old: str, new: str) -> str:
+def said_of(live: str, old: str, new: str) -> str:
     assert old in live
     candidate = live.replace(old, new, 1)
     questions = [r.question for r in derive(sites(live), sites(candidate)).routes]
@@ -40,7 +41,7 @@ def said(live: str, old: str, new: str) -> str:
     ],
 )
 def test_what_a_login_hides_is_read(old: str, new: str, expected: str) -> None:
-    assert expected in said(VERSIONS, old, new)
+    assert expected in said_of(VERSIONS, old, new)
 
 
 @pytest.mark.parametrize(
@@ -55,25 +56,67 @@ def test_what_a_login_hides_is_read(old: str, new: str, expected: str) -> None:
     ],
 )
 def test_what_is_written_anew_is_meant(old: str, new: str) -> None:
-    assert said(VERSIONS, old, new) == ""
+    assert said_of(VERSIONS, old, new) == ""
 
 
 def test_another_text_is_looked_up_and_the_rows_stay() -> None:
-    found = said(TENANTS, "map $tenant $pool", "map $host $pool")
+    found = said_of(TENANTS, "map $tenant $pool", "map $host $pool")
     assert "northsea is not found in $pool any more: $host is looked up now" in found
     right = "map $host $pool { default shared; northsea.example.com large; }"
-    assert said(TENANTS, "map $tenant $pool { default shared; northsea large; }", right) == ""
+    assert said_of(TENANTS, "map $tenant $pool { default shared; northsea large; }", right) == ""
 
 
 def test_a_table_that_lost_its_rows_with_its_include() -> None:
     # An include of nothing stays as it is written; a test of "if" never holds once the last row is gone.
-    assert "$closed is always 0" in said(TENANTS, "include closed.map; gone 1;", "")
-    assert said(TENANTS, "gone 1;", "") == "", "the table is empty and still read"
+    assert "$closed is always 0" in said_of(TENANTS, "include closed.map; gone 1;", "")
+    assert said_of(TENANTS, "gone 1;", "") == "", "the table is empty and still read"
+
+
+MOVED = """
+map $uri $moved { default ""; /prices.asp /prices; /contact.asp /contact; ~^/x /y; }
+server { listen 80; server_name old.example.com; if ($moved) { return 301 $moved; } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        (
+            "/prices.asp /contact; /contact.asp /prices;",
+            "/contact.asp and /prices.asp of $moved have exchanged",
+        ),
+        ("/prices.asp /contact; /contact.asp /contact;", ""),
+        ("/contact.asp /contact; /prices.asp /prices;", ""),
+        ("/prices.asp /new; /contact.asp /prices;", ""),
+    ],
+)
+def test_two_rows_that_lead_where_the_other_led(new: str, said: str) -> None:
+    found = said_of(MOVED, "/prices.asp /prices; /contact.asp /contact;", new)
+    assert said in found if said else not found, found
+
+
+ONES = VERSIONS.replace("auth_request /check; ", "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("2 v2;", "6 v2;", "2 is not found in $asked any more: tester says it"),
+        ("2 v2;", "", "2 is not found in $asked any more: tester says it"),
+        ("2 v2;", "2 v1;", ""),
+        ("1 v1;", "", ""),  # nobody that the playbook names says so
+    ],
+)
+def test_whom_the_playbook_lets_ask_is_found(old: str, new: str, said: str) -> None:
+    tester = Asker("tester", (("X-Version", "2"),))
+    question = Question("127.0.0.1", 80, "api.example.com", "/", asker=tester)
+    found = forgotten(foresight(ONES, ONES.replace(old, new, 1)), [question])
+    assert "; ".join(reason for _, reason in found) == said
 
 
 def test_a_table_that_nobody_uses_says_nothing() -> None:
     unused = VERSIONS.replace("http://$pool", "http://one")
-    assert said(unused, "~^v1: one;", "~^(v1)?: one;") == ""
+    assert said_of(unused, "~^v1: one;", "~^(v1)?: one;") == ""
 
 
 LOGO = """

@@ -56,6 +56,8 @@ def test_a_site_of_ones_own_and_one_that_is_nobodys_ask_where_it_is_decided() ->
         (FRIEND, answer(FRIEND), answer("*"), "browsers take no * together with credentials"),
         (FRIEND, answer(FRIEND), answer("*", trusted=False), None),
         (FRIEND, answer(FRIEND), answer(FRIEND), None),
+        (FRIEND, answer(FRIEND), answer(FRIEND, trusted=False), "may ask as nobody who is logged in"),
+        (FRIEND, answer(FRIEND, trusted=False), answer(FRIEND), None),
         ("https://partner.test", answer("https://partner.test"), answer(), None),  # a partner that left
     ],
 )
@@ -96,6 +98,8 @@ def test_what_is_answered_to_options_is_read() -> None:
         ('add_header Access-Control-Allow-Methods "GET, PUT" always;', "", "without Access-Control-Allow-M"),
         ('"GET, PUT"', '"GET, PUT, DELETE"', None),
         ("return 204; }", "return 200; }", None),
+        ("return 204; }", "}", "OPTIONS is answered 405"),
+        ("return 204; }", "proxy_pass http://10.0.0.1; }", None),
         # the application answers, and may know how
         ("if ($request_method = OPTIONS) { return 418; }\n    auth_request /check;", "", None),
     ],

@@ -180,6 +180,13 @@ def test_websockets_get_through(old: str, new: str, lost: bool) -> None:
     assert not foreseen(UPGRADE.replace(old, new), UPGRADE) or old == new
 
 
+def test_websockets_whose_location_is_gone() -> None:
+    rest = "location / { proxy_pass http://10.0.0.1; }"
+    live = UPGRADE.replace("location / {", "location /live {").replace("server_name", f"{rest} server_name")
+    assert "websockets" in " ".join(foreseen(live, rest, "/live"))
+    assert not foreseen(live, "location / { proxy_pass http://10.0.0.9; }", "/live"), "another application"
+
+
 TELLS = (
     "server { listen 80; listen 443 ssl; server_name shop.example.com; "
     "location / { proxy_pass http://10.0.0.1; "
@@ -197,6 +204,11 @@ TELLS = (
         ("Host $host", "X-Host $host", "which Host"),
         ("Host $host", "Host $http_host", None),
         ("Host $host", "Host app.internal", None),
+        ("Host $host", "Host $scheme", "told the Host https, which is none"),
+        ("Host $host", "Host $remote_addr", "which is none"),
+        ("X-Forwarded-Proto $scheme", "X-Forwarded-Proto $host", "which is no scheme"),
+        ("X-Forwarded-Proto $scheme", "X-Forwarded-Proto wss", "which is no scheme"),
+        ("X-Forwarded-Proto $scheme", "X-Forwarded-Proto $http_x_forwarded_proto", None),
         ("X-Forwarded-Proto $scheme", "X-Scheme $scheme", "X-Forwarded-Proto"),
         ("X-Forwarded-Proto $scheme", "Forwarded 'proto=$scheme'", None),
         ("X-Forwarded-Proto $scheme", "X-Forwarded-Proto https", None),
