@@ -147,8 +147,7 @@ def _policy(_: Question, was: Page, now: Page) -> str | None:
 
 
 def _nothing(page: Page) -> bool:
-    parts = (part.split() for part in (page.header("content-security-policy") or "").lower().split(";"))
-    said = {words[0]: words[1:] for words in parts if words}
+    said = _policies(page)
     allowed = [said[name] for name in _LOADS if name in said]
     return "default-src" in said and all(sources in ([], ["'none'"]) for sources in allowed)
 
@@ -260,7 +259,7 @@ def _unknown(_: Question, was: Page, now: Page) -> str | None:
         said = now.header(title.lower())
         if said is not None and _known(was, title, known) and not _known(now, title, known):
             return f"no browser knows {title}: {said}"
-    for name in _policies(now) - _policies(was):
+    for name in sorted(_policies(now).keys() - _policies(was).keys()):
         if name not in _POLICIES and (near := get_close_matches(name, _POLICIES, n=1, cutoff=_ALIKE)):
             return f"no browser knows {name} in Content-Security-Policy; is {near[0]} meant?"
     return None
@@ -271,9 +270,9 @@ def _known(page: Page, title: str, known: frozenset[str]) -> bool:
     return any(word in known for word in words)
 
 
-def _policies(page: Page) -> set[str]:
+def _policies(page: Page) -> Mapping[str, list[str]]:
     parts = (part.split() for part in (page.header("content-security-policy") or "").lower().split(";"))
-    return {words[0] for words in parts if words}
+    return {words[0]: words[1:] for words in parts if words}
 
 
 _RULES: tuple[Rule, ...] = (

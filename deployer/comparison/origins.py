@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deployer.comparison.asked import AnswerClass, Question
+from deployer.nginx.handlers import GENERATED
 from deployer.nginx.sites import Location, Server, Sites, effective
 from deployer.nginx.tables import tables, users
 from deployer.nginx.tree import Directive
@@ -27,14 +28,6 @@ STRANGER = "https://deployer-probe.invalid"
 
 _ALLOW = "access-control-allow-"
 _ORIGIN, _CREDENTIALS = f"{_ALLOW}origin", f"{_ALLOW}credentials"
-_HANDLERS = (
-    "dav_methods",
-    "js_content",
-    "content_by_lua_block",
-    "content_by_lua_file",
-    "perl",
-    "memcached_pass",
-)
 _PLACES = 4  # that are asked, by three sites each
 
 _Pair = tuple[tuple[str, ...] | None, tuple[str, ...] | None]
@@ -165,7 +158,7 @@ def preflight(sites: Sites, server: Server, path: str) -> Preflight | None:
     if way.answer is None:
         if _asks_who(scope):
             return Preflight(frozenset(), asks_who=True)
-        files = passing(way.location) is None and scope[-1].first(*_HANDLERS) is None
+        files = passing(way.location) is None and scope[-1].first(*GENERATED) is None
         return Preflight(frozenset(), refused=True) if files else None
     inside = next((d for d in scope[-1].all("if") if way.answer in (d.block or ())), None)
     given = effective((*scope, inside) if inside is not None else scope, "add_header")

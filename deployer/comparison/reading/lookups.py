@@ -72,10 +72,10 @@ def _exchanged(was: Table, now: Table) -> str | None:
     """Two rows that lead where the other one led: lines of a list that slipped."""
     before, after = dict(was.rows), dict(now.rows)
     moved = [key for key, value in was.rows if after.get(key, value) != value and value[:1] == "/"]
-    for one in moved:
-        for two in moved:
-            if one < two and (after[one], after[two]) == (before[two], before[one]):
-                return f"the rows {one} and {two} of ${now.target} have exchanged what they lead to"
+    by_way = {(before[key], after[key]): key for key in moved}
+    for key in moved:
+        if (other := by_way.get((after[key], before[key]))) is not None:
+            return f"the rows {key} and {other} of ${now.target} have exchanged what they lead to"
     return None
 
 
@@ -114,9 +114,8 @@ def forgotten(insight: Foresight, questions: Sequence[Question]) -> Iterator[tup
         )
         for question in lost:
             if _depending(insight.candidate, target, [question]) is not None:
-                row = _row(question, was)
-                said = row[0] if row is not None else ""
-                yield question, f"{said} is not found in ${target} any more: {question.asker.name} says it"
+                # What they say may be secret, and the row is what they say.
+                yield question, f"${target} has no row any more that {question.asker.name} is found by"
                 break
 
 

@@ -13,25 +13,30 @@ from deployer.comparison.asked import AnswerClass, Question
 from deployer.comparison.reading.foresight import Foresight
 from deployer.comparison.reading.standing import Standing
 from deployer.comparison.reading.telling import same_location
+from deployer.nginx.handlers import FILES, GENERATED
 from deployer.nginx.sites import Sites, effective
 from deployer.nginx.upstreams import members, passing
 
 _CONTENT = (
-    *("root", "alias", "try_files", "return", "rewrite", "if", "location", "deny", "internal", "empty_gif"),
-    *(
-        "stub_status",
-        "dav_methods",
-        "autoindex",
-        "random_index",
-        "memcached_pass",
-        "js_content",
-        "mp4",
-        "flv",
-    ),
-    *("content_by_lua_block", "content_by_lua_file", "content_by_lua", "access_by_lua_block", "perl", "echo"),
+    *FILES,
+    *GENERATED,
+    "return",
+    "rewrite",
+    "if",
+    "location",
+    "deny",
+    "internal",
+    "access_by_lua_block",
 )
-_NO_FILES = tuple(
-    name for name in _CONTENT if name not in ("try_files", "if", "location", "deny", "internal")
+_NO_FILES = (
+    *GENERATED,
+    "return",
+    "rewrite",
+    "root",
+    "alias",
+    "autoindex",
+    "random_index",
+    "access_by_lua_block",
 )
 _BY_NGINX = re.compile(
     r"health|ping|alive|ready|status|version|beacon|pixel|robots|favicon|well-known|metrics"

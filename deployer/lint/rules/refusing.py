@@ -5,20 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from deployer.lint.rules.base import ERROR, WARNING, Hit, Theme, words
+from deployer.lint.rules.base import ERROR, WARNING, Hit, Theme
 from deployer.lint.rules.matching import location_of
 from deployer.lint.rules.subject import Around, Server, Subject, in_stream
+from deployer.nginx.handlers import FILES, GENERATED
 from deployer.nginx.sites import effective
 from deployer.nginx.tree import Directive
 
 theme = Theme("Turning users away")
 
-HANDLERS = words(
-    "proxy_pass fastcgi_pass uwsgi_pass scgi_pass grpc_pass memcached_pass root alias try_files"
-    " index autoindex stub_status dav_methods mp4 flv empty_gif random_index"
-    " content_by_lua_block content_by_lua_file js_content"
-)
 PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass")
+HANDLERS = (*PASSES, *FILES, *GENERATED)
 
 
 def status_of(directive: Directive) -> int | None:
