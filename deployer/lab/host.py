@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from deployer.errors import DeployerError, UsageError
 from deployer.lab import boot, root
 from deployer.lab.network import delay
-from deployer.lab.proc import in_pid_namespace_of, is_stopped, kill_all_under, with_root_under
+from deployer.lab.proc import held_up, in_pid_namespace_of, is_stopped, kill_all_under, with_root_under
 from deployer.lab.state import HostState, mount_tmpfs, remove_control_groups, unmount
 
 if TYPE_CHECKING:
@@ -199,10 +199,11 @@ class LabHost:
         self._until(self._all_stopped, "some processes do not stop")
 
     def _all_stopped(self) -> bool:
-        moving = [process for process in with_root_under(self.disk) if not is_stopped(process.pid)]
+        every = with_root_under(self.disk)
+        moving = [process for process in every if not is_stopped(process.pid)]
         for process in moving:
             process.signal(signal.SIGSTOP)
-        return not moving
+        return not moving or {one.pid for one in moving} <= held_up(one.pid for one in every)
 
     def resume(self) -> None:
         for process in with_root_under(self.disk):

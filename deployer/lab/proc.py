@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,17 @@ def is_stopped(pid: int) -> bool:
     """Whether the process is stopped by a signal, or gone."""
     fields = _stat(pid)
     return fields is None or fields[0] in "TtZX"
+
+
+def held_up(pids: Iterable[int]) -> frozenset[int]:
+    """Of these, those that wait for a stopped one, and so cannot stop themselves.
+
+    Whoever begins a program by vfork stands, uninterruptibly, until it is loaded (vfork(2)); dash does so.
+    Stopped before that, the child holds its parent up: neither gets any further.
+    """
+    fields = {pid: _stat(pid) for pid in pids}
+    parents = {int(found[1]) for found in fields.values() if found is not None and found[0] in "Tt"}
+    return frozenset(pid for pid, found in fields.items() if found and found[0] == "D" and pid in parents)
 
 
 def _stat(pid: int) -> list[str] | None:

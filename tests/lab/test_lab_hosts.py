@@ -140,6 +140,16 @@ def test_cut_and_mend(lab: Lab, hosts: list[LabHost]) -> None:
     assert get(host.address)[0] == 200
 
 
+def test_a_host_stops_in_the_middle_of_a_vfork(hosts: list[LabHost]) -> None:
+    host = hosts[0]
+    opened = "[(os.POSIX_SPAWN_OPEN, 0, '/tmp/pipe', os.O_RDONLY, 0)]"  # before the program is loaded
+    spawn = f"import os; os.posix_spawn('/bin/true', ['true'], {{}}, file_actions={opened})"
+    host.run(["sh", "-c", f'mkfifo /tmp/pipe; python3 -c "{spawn}" >/dev/null 2>&1 </dev/null & sleep 0.5'])
+    host.pause()
+    host.resume()
+    assert host.run(["sh", "-c", "echo >/tmp/pipe; rm /tmp/pipe; echo done"]).stdout == "done\n"
+
+
 def test_pause_and_resume(hosts: list[LabHost]) -> None:
     host = hosts[0]
     host.pause()

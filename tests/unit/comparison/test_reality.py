@@ -32,11 +32,13 @@ server { listen 80; server_name shop.example.com;
 """
 GOOD = "server { listen 127.0.0.1:9010; listen 127.0.0.1:9011; location / { return 200 good; } }"
 FLAPS = """
-split_clients $request_id $luck { 35% 502; * ""; }
-server { listen 127.0.0.1:9010; listen 127.0.0.1:9011;
-  if ($luck) { return 502; }
-  location / { return 200 good; }
+upstream turns {
+  server 127.0.0.1:9021 max_fails=0; server 127.0.0.1:9022 max_fails=0; server 127.0.0.1:9023 max_fails=0;
 }
+server { listen 127.0.0.1:9010; listen 127.0.0.1:9011;
+  location / { proxy_next_upstream off; proxy_pass http://turns; } }
+server { listen 127.0.0.1:9021; listen 127.0.0.1:9022; location / { return 200 good; } }
+server { listen 127.0.0.1:9023; location / { return 502; } }
 """
 ILL = "server { listen 127.0.0.1:9010; location / { return 500; } }"
 
