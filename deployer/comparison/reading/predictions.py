@@ -29,6 +29,7 @@ from deployer.comparison.reading.fences import balancer_only, shut_out, unbarred
 from deployer.comparison.reading.foresight import Foresight, Standing
 from deployer.comparison.reading.reached import passed_by, unreached
 from deployer.comparison.reading.spread import misled
+from deployer.comparison.reading.standing import is_new
 from deployer.comparison.reading.strangers import let_in
 from deployer.nginx import arguments, methods
 from deployer.nginx.access import Access, access, needs_referer
@@ -103,8 +104,7 @@ def _ports(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple[
 def _closed(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
     if access(now.scope) is not Access.CLOSED or access(was.scope) is Access.CLOSED:
         return None
-    fresh = now.choice.listed and not was.choice.listed  # nobody came for that name before
-    if fresh or insight.closed_on_purpose(question, was, now):
+    if is_new(was, now) or insight.closed_on_purpose(question, was, now):
         return None
     return "closed to the public (allow, deny)"
 
@@ -165,7 +165,7 @@ def _limits(_: Foresight, __: Question, was: Standing, now: Standing) -> str | N
 
 
 def _shut_out(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
-    return shut_out(was, now) if was.choice.listed or not now.choice.listed else None
+    return None if is_new(was, now) else shut_out(was, now)
 
 
 def _crowded_out(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
@@ -313,6 +313,8 @@ def _unheard(insight: Foresight, question: Question, was: Standing, now: Standin
 
 
 def _handed(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    if is_new(was, now):
+        return None
     return (
         handing.client(was, now)
         or handing.anybody(was, now)
@@ -324,6 +326,8 @@ def _handed(insight: Foresight, question: Question, was: Standing, now: Standing
 
 
 def _replaced(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+    if is_new(was, now):
+        return None
     return (
         replaced.not_handed_on(was, now)
         or replaced.narrowed(was, now)

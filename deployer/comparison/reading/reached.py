@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from deployer.comparison.asked import Question
 from deployer.comparison.reading.foresight import Foresight, Standing
+from deployer.comparison.reading.standing import is_new
 from deployer.comparison.routes import BELOW
 from deployer.nginx.sites import Location, effective
 from deployer.nginx.way import follow
@@ -47,7 +48,7 @@ def passed_by(insight: Foresight, questions: Sequence[Question]) -> Iterator[tup
         if was is None or now is None or now.location is None or id(now.server) in told:
             continue
         here = now.location
-        if now.choice.listed and not was.choice.listed:
+        if is_new(was, now):
             continue  # a new site says for itself what it wants
         if here.regex or here.pattern == "/" or not _apart(now) or _apart(was):
             continue

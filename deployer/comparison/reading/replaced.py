@@ -50,8 +50,6 @@ def not_handed_on(was: Standing, now: Standing) -> str | None:
     if before is None or passing(here) is not None or now.way.answer is not None:
         return None
     if here is None:
-        if now.choice.listed and not was.choice.listed:
-            return None  # a new site says for itself what it wants
         nothing = now.server.directive.first("return", "rewrite", "try_files") is None and not _directory(now)
         return f"nothing answers there any more: {before.name} is gone with its location" if nothing else None
     if not same_location(was, now) or here.directive.first(*_CONTENT) is not None:
@@ -71,7 +69,7 @@ def narrowed(was: Standing, now: Standing) -> str | None:
 
 
 def by_a_text(was: Standing, now: Standing) -> str | None:
-    """A text for everybody, where an application answered, or where all that is below led somewhere."""
+    """A text for everybody, where an application answered, or where a ``rewrite`` led on what is below."""
     if not same_location(was, now) or passing(now.location) is not None:
         return None
     here, said = now.location, now.way.answer
@@ -81,7 +79,7 @@ def by_a_text(was: Standing, now: Standing) -> str | None:
         return None
     if passing(was.location) is not None:
         return f"{here.title} answers everybody with a text of its own: no application is asked any more"
-    led = was.location is not None and was.location.directive.first("rewrite", "try_files", "alias", "root")
+    led = was.location.directive.first("rewrite") if was.location is not None else None
     below = here.kind != "=" and led is not None
     return f"{here.title} answers all that is below it with one text" if below else None
 

@@ -81,6 +81,11 @@ def standing(sites: Sites, choice: Choice, question: Question) -> Standing:
     return Standing(sites, choice, way, question.path)
 
 
+def is_new(was: Standing, now: Standing) -> bool:
+    """Whether the name is new: what the default server said to it nobody came for."""
+    return now.choice.listed and not was.choice.listed
+
+
 def subrequest(standing: Standing) -> Standing | None:
     """Where ``auth_request`` asks who it is; ``None``: it does not, or a variable says where."""
     said = effective(standing.scope, "auth_request")[-1:]

@@ -90,7 +90,7 @@ def test_a_text_for_everybody_where_an_application_answered(path: str, now: str,
     ("kind", "live", "now", "lost"),
     [
         ("", "rewrite ^/f/(.*)$ /p/$1 permanent;", "return 200 pong;", True),
-        ("", "try_files $uri =404;", "return 200 pong;", True),
+        ("", "try_files $uri =404;", "return 200 pong;", False),  # a page was, and a page is
         ("=", "try_files $uri =404;", "return 200 pong;", False),
         ("", "return 200 ping;", "return 200 pong;", False),
         ("", "try_files $uri =404;", "return 301 /;", False),
@@ -119,6 +119,13 @@ ROOTED = "server { listen 80; server_name shop.example.com; %s location / { %s }
 def test_a_root_that_is_gone(live: tuple[str, str], now: tuple[str, str], *, lost: bool) -> None:
     found = foreseen(ROOTED % live, ROOTED % now, "/")
     assert ("the root that held there is gone" in found) is lost, found
+
+
+def test_a_new_name_says_for_itself_what_it_answers() -> None:
+    inside = "root /srv; location / { rewrite ^/(.*)$ /p/$1; proxy_pass http://10.0.0.1; }"
+    rest = f"server {{ listen 80 default_server; {inside} }} "
+    new = "server { listen 80; server_name shop.example.com; location / { return 200 new; } }"
+    assert foreseen(f"{rest}# server_name\n", rest + new, "/x", page("old"), page("new")) == ""
 
 
 CROSSED = "server { listen 80; server_name shop.example.com; location / { proxy_pass http://a; } }"
