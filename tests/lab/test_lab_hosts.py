@@ -147,7 +147,7 @@ def test_a_host_stops_in_the_middle_of_a_vfork(hosts: list[LabHost]) -> None:
     host.run(["sh", "-c", f'mkfifo /tmp/pipe; python3 -c "{spawn}" >/dev/null 2>&1 </dev/null & sleep 0.5'])
     host.pause()
     host.resume()
-    assert host.run(["sh", "-c", "echo >/tmp/pipe; rm /tmp/pipe; echo done"]).stdout == "done\n"
+    assert host.run(["sh", "-c", ": >/tmp/pipe; rm /tmp/pipe; echo done"]).stdout == "done\n"
 
 
 def test_pause_and_resume(hosts: list[LabHost]) -> None:
