@@ -51,6 +51,8 @@ _POLICIES = (
 """Names of Content Security Policy Level 3, and of before."""
 
 _ALIKE = 0.85
+"""A name so near to a known one (difflib's ratio) is a slip; others may be newer than this list."""
+
 _IN_NO_FRAME = frozenset(("deny", "sameorigin"))
 _SAME = {"utf8": "utf-8", "": "utf-8"}  # what browsers take for granted of a page that says nothing, mostly
 

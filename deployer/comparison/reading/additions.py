@@ -99,7 +99,7 @@ def _swallowed(
     (was, now), (old, new) = standings, answers
     if old.status != 404 or was.location is None or not _is_home(insight, question, new):
         return None
-    gone = all((x.kind, x.pattern) != (was.location.kind, was.location.pattern) for x in now.server.every)
+    gone = insight.fresh(now, was)  # the other way round: live has it, and the candidate does not
     if not gone or was.location.pattern == "/" or _tried(was) != ("=404",):
         return None
     return f"404 before, the front page now: {was.location.title} is gone, and whoever asks there gets a page"

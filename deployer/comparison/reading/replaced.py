@@ -98,7 +98,7 @@ def _directory(standing: Standing) -> bool:
 
 
 def crossed(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple[Question, str]]:
-    """An upstream that asks the servers of another one, which has them as before, for something else.
+    """An upstream that asks the servers that another one, which is still there, had for something else.
 
     Where the answers are known to be the same pages, it does not matter who gave them.
     """
