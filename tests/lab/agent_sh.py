@@ -200,6 +200,7 @@ def script(host: LabHost, *lines: str) -> str:
 
 def reload(host: LabHost) -> None:
     """Reload nginx by hand, and wait until only new workers run."""
+    time.sleep(0.05)  # a worker's age is known to a hundredth of a second only: what was written is older
     master = int(host.read("/run/nginx.pid"))
     children = f"cat /proc/{master}/task/{master}/children"
     before = set(host.run(["sh", "-c", children]).stdout.split())

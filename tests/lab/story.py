@@ -312,19 +312,6 @@ def get(host: LabHost, name: str = "shop.example.com", path: str = "/", port: in
         connection.close()
 
 
-def reload(host: LabHost) -> None:
-    """Reload nginx by hand, and wait until only new workers are left."""
-    time.sleep(0.03)  # a worker's age is known to a hundredth of a second only: what was written is older
-    old = set(host.nginx_pids())
-    host.nginx("-s", "reload")
-
-    def renewed() -> bool:
-        now = set(host.nginx_pids())
-        return len(now) == len(old) and len(now & old) == 1  # the master stays
-
-    wait_for(renewed, f"{host.name} does not load what is on its disk")
-
-
 def tree(host: LabHost, path: str = "/etc/nginx") -> dict[str, Any]:
     """Everything below a path of a host: type, mode, owner, xattrs, content or link target, by name."""
     top = host.path(path, follow=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deployer.lab.host import LabHost
-from tests.lab.story import Story, get, reload, tree
+from tests.lab.agent_sh import reload
+from tests.lab.story import Story, get, tree
 
 pytestmark = pytest.mark.lab
 

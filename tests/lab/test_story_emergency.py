@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.story import PROGRAM, Story, get, reload
+from tests.lab.agent_sh import reload
+from tests.lab.story import PROGRAM, Story, get
 
 pytestmark = pytest.mark.lab
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from deployer.lab.host import LabHost
-from tests.lab.story import SHOP, Story, get, reload, tree
+from tests.lab.agent_sh import reload
+from tests.lab.story import SHOP, Story, get, tree
 
 pytestmark = pytest.mark.lab
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deployer.lab import sample
-from tests.lab.story import SHOP_CHECK, Story, get, reload, tree
+from tests.lab.agent_sh import reload
+from tests.lab.story import SHOP_CHECK, Story, get, tree
 
 pytestmark = pytest.mark.lab
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deployer.lab import sample
-from tests.lab.story import Story, get, reload
+from tests.lab.agent_sh import reload
+from tests.lab.story import Story, get
 
 pytestmark = pytest.mark.lab
 
