@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from deployer.nginx.configuration import walk
 from deployer.nginx.sites import Location, Server, Sites, written
+from deployer.nginx.tables import bound, filled, fitting, read
 from deployer.nginx.tree import Directive
 from deployer.nginx.variables import names
 
@@ -60,12 +61,15 @@ class Condition:
         return title, self.variable, self.test, self.operand, self.text
 
 
+_Leaf = tuple[str, Directive | None, tuple[str, str]]
+
+
 def conditions(sites: Sites) -> Iterator[tuple[Server, Condition]]:
     """Of every server, in the order they are written."""
     tables = {}
     for table, _ in sites.config.find("map") if sites.config is not None else ():
-        if len(table.args) == 2 and (source := _alone(table.args[0])) is not None:
-            tables[table.args[1].removeprefix("$")] = (source, table)
+        if len(table.args) == 2:
+            tables[table.args[1].removeprefix("$")] = (table.args[0], table)
     for server in sites.servers:
         reading = _Reading(server, tables)
         if reading.deciding:
@@ -98,9 +102,9 @@ class _Reading:
                 continue
             args = directive.args[1:] if directive.name == "set" else directive.args
             for name in dict.fromkeys(n for a in args for n in names(a)):
-                for variable, entry in self._leaves(name, _DEEP):
+                for variable, entry, key in self._leaves(name, _DEEP):
                     if entry is not None:
-                        yield Condition(variable, *_key(entry.name), location, f"{written(entry)} {text}")
+                        yield Condition(variable, *key, location, f"{written(entry)} {text}")
                     elif directive.name != "set" and variable.startswith(("http_", "cookie_")):
                         yield Condition(variable, "", "", location, text)
 
@@ -109,22 +113,26 @@ class _Reading:
         if name is None or len(directive.args) > 3:
             return
         test, operand = (*directive.args[1:], "", "")[:2]  # an empty word is left out where it is read
-        for variable, entry in self._leaves(name, _DEEP):
+        for variable, entry, key in self._leaves(name, _DEEP):
             if entry is None:
                 yield Condition(variable, test, operand, location, text)
             else:
-                yield Condition(variable, *_key(entry.name), location, f"{written(entry)} {text}")
+                yield Condition(variable, *key, location, f"{written(entry)} {text}")
 
-    def _leaves(self, name: str, deep: int) -> Iterator[tuple[str, Directive | None]]:
-        """What of a request a variable stands for; with the entry of a map that is asked."""
+    def _leaves(self, name: str, deep: int) -> Iterator[_Leaf]:
+        """What of a request a variable stands for; with the entry of a map that is asked, and its test."""
         if _REQUEST.fullmatch(name):
-            yield name, None
+            yield name, None, ("", "")
         elif deep and name in self._tables:
             source, table = self._tables[name]
             default = [e.args for e in table.block or () if e.name == "default"]
             own = [e for e in table.block or () if e.name not in _NO_ENTRY and [e.args] != default]
-            for variable, entry in self._leaves(source, deep - 1):
-                yield from ((variable, entry or one) for one in own) if entry is None else [(variable, entry)]
+            if (single := _alone(source)) is None:
+                yield from ((variable, entry, key) for entry in own for variable, key in _parts(table, entry))
+                return
+            for variable, entry, key in self._leaves(single, deep - 1):
+                some = [(one, _key(one.name)) for one in own] if entry is None else [(entry, key)]
+                yield from ((variable, *one) for one in some)
         elif deep:
             for source in self._set.get(name, ()):
                 yield from self._leaves(source, deep - 1)
@@ -145,6 +153,21 @@ def _alone(text: str) -> str | None:
     """The variable that a text is, and nothing besides."""
     found = names(text)
     return found[0] if len(found) == 1 and text in (f"${found[0]}", f"${{{found[0]}}}") else None
+
+
+def _parts(table: Directive, entry: Directive) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Of a map over several variables: which of them finds an entry by itself, and with which value."""
+    rows = read(table)
+    inside = dict.fromkeys(names(rows.source))
+    asked = [name for name in inside if _REQUEST.fullmatch(name)]
+    if len(asked) < len(inside):  # what the others hold is not known
+        return
+    for text in fitting(entry.name):
+        for name in asked:
+            value = (bound(rows.source, text) or {}).get(name) or text
+            found = filled(rows.source, dict.fromkeys(inside, "") | {name: value})
+            if found is not None and (rows.row(found) or ("",))[0] == entry.name:
+                yield name, ("=", value)
 
 
 def _key(key: str) -> tuple[str, str]:

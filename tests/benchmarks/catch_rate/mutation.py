@@ -23,10 +23,10 @@ from queue import SimpleQueue
 
 from deployer.errors import DeployerError
 from deployer.lab.fleet import Lab
-from tests.benchmarks.catch_rate.__main__ import measure
 from tests.benchmarks.catch_rate.asking import Ask
 from tests.benchmarks.catch_rate.bases import BASES
 from tests.benchmarks.catch_rate.case import Bad, Base, apply, write_base
+from tests.benchmarks.catch_rate.measuring import measure
 from tests.benchmarks.catch_rate.mutants import Mutant, mutants
 from tests.benchmarks.catch_rate.place import load, place, write_certificates, write_tree
 from tests.benchmarks.catch_rate.verdict import Net, Verdict, report

@@ -82,6 +82,13 @@ def test_a_test_is_passed(test: str, expected: list[tuple[str, str]]) -> None:
             "root /srv/$lang;",
             [("Accept-Language", "fr-FR,fr;q=0.9,en;q=0.8")],
         ),
+        (
+            'map "$http_x_canary:$cookie_canary" $to { default a; ~always b; no:no c; ~^beta:$ d; }',
+            "root /srv/$to;",
+            [("X-Canary", "always"), ("Cookie", "canary=always"), ("X-Canary", "beta")],
+        ),
+        # what the scheme is to a row is not known
+        ('map "$scheme:$cookie_a" $to { default a; ~b b; }', "root /srv/$to;", []),
         ("map $cookie_a $to { default a; b b; }", "if ($to = b) { return 302 /b; }", [("Cookie", "a=b")]),
         ("map $arg_v $to { default ''; 1 /one; }", "if ($to) { return 301 $to; }", [("", "v=1")]),
         (
