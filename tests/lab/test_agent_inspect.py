@@ -194,6 +194,11 @@ def test_certificates_are_told_once_and_keys_never(agent: AgentOn, tmp_path: Pat
     assert blob == body.replace("\n", "")
     again = inspect(agent, certificates="yes", known=key)
     assert (len(again.all("certificate")), again.all("pem")) == (1, ())
+    # Replaced within the second, and as long as it was.
+    script(agent.host, "touch -d @1700000000.25 /etc/nginx/both.pem")
+    quarter = inspect(agent, certificates="yes").one("certificate").split()[0]
+    script(agent.host, "touch -d @1700000000.75 /etc/nginx/both.pem")
+    assert inspect(agent, certificates="yes", known=quarter).all("pem")
 
 
 def test_no_path_of_the_host_is_run_or_read_for_what_it_is_not(agent: AgentOn) -> None:

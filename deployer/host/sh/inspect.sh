@@ -188,7 +188,7 @@ say_certificates() {
   [ $# -gt 0 ] || return 0
   new=0
   # shellcheck disable=SC2046 # words of plain characters
-  for word in $(stat -L -c '%i.%Y.%s:%n' -- "$@" 2>/dev/null); do
+  for word in $(find -L "$@" -maxdepth 0 -printf '%i.%T@.%s:%p\n' 2>/dev/null); do
     say certificate "${word%%:*} ${word#*:}"
     case $knowns in *" ${word%%:*} "*) continue ;; esac
     new=$((new + 1))
