@@ -9,11 +9,13 @@ from dataclasses import replace
 from deployer.comparison.asked import AnswerClass, Page, Question
 from deployer.comparison.reading.foresight import Foresight
 from deployer.comparison.reading.standing import Standing
+from deployer.comparison.reading.telling import same_location
 from deployer.comparison.routes import BELOW
 from deployer.nginx.sites import Sites, effective
 from deployer.nginx.tree import Directive
 
 PARTS = ("add_before_body", "add_after_body")
+_DAY_S = 86_400
 _WORDS = re.compile(r"text/.*|application/(.+\+)?(xml|javascript)|application/xhtml\+xml")
 """What people write, where one may want to replace words."""
 
@@ -99,10 +101,20 @@ def _swallowed(
     (was, now), (old, new) = standings, answers
     if old.status != 404 or was.location is None or not _is_home(insight, question, new):
         return None
-    gone = insight.fresh(now, was)  # the other way round: live has it, and the candidate does not
-    if not gone or was.location.pattern == "/" or _tried(was) != ("=404",):
+    if was.location.pattern == "/" or _tried(was) != ("=404",):
         return None
-    return f"404 before, the front page now: {was.location.title} is gone, and whoever asks there gets a page"
+    said = "404 before, the front page now"
+    if insight.fresh(now, was):  # the other way round: live has it, and the candidate does not
+        return f"{said}: {was.location.title} is gone, and whoever asks there gets a page"
+    if same_location(was, now) and _is_kept(new.page):
+        return f"{said}: in {was.location.title} it is what was asked for, and kept as long as that"
+    return None
+
+
+def _is_kept(page: Page | None) -> bool:
+    said = (page.header("cache-control") or "").lower() if page is not None else ""
+    age = re.search(r"max-age=(\d+)", said)
+    return "immutable" in said or (age is not None and int(age[1]) >= _DAY_S)
 
 
 def _is_home(insight: Foresight, question: Question, new: AnswerClass) -> bool:

@@ -58,6 +58,15 @@ def anybody(was: Standing, now: Standing) -> str | None:
     return None
 
 
+def turned_away(was: Standing, now: Standing, old: AnswerClass | None, new: AnswerClass | None) -> str | None:
+    """401, upon which programs and people log in, become 403, upon which they give up."""
+    if old is None or new is None or (old.status, new.status) != (401, 403) or not same_location(was, now):
+        return None
+    if any(access(standing.scope) is not Access.PASSWORD for standing in (was, now)):
+        return None
+    return "401 before, 403 now: whoever has not logged in yet is turned away, and not asked to"
+
+
 def unfinished(was: Standing, now: Standing) -> str | None:
     """A login that is asked without the body and, a header being gone, with its length: it waits for it."""
     before, after = subrequest(was), subrequest(now)

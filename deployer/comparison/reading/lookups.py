@@ -7,6 +7,7 @@ stands before what it decides does not matter: it is read, not asked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from deployer.comparison.asked import Question
@@ -17,6 +18,9 @@ from deployer.nginx.paths import read_path
 from deployer.nginx.sites import Sites, written
 from deployer.nginx.tables import Table, bound, filled, fitting, tables, users
 from deployer.nginx.variables import names
+
+_SAID = re.compile(r"(http_(?!host\b|x_forwarded|forwarded|cf_|x_real)|cookie_|arg_)\w+")
+"""What clients say, and no balancer before nginx says for them."""
 
 _WITNESSES = 4
 """Texts that are tried for one row: only if none of them finds it, nothing does."""
@@ -30,6 +34,7 @@ def unfound(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple
         if was is None or was == now:
             continue
         said = _dead(was, now) or _passed_by(was, now) or without_rows(was, now) or _exchanged(was, now)
+        said = said or _renamed(insight.candidate, was, now)
         known = None if said else _missed(insight, was, now, questions)
         if known is not None:
             yield known
@@ -76,6 +81,19 @@ def _exchanged(was: Table, now: Table) -> str | None:
     for key in moved:
         if (other := by_way.get((after[key], before[key]))) is not None:
             return f"the rows {key} and {other} of ${now.target} have exchanged what they lead to"
+    return None
+
+
+def _renamed(candidate: Sites, was: Table, now: Table) -> str | None:
+    """What clients say of themselves, looked up under another name though the rows are what they were."""
+    before, after = names(was.source), names(now.source)
+    if len(before) != len(after) or not set(was.rows) & set(now.rows):
+        return None
+    for old, new in zip(before, after, strict=True):
+        said = old != new and _SAID.fullmatch(old) and _SAID.fullmatch(new)
+        # A table before it may look there.
+        if said and old not in after and now.target not in users(candidate.config, old):
+            return f"${now.target} is looked up by ${new} now: whoever says ${old} finds no row any more"
     return None
 
 

@@ -14,6 +14,7 @@ from deployer.comparison.asked import Question
 from deployer.comparison.origins import added, refused_first
 from deployer.comparison.pace import counts_browsers, crowds, limiters
 from deployer.comparison.reading import (
+    assigned,
     caching,
     exposed,
     handing,
@@ -319,9 +320,11 @@ def _handed(insight: Foresight, question: Question, was: Standing, now: Standing
         handing.client(was, now)
         or handing.anybody(was, now)
         or handing.unfinished(was, now)
+        or handing.turned_away(was, now, insight.before.get(question), insight.after.get(question))
         or handing.inner(was, now)
         or handing.hidden_path(was, now, insight.before.get(question))
         or handing.emptied(was, now)
+        or assigned.unfilled(was, now)
     )
 
 

@@ -95,6 +95,25 @@ def test_a_place_for_scripts_that_is_gone_is_no_page(
     assert ("location /assets/ is gone" in str(said)) is bad
 
 
+@pytest.mark.parametrize(
+    ("kept", "bad"),
+    [
+        ("max-age=31536000", True),
+        ("public, immutable", True),
+        ("max-age=600", False),  # soon asked again
+        ("no-cache", False),
+    ],
+)
+def test_no_page_is_kept_for_as_long_as_a_script(kept: str, *, bad: bool) -> None:
+    script = at(f"/assets/{BELOW}?deployer=probe")
+    live, candidate = (FILES % (ASSETS % tried, "/index.html") for tried in ("=404", "/index.html"))
+    insight = foresight(live, candidate)
+    shown = page("home", cache_control=kept)
+    insight.after = {SHOP: page("home"), script: shown}
+    said = strayed(insight, script, page(status=404), shown)
+    assert ("what was asked for, and kept as long" in str(said)) is bad
+
+
 TLS = Question("127.0.0.1", 443, "example.com")
 NAMES = "server { listen 443 ssl; server_name example.com; root /srv; } server { listen %s; server_name %s; }"
 VOW = page(strict_transport_security="max-age=31536000; includeSubDomains")

@@ -126,6 +126,25 @@ def test_whom_a_login_found_out_nobody_else_may_say(new: str, *, lost: bool) -> 
 
 
 @pytest.mark.parametrize(
+    ("says", "status", "lost"),
+    [
+        ("error_page 401 403 = @no;", 403, True),
+        ("error_page 401 403 = @no;", 404, False),  # told as what it is
+        ("deny all;", 403, False),  # closed on purpose
+        ("auth_request off;", 403, False),
+    ],
+)
+def test_whoever_has_not_logged_in_is_asked_to(says: str, status: int, *, lost: bool) -> None:
+    question, live = at("/", SHOP), KNOWN % (0, SAYS)
+    insight = foresight(
+        server(live), server(f"{live} {says}".replace("auth_request /check;", "", "off" in says))
+    )
+    insight.before, insight.after = {question: page(status=401)}, {question: page(status=status)}
+    found = " ".join(reason for _, reason in predictions(insight, [question]))
+    assert ("turned away, and not asked to" in found) is lost, found
+
+
+@pytest.mark.parametrize(
     ("now", "lost"),
     [
         ("proxy_pass_request_body off;", True),
@@ -146,3 +165,36 @@ def test_what_is_asked_first_takes_the_size_of_the_body(size: str, *, lost: bool
     found = foreseen(KNOWN % ("100m", SAYS), KNOWN % (size, SAYS))
     assert ("in /check, which is asked first: client_max_body_size is" in found) is lost, found
     assert ("(500)" in found) is lost
+
+
+LOGIN = "location = /check { proxy_pass http://10.0.0.2; } location /b/ { %s proxy_pass http://10.0.0.1; }"
+SETS = "auth_request_set $user $upstream_http_x_user;"
+
+
+@pytest.mark.parametrize(
+    ("kept", "now", "more", "lost"),
+    [
+        (f"{SETS} proxy_set_header X-U $user;", "proxy_set_header X-U $user;", "", True),
+        ("set $user a; proxy_set_header X-U $user;", "proxy_set_header X-U $user;", "", True),
+        ("set $user a; proxy_set_header X-U $who;", "proxy_set_header X-U $who;", "", True),  # by a table
+        ("set $user a; add_header X-U $user;", "add_header X-U $user;", "", True),
+        ("if ($args) { set $user a; } add_header X-U $user;", "add_header X-U $user;", "", True),
+        # it was empty before, it is used no more, or another place sets it
+        ("proxy_set_header X-U $user;", "proxy_set_header X-U $user; gzip on;", "", False),
+        (f"{SETS} proxy_set_header X-U $user;", "proxy_set_header X-V 1;", "", False),
+        (f"{SETS} add_header X-V $args;", "proxy_set_header X-U $user;", "", False),
+        (f"{SETS} proxy_set_header X-U $user;", "proxy_set_header X-U $user;", "set $user b;", False),
+        (f"{SETS} proxy_set_header X-U $user;", "proxy_set_header X-U $user;", SETS, False),
+    ],
+)
+def test_a_variable_that_nothing_fills_any_more(kept: str, now: str, more: str, *, lost: bool) -> None:
+    table = "map $user $who { default $user; }"
+    other = "location /o { set $user c; return 200 $user; }"  # or nginx would refuse the candidate
+    live, candidate = (
+        f"{m} auth_request /check; {LOGIN % one} {other}" for one, m in ((kept, ""), (now, more))
+    )
+    question = at("/b/", SHOP)
+    insight = foresight(server(live, table), server(candidate, table))
+    insight.before = {question: page()}
+    found = " ".join(reason for _, reason in predictions(insight, [question]))
+    assert ("$user is empty here: nothing sets it any more" in found) is lost, found

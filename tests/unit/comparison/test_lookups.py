@@ -38,6 +38,12 @@ def said_of(live: str, old: str, new: str) -> str:
         ("~^:/v2/ two;", "/v2/ two;", "the row /v2/ of $pool is never found: $asked:$uri cannot be that"),
         ("~^v1: one;", "~^(v1)?: one;", "the row ~^:/v2/ of $pool is found no more: ~^(v1)?: comes before"),
         ('"$asked:$uri"', '"$asked$uri"', "of $pool is found no more: $asked$uri is looked up now"),
+        (
+            "$http_x_version",
+            "$http_xversion",
+            "looked up by $http_xversion now: whoever says $http_x_version",
+        ),
+        ("$http_x_version", "$cookie_version", "whoever says $http_x_version finds no row any more"),
     ],
 )
 def test_what_a_login_hides_is_read(old: str, new: str, expected: str) -> None:
@@ -53,6 +59,16 @@ def test_what_a_login_hides_is_read(old: str, new: str, expected: str) -> None:
         ("~^:/v2/ two;", "~^:/v2/ three;"),
         ("~^v2: two;", "~^v2: two; ~^v3: two;"),
         ("default one;", "default two;"),
+        # The old one is looked at as well.
+        (
+            "map $http_x_version $asked {",
+            "map $http_x_version $old { 1 1; } map $http_version $said { default $old; } map $said $asked {",
+        ),
+        (
+            'map $http_x_version $asked { default "";',
+            'map $http_x_version $old { default ""; 2 v2; } map $http_version $asked { default $old;',
+        ),
+        ("map $http_x_version $asked {", "map $http_x_forwarded_version $asked {"),
     ],
 )
 def test_what_is_written_anew_is_meant(old: str, new: str) -> None:
