@@ -17,6 +17,7 @@ from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.asker import Asker
 from deployer.comparison.askers import followed, questions, remarks
 from deployer.comparison.asking.answers import Dialect, Manner, ask_one
+from deployer.comparison.asking.backends import nobody_there
 from deployer.comparison.asking.follow import follow, led_others, trouble
 from deployer.comparison.asking.lines import ask_briskly
 from deployer.comparison.asking.touch import streams
@@ -27,6 +28,7 @@ from deployer.comparison.pace import Limiter, Limits, crowding, crowds, limiters
 from deployer.comparison.promise import Promise, promise
 from deployer.comparison.reading.foresight import Foresight
 from deployer.comparison.reading.lookups import forgotten
+from deployer.comparison.reading.pools import exchanges
 from deployer.comparison.reading.predictions import CALM, predictions
 from deployer.comparison.reading.strayed import strayed
 from deployer.comparison.reading.unshown import telling, unshown
@@ -136,7 +138,7 @@ class Inquirer:
         extra = [*self._strayed(before, after), *self._led_astray(before, after)]
         extra += self._repeated(before, after)
         extra += [*self._older_clients(before, after), *self._passwords(before, after)]
-        extra += [*self._unborn(after), *self._foretold()]
+        extra += [*self._unborn(after), *self._foretold(), *self._deserted()]
         if not self._stop.is_set():
             found = insisting.end(self._insight, found)
         found = self._with(found, extra)
@@ -369,6 +371,12 @@ class Inquirer:
     def _foretold(self) -> list[Difference]:
         theirs = [question for question in self._origins if question.asker]
         found = [*predictions(self._insight, self._bare), *forgotten(self._insight, theirs)]
+        return [Difference(question, reason) for question, reason in found]
+
+    def _deserted(self) -> list[Difference]:
+        """Servers that are new behind a place, and that nobody can connect to."""
+        every = list(exchanges(self._insight, self._bare))
+        found = nobody_there(every, self._to_live, self._deadline, self._stop) if every else []
         return [Difference(question, reason) for question, reason in found]
 
     def _promised(

@@ -1,0 +1,127 @@
+"""Servers that are new behind a place: whether somebody listens is tried where no answer shows it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from deployer.comparison.asked import Question
+from deployer.comparison.asking.backends import nobody_there
+from deployer.comparison.reading.pools import Backend, Exchange, exchanges
+
+from . import twins
+from .configured import SHOP, at, foresight
+
+HERE, GONE = "127.0.0.1:9001", "127.0.0.1:9009"
+SITE = """
+upstream office { server %(group)s; }
+map $cookie_canary $pool { default one; canary %(row)s; }
+map $http_x_old $one { default 127.0.0.1:9003; }
+server { listen 80; server_name shop.example.com;
+  location / { return 200 "page\\n"; }
+  location /intranet/ { auth_basic x; auth_basic_user_file /dev/null; proxy_pass http://%(place)s; }
+  location /office/ { auth_basic x; auth_basic_user_file /dev/null; proxy_pass http://office; }
+  location /canary/ { auth_basic x; auth_basic_user_file /dev/null; proxy_pass http://$pool; }
+}
+"""
+SAME = {"group": HERE, "row": HERE, "place": HERE}
+
+
+def site(**changed: str) -> str:
+    return SITE % (SAME | changed)
+
+
+def places(live: str, candidate: str) -> dict[str, set[str]]:
+    questions = [SHOP, at("/intranet/", SHOP), at("/office/", SHOP)]
+    found = exchanges(foresight(live, candidate), questions)
+    return {one.place: {str(backend) for backend in one.new} for one in found}
+
+
+@pytest.mark.parametrize(
+    ("changed", "place", "servers"),
+    [
+        ({"place": GONE}, "location /intranet/", {GONE}),
+        ({"place": "app.internal/path/"}, "location /intranet/", {"app.internal:80"}),
+        ({"place": "[::1]:81"}, "location /intranet/", {"[::1]:81"}),
+        ({"place": "office"}, None, set()),  # who is asked already
+        ({"group": GONE}, "upstream office", {GONE}),
+        ({"group": f"{HERE}; server {GONE} backup"}, "upstream office", {HERE, GONE}),
+        ({"group": f"{HERE} weight=2"}, None, set()),
+        ({"row": GONE}, "the row canary of $pool", {GONE}),
+        # nothing is known of who is asked
+        ({"place": "unix:/run/a.sock"}, None, set()),
+        ({"place": "$http_x_to"}, None, set()),
+        ({"group": f"{GONE}; server unix:/run/a.sock"}, None, set()),
+    ],
+)
+def test_what_is_handed_on_to_others(changed: dict[str, str], place: str | None, servers: set[str]) -> None:
+    assert places(site(), site(**changed)) == ({place: servers} if place else {})
+
+
+def test_a_location_that_is_new_and_a_group_that_nobody_asks_are_left() -> None:
+    candidate = site().replace(
+        "location / {", f"location /new/ {{ proxy_pass http://{GONE}; }} location / {{"
+    )
+    assert not places(site(), candidate)
+    unused = "location /office/ { auth_basic x; auth_basic_user_file /dev/null; proxy_pass http://office; }"
+    assert not places(site().replace(unused, ""), site(group=GONE).replace(unused, ""))
+
+
+def test_a_place_is_told_with_a_question_of_its_own() -> None:
+    questions = [SHOP, at("/intranet/", SHOP)]
+    (found,) = exchanges(foresight(site(), site(place=GONE)), questions)
+    assert found.question == at("/intranet/", SHOP), "so that --accept-change can name it"
+
+
+@pytest.mark.skipif(not twins.POSSIBLE, reason="needs root, nginx and network namespaces")
+@pytest.mark.parametrize(
+    ("live", "changed", "said"),
+    [
+        ({}, {"place": GONE}, f"location /intranet/ hands requests on to {GONE} now, where nothing accepts"),
+        ({}, {"group": GONE}, f"upstream office hands requests on to {GONE} now"),
+        ({}, {"row": GONE}, f"the row canary of $pool hands requests on to {GONE} now"),
+        ({}, {"place": "127.0.0.1:9002"}, ""),
+        ({}, {"group": f"{GONE}; server 127.0.0.1:9002"}, ""),
+        # it was no better before
+        ({"place": "127.0.0.1:9008"}, {"place": GONE}, ""),
+    ],
+)
+def test_behind_a_password_servers_that_are_not_there_are_seen(
+    tmp_path: Path, live: dict[str, str], changed: dict[str, str], said: str
+) -> None:
+    found = twins.inquire(tmp_path, site(**live), site(**changed))
+    reasons = [d.reason for d in found.comparison.worse]
+    assert [said in reason for reason in reasons] == ([True] if said else []), reasons
+
+
+@pytest.mark.skipif(not twins.POSSIBLE, reason="needs root, nginx and network namespaces")
+def test_what_starts_in_these_moments_is_there(tmp_path: Path) -> None:
+    """A service that is restarted while it is tried."""
+    with twins.twins(tmp_path, site(), site()) as (one, _):
+        tries: list[tuple[str, int]] = []
+        tunnel = one.tunnel
+
+        def late(address: str, port: int, *, timeout_s: float) -> object:
+            tries.append((address, port))
+            if len(tries) == 1:
+                raise ConnectionRefusedError
+            return tunnel(address, port, timeout_s=timeout_s)
+
+        one.tunnel = late  # type: ignore[method-assign,assignment]
+        asked = Exchange(SHOP, "upstream a", frozenset({Backend("127.0.0.1", 9002)}), frozenset(backends()))
+        assert nobody_there([asked], one, time.monotonic() + 10, threading.Event()) == []
+        assert tries == [("127.0.0.1", 9001)] * 2
+
+
+def backends() -> list[Backend]:
+    return [Backend("127.0.0.1", 9001)]
+
+
+def test_stopped_it_says_nothing() -> None:
+    stop = threading.Event()
+    stop.set()
+    asked = Exchange(Question("127.0.0.1", 80, ""), "x", frozenset(backends()), frozenset(backends()))
+    assert nobody_there([asked], object(), 0.0, stop) == []  # type: ignore[arg-type]
