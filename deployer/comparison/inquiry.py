@@ -17,7 +17,7 @@ from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.asker import Asker
 from deployer.comparison.askers import followed, questions, remarks
 from deployer.comparison.asking.answers import Dialect, Manner, ask_one
-from deployer.comparison.asking.backends import nobody_there
+from deployer.comparison.asking.backends import Reach, Sockets, nobody_there
 from deployer.comparison.asking.follow import follow, led_others, trouble
 from deployer.comparison.asking.lines import ask_briskly
 from deployer.comparison.asking.touch import streams
@@ -96,8 +96,13 @@ class Inquirer:
         transports: tuple[Transport, Transport],
         scope: Scope,
         stop: threading.Event | None = None,
+        sockets: Sockets = lambda _: {},
     ) -> None:
-        """Derive the questions; nothing is asked yet. ``sides`` and ``transports``: live, candidate."""
+        """Derive the questions; nothing is asked yet. ``sides`` and ``transports``: live, candidate.
+
+        :param sockets: whether the host has a socket at a path.
+        """
+        self._sockets = sockets
         self._live, self._candidate = sides
         self._to_live, self._to_candidate = transports
         self._scope, self._stop = scope, stop or threading.Event()
@@ -376,7 +381,8 @@ class Inquirer:
     def _deserted(self) -> list[Difference]:
         """Servers that are new behind a place, and that nobody can connect to."""
         every = list(exchanges(self._insight, self._bare))
-        found = nobody_there(every, self._to_live, self._deadline, self._stop) if every else []
+        reach = Reach(self._to_live, self._sockets, self._deadline)
+        found = nobody_there(every, reach, self._stop) if every else []
         return [Difference(question, reason) for question, reason in found]
 
     def _promised(

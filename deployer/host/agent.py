@@ -5,9 +5,10 @@ Nothing is repeated here: what may be repeated after a lost connection is for th
 
 from __future__ import annotations
 
+import re
 import tarfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from deployer.errors import AgentError, Fenced
 from deployer.globs import to_ere
@@ -28,6 +29,8 @@ COPY_S = 180.0  #: adopt, freeze, unadopt, prune, manifest, fetch: reads or copi
 VALIDATE_S = 120.0  #: the validator may look up names that do not resolve
 PREPARE_S = COPY_S + VALIDATE_S
 SWITCH_S = 120.0  #: activate, restore: hashes two trees, reloads, waits for the verdict
+_PLAIN = re.compile(r"(?=.{1,512}$)(/(?!\.{0,2}(/|$))[\w.@+-]+)+", re.ASCII)
+"""A path as the agent takes it: absolute, normalised, of plain characters."""
 
 
 class Agent(Rehearser):
@@ -267,6 +270,16 @@ class Agent(Rehearser):
         answer = self._call(["paths"], header, timeout_s=QUICK_S, changes=False)
         told = [line.split(" ") for line in answer.verbs[-1].all("path")]
         return tuple((log, name.strip("-").lower(), path) for log, name, path in told)
+
+    def sockets(self, paths: Iterable[str]) -> Mapping[str, bool]:
+        """Whether there is a socket at each path, with none of those that are no plain absolute paths."""
+        plain = [path for path in dict.fromkeys(paths) if _PLAIN.fullmatch(path)]
+        if not plain:
+            return {}
+        header = [*self._common(), *(("socket", path) for path in plain)]
+        answer = self._call(["sockets"], header, timeout_s=QUICK_S, changes=False)
+        told = [line.partition(" ") for line in answer.verbs[-1].all("socket")]
+        return {path: said == "yes" for said, _, path in told}
 
     def traffic(
         self, *, since_s: int, until_s: int = 0, width_s: int = 1, limit: int | None = None, timeout_s: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +102,7 @@ class Inquiries:
             return {"notes": ["no answers were compared: what nginx reads on the host is not known"]}
         ways = run.contact.connection, rehearsed.transport
         scope = replace(self.scope, seen=self._seen(run, sides[0]))
-        inquirer = Inquirer((sides[0], sides[1]), ways, scope, self.stop)
+        inquirer = Inquirer((sides[0], sides[1]), ways, scope, self.stop, _sockets(run))
         self._known |= {(r.question.port, r.question.name) for r in inquirer.questions.routes}
         found = inquirer.run()
         self.done[run.name] = replace(found, promise=None)
@@ -130,6 +130,16 @@ class Inquiries:
         from deployer.comparison.seen import seen_by
 
         return seen_by(paths, live, self.rules.sample)
+
+
+def _sockets(run: HostRun) -> Callable[[Iterable[str]], Mapping[str, bool]]:
+    def there(paths: Iterable[str]) -> Mapping[str, bool]:
+        try:
+            return run.contact.agent.sockets(paths)
+        except AgentError:
+            return {}
+
+    return there
 
 
 def _story(found: Inquiry, shown: tuple[str, ...]) -> Mapping[str, Any]:

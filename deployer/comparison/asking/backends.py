@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from deployer.checks.http import NoAnswer
 from deployer.checks.reach import BrokenProbe, Transport, through
@@ -20,8 +21,24 @@ MOST = 32
 AT_ONCE = 8
 
 
+Sockets = Callable[[Iterable[str]], Mapping[str, bool]]
+"""Whether the host has a socket at each of these paths; without those of which that is not known."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How a host's backends are reached.
+
+    :ivar deadline: by the monotonic clock.
+    """
+
+    transport: Transport
+    sockets: Sockets
+    deadline: float
+
+
 def nobody_there(
-    exchanges: Sequence[Exchange], transport: Transport, deadline: float, stop: threading.Event
+    exchanges: Sequence[Exchange], reach: Reach, stop: threading.Event
 ) -> list[tuple[Question, str]]:
     """Places whose servers all accept no connection, twice, where one of those of live does.
 
@@ -29,25 +46,29 @@ def nobody_there(
 
     :returns: questions, each with a sentence's end.
     """
-    new = reached((b for e in exchanges for b in e.new), transport, deadline)
+    new = _reached(reach, (b for e in exchanges for b in e.new))
     dead = [e for e in exchanges if not any(new.get(b, True) for b in e.new)]
     if not dead or stop.wait(AGAIN_S):
         return []
-    again = reached((b for e in dead for b in e.new), transport, deadline)
+    again = _reached(reach, (b for e in dead for b in e.new))
     dead = [e for e in dead if not any(again.get(b, True) for b in e.new)]
-    old = reached((b for e in dead for b in e.old), transport, deadline)
+    old = _reached(reach, (b for e in dead for b in e.old))
     return [(e.question, _said(e)) for e in dead if any(old.get(b) for b in e.old)]
 
 
-def reached(some: Iterable[Backend], transport: Transport, deadline: float) -> Mapping[Backend, bool]:
-    """Whether each accepts a connection from the host; without those of which that is not known."""
-    backends = sorted(set(some))[:MOST]
+def _reached(reach: Reach, some: Iterable[Backend]) -> Mapping[Backend, bool]:
+    """Whether each is there for the host; without those of which that is not known."""
+    every = sorted(set(some))[:MOST]
+    paths = [b.address for b in every if not b.port]
+    there = reach.sockets(paths) if paths else {}
+    found = {b: there[b.address] for b in every if not b.port and b.address in there}
+    backends = [b for b in every if b.port]
     with ThreadPoolExecutor(min(AT_ONCE, len(backends)) or 1, thread_name_prefix="reach") as pool:
-        said = pool.map(lambda backend: _reach(backend, transport, deadline), backends)
-        return {b: one for b, one in zip(backends, said, strict=True) if one is not None}
+        said = pool.map(lambda backend: _connected(backend, reach.transport, reach.deadline), backends)
+        return found | {b: one for b, one in zip(backends, said, strict=True) if one is not None}
 
 
-def _reach(backend: Backend, transport: Transport, deadline: float) -> bool | None:
+def _connected(backend: Backend, transport: Transport, deadline: float) -> bool | None:
     if time.monotonic() > deadline:
         return None
     try:
@@ -64,4 +85,4 @@ def _reach(backend: Backend, transport: Transport, deadline: float) -> bool | No
 def _said(exchange: Exchange) -> str:
     where = [str(backend) for backend in sorted(exchange.new)]
     listed = ", ".join(where[:3]) + (f" and {len(where) - 3} more" if len(where) > 3 else "")
-    return f"{exchange.place} hands requests on to {listed} now, where nothing accepts a connection"
+    return f"{exchange.place} hands requests on to {listed} now, where nobody listens"

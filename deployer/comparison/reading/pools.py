@@ -24,12 +24,14 @@ _PORTS = {"https": 443, "grpcs": 443}
 
 @dataclass(frozen=True, slots=True, order=True)
 class Backend:
-    """One server behind nginx; the address is without brackets."""
+    """One server behind nginx; the address is without brackets. With port 0 it is the path of a socket."""
 
     address: str
     port: int
 
     def __str__(self) -> str:
+        if not self.port:
+            return f"unix:{self.address}"
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
@@ -108,7 +110,9 @@ def _exchange(
 
 
 def _backend(target: str, member: str) -> Backend | None:
-    """``None``: a socket, a variable, or nothing that is an address."""
+    """``None``: a variable, or nothing that is an address."""
+    if member.startswith("unix:"):
+        return None if "$" in member else Backend(member.removeprefix("unix:"), 0)
     host, colon, port = member.rpartition(":")
     if not colon or not port.isdigit():
         host, port = member, str(_PORTS.get(target.partition("://")[0], 80))

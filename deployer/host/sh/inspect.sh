@@ -187,7 +187,7 @@ say_certificates() {
   set +f
   [ $# -gt 0 ] || return 0
   new=0
-  # shellcheck disable=SC2046 # words of plain characters
+  # shellcheck disable=SC2044 # paths of plain characters
   for word in $(find -L "$@" -maxdepth 0 -printf '%i.%T@.%s:%p\n' 2>/dev/null); do
     say certificate "${word%%:*} ${word#*:}"
     case $knowns in *" ${word%%:*} "*) continue ;; esac

@@ -1,4 +1,4 @@
-# --------------------------------------------------------------------------------------------------- what users ask for
+# --------------------------------------------------------------------------------------------------- what users ask for, and who answers
 
 sample_logs=8         # access logs that are looked at
 sample_bytes=262144   # of the end of each
@@ -37,3 +37,13 @@ paths_of() {
     }
 }
 
+
+# Of the sockets that were asked for, whether there is one at the path. One that nobody listens on any more counts as well.
+do_sockets() {
+  set -f
+  for at in $sockets; do
+    is_path "$at" || usage "socket"
+    if [ -S "$at" ]; then say socket "yes $at"; else say socket "no $at"; fi
+  done
+  set +f
+}

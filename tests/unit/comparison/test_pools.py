@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deployer.comparison.asked import Question
-from deployer.comparison.asking.backends import nobody_there
+from deployer.comparison.asking.backends import Reach, nobody_there
 from deployer.comparison.reading.pools import Backend, Exchange, exchanges
 
 from . import twins
@@ -27,6 +27,7 @@ server { listen 80; server_name shop.example.com;
   location /canary/ { auth_basic x; auth_basic_user_file /dev/null; proxy_pass http://$pool; }
 }
 """
+APP = Backend("127.0.0.1", 9001)
 SAME = {"group": HERE, "row": HERE, "place": HERE}
 
 
@@ -51,10 +52,11 @@ def places(live: str, candidate: str) -> dict[str, set[str]]:
         ({"group": f"{HERE}; server {GONE} backup"}, "upstream office", {HERE, GONE}),
         ({"group": f"{HERE} weight=2"}, None, set()),
         ({"row": GONE}, "the row canary of $pool", {GONE}),
+        ({"place": "unix:/run/a.sock:/path"}, "location /intranet/", {"unix:/run/a.sock"}),
+        ({"group": f"{HERE}; server unix:/run/a.sock"}, "upstream office", {HERE, "unix:/run/a.sock"}),
         # nothing is known of who is asked
-        ({"place": "unix:/run/a.sock"}, None, set()),
         ({"place": "$http_x_to"}, None, set()),
-        ({"group": f"{GONE}; server unix:/run/a.sock"}, None, set()),
+        ({"place": "unix:/run/$http_x_to.sock"}, None, set()),
     ],
 )
 def test_what_is_handed_on_to_others(changed: dict[str, str], place: str | None, servers: set[str]) -> None:
@@ -80,7 +82,7 @@ def test_a_place_is_told_with_a_question_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("live", "changed", "said"),
     [
-        ({}, {"place": GONE}, f"location /intranet/ hands requests on to {GONE} now, where nothing accepts"),
+        ({}, {"place": GONE}, f"location /intranet/ hands requests on to {GONE} now, where nobody listens"),
         ({}, {"group": GONE}, f"upstream office hands requests on to {GONE} now"),
         ({}, {"row": GONE}, f"the row canary of $pool hands requests on to {GONE} now"),
         ({}, {"place": "127.0.0.1:9002"}, ""),
@@ -111,17 +113,30 @@ def test_what_starts_in_these_moments_is_there(tmp_path: Path) -> None:
             return tunnel(address, port, timeout_s=timeout_s)
 
         one.tunnel = late  # type: ignore[method-assign,assignment]
-        asked = Exchange(SHOP, "upstream a", frozenset({Backend("127.0.0.1", 9002)}), frozenset(backends()))
-        assert nobody_there([asked], one, time.monotonic() + 10, threading.Event()) == []
+        asked = Exchange(SHOP, "upstream a", frozenset({Backend("127.0.0.1", 9002)}), frozenset({APP}))
+        assert nobody_there([asked], Reach(one, lambda _: {}, time.monotonic() + 10), threading.Event()) == []
         assert tries == [("127.0.0.1", 9001)] * 2
 
 
-def backends() -> list[Backend]:
-    return [Backend("127.0.0.1", 9001)]
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ({"/run/old": True, "/run/new": False}, True),
+        ({"/run/old": True, "/run/new": True}, False),
+        ({"/run/old": False, "/run/new": False}, False),  # it was no better before
+        ({"/run/old": True}, False),  # the agent was not told
+        ({}, False),
+    ],
+)
+def test_a_socket_that_is_not_there(there: dict[str, bool], *, said: bool) -> None:
+    reach = Reach(object(), lambda paths: {p: there[p] for p in paths if p in there}, time.monotonic() + 5)  # type: ignore[arg-type]
+    asked = Exchange(SHOP, "x", frozenset({Backend("/run/old", 0)}), frozenset({Backend("/run/new", 0)}))
+    found = [reason for _, reason in nobody_there([asked], reach, threading.Event())]
+    assert found == (["x hands requests on to unix:/run/new now, where nobody listens"] if said else [])
 
 
 def test_stopped_it_says_nothing() -> None:
     stop = threading.Event()
     stop.set()
-    asked = Exchange(Question("127.0.0.1", 80, ""), "x", frozenset(backends()), frozenset(backends()))
-    assert nobody_there([asked], object(), 0.0, stop) == []  # type: ignore[arg-type]
+    asked = Exchange(Question("127.0.0.1", 80, ""), "x", frozenset({APP}), frozenset({APP}))
+    assert nobody_there([asked], Reach(object(), dict, 0.0), stop) == []  # type: ignore[arg-type]
