@@ -272,6 +272,26 @@ def test_paths_are_those_that_users_asked_for(agent: AgentOn) -> None:
     assert told[0] == f"{log} - /often"
 
 
+def test_names_are_read_behind_the_address_and_our_own_questions_known_by_it(agent: AgentOn) -> None:
+    """A log that does not say which program asked."""
+
+    def said(client: str, asked: str) -> str:
+        return f'{client} "GET {asked} HTTP/2.0" 200 12 0.001 "-" up=127.0.0.1:9001\n'
+
+    log = "/var/log/nginx/access.log"
+    users = said("10.0.0.1 shop.example.com", "/mug.jpg") + said("2001:db8::1 - blog.example.com", "/post")
+    users += said("10.0.0.1 - john.doe [12/Jun/2024:14:15:00 +0000]", "/nameless")
+    ours = said("127.0.0.1 shop.example.com", "/probe") + said("::1 -", "/probe")
+    ours += said("shop.example.com 127.0.0.1", "/probe")
+    agent.host.write(log, ours * 9 + users)
+    told = agent.ok("paths", lines="10").all("path")
+    expected = ("shop.example.com /mug.jpg", "blog.example.com /post", "- /nameless")
+    assert set(told) == {f"{log} {path}" for path in expected}
+    # Behind a proxy on the same machine everybody comes from there.
+    agent.host.write(log, ours)
+    assert {line.split()[-1] for line in agent.ok("paths", lines="10").all("path")} == {"/probe"}
+
+
 def test_paths_of_a_log_in_json_are_told_as_well(agent: AgentOn) -> None:
     def said(uri: str, *, method: str = "GET", status: str = "200", **more: str) -> str:
         fields = {"at": "12:00", "method": method, "up_status": "200", "status": "@", "uri": uri, **more}

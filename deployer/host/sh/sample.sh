@@ -3,7 +3,7 @@
 sample_logs=8         # access logs that are looked at
 sample_bytes=262144   # of the end of each
 
-# Paths that were asked for and answered well, the most frequent first, each with the name when the log begins with one. Only the path of a
+# Paths that were asked for and answered well, the most frequent first, each with the name when that is among the first words. Only the path of a
 # GET or HEAD leaves the host: no query, no client, nothing that looks like a token. Our own questions are no users.
 do_paths() {
   load_program
@@ -19,12 +19,23 @@ do_paths() {
   done
 }
 
+# Sets ours to an expression for the lines of our own questions in log $1. Where it does not say which program asked, they are those that come from
+# the host itself, as far as others come from elsewhere.
+tell_ours() {
+  ours='"deployer-check"'
+  ! tail -c "$sample_bytes" -- "$1" 2>/dev/null | grep -q -F "$ours" || return 0
+  near='^([^ "]+ )?(127\.0\.0\.1|::1) |:[[:space:]]*"(127\.0\.0\.1|::1)"'
+  ! tail -c "$sample_bytes" -- "$1" 2>/dev/null | grep -q -v -E "$near" || ours=$near
+}
+
 # A line of JSON has its fields in any order, so the name is put aside while the path is looked for.
 paths_of() {
   path='(/[^]?" \\[:cntrl:]]*)' name='(([A-Za-z0-9-]+\.)+[A-Za-z][A-Za-z0-9-]*)(:[0-9]+)?' is='"[[:space:]]*:[[:space:]]*"'
   request="\"(GET|HEAD) $path(\\?[^ \"]*)? HTTP/[0-9.]+\" [23][0-9][0-9] .*\$"
+  tell_ours "$1"
   tail -c "$sample_bytes" -- "$1" 2>/dev/null |
-    sed -n -E -e '/"deployer-check"/d' -e '/^[[:space:]]*\{/b json' -e "s~^$name .*$request~\1 \5~p" -e t -e "s~^.*$request~- \2~p" -e d \
+    grep -v -E "$ours" |
+    sed -n -E -e '/^[[:space:]]*\{/b json' -e "s~^([^ \"]+ ){0,2}$name ([^[].*)?$request~\2 \7~p" -e t -e "s~^.*$request~- \2~p" -e d \
       -e ':json' -e '/"(GET|HEAD)[ "]/!d' -e "/\"(status|status_code|response_status)${is}?[23][0-9][0-9][^0-9]/!d" -e h \
       -e "s~^.*\"(host|http_host|server_name|vhost|domain)$is$name\".*\$~\2~" -e 't named' -e 's~^.*$~-~' -e 't named' -e ':named' -e x \
       -e "s~^.*\"(uri|request_uri|path|url|request)$is((GET|HEAD) )?${path}[? \"].*\$~\4~" -e 't both' -e d -e ':both' -e x -e G -e 's~\n~ ~p' |
