@@ -271,6 +271,22 @@ class Agent(Rehearser):
         told = [line.split(" ") for line in answer.verbs[-1].all("path")]
         return tuple((log, name.strip("-").lower(), path) for log, name, path in told)
 
+    def files(self, directories: Iterable[str], most: int) -> Mapping[str, tuple[str, ...]]:
+        """By directory, files below it that anybody may have: of each kind in each directory below it one.
+
+        :param most: of each directory.
+        """
+        plain = [path for path in dict.fromkeys(directories) if _PLAIN.fullmatch(path)]
+        if not plain or most <= 0:
+            return {}
+        header = [*self._common(), ("lines", str(most)), *(("place", path) for path in plain)]
+        answer = self._call(["files"], header, timeout_s=COPY_S, changes=False)
+        found: dict[str, tuple[str, ...]] = {}
+        for line in answer.verbs[-1].all("file"):
+            directory, _, path = line.partition(" ")
+            found[directory] = (*found.get(directory, ()), path)
+        return found
+
     def sockets(self, paths: Iterable[str]) -> Mapping[str, bool]:
         """Whether there is a socket at each path, with none of those that are no plain absolute paths."""
         plain = [path for path in dict.fromkeys(paths) if _PLAIN.fullmatch(path)]

@@ -101,7 +101,8 @@ class Inquiries:
         if rehearsed.transport is None or sides[0] is None or sides[1] is None:
             return {"notes": ["no answers were compared: what nginx reads on the host is not known"]}
         ways = run.contact.connection, rehearsed.transport
-        scope = replace(self.scope, seen=self._seen(run, sides[0]))
+        seen = dict.fromkeys((*self._seen(run, sides[0]), *self._lying(run, sides[0])))
+        scope = replace(self.scope, seen=tuple(seen))
         inquirer = Inquirer((sides[0], sides[1]), ways, scope, self.stop, _sockets(run))
         self._known |= {(r.question.port, r.question.name) for r in inquirer.questions.routes}
         found = inquirer.run()
@@ -130,6 +131,17 @@ class Inquiries:
         from deployer.comparison.seen import seen_by
 
         return seen_by(paths, live, self.rules.sample)
+
+    def _lying(self, run: HostRun, live: Sites) -> tuple[tuple[str, str], ...]:
+        """Files of the host that are asked for by name; none where it does not say which it has."""
+        from deployer.comparison.shelves import EACH, lying, shelves
+
+        every = shelves(live) if self.rules.sample else ()
+        try:
+            files = run.contact.agent.files((shelf.directory for shelf in every), EACH)
+        except AgentError:
+            return ()
+        return lying(live, every, files)
 
 
 def _sockets(run: HostRun) -> Callable[[Iterable[str]], Mapping[str, bool]]:

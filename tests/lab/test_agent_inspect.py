@@ -326,3 +326,19 @@ def test_sockets_are_told_by_whoever_may_see_them(agent: AgentOn) -> None:
     assert told == tuple(f"{'yes' if 'here' in path else 'no'} {path}" for path in asked)
     for odd in ("relative", "/run/../etc", "/run/*"):
         agent.refused(64, "sockets", socket=odd)
+
+
+def test_files_are_those_that_anybody_may_have(agent: AgentOn) -> None:
+    """One of each kind and directory; nothing hidden, nothing that is run, no secret's name."""
+    script(
+        agent.host,
+        "mkdir -p /srv/a/css/deep /srv/a/.git /srv/b; cd /srv/a; touch index.html other.html logo.svg"
+        " css/one.css css/two.css css/deep/three.css .env .git/config.txt backup.sql a.php 'with blank.txt'"
+        " paid-aaaaaaaaaabbbbbbbbbbcc.pdf; truncate -s 5M large.mp4; ln -s /etc/passwd linked.txt",
+    )
+    told = agent.ok("files", place=["/srv/a", "/srv/b", "/srv/none"], lines="10").all("file")
+    expected = ("css/deep/three.css", "css/one.css", "index.html", "logo.svg")
+    assert sorted(told) == [f"/srv/a {path}" for path in expected]
+    assert len(agent.ok("files", place="/srv/a", lines="2").all("file")) == 2
+    for odd in ("relative", "/srv/../etc", "/srv/*"):
+        agent.refused(64, "files", place=odd)

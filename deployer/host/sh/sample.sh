@@ -49,6 +49,28 @@ paths_of() {
 }
 
 
+# A few files below each directory that was asked for, of kinds that anybody may have and that nothing runs: of each directory and kind one. No
+# hidden ones, none that look like a token.
+do_files() {
+  kinds='css|js|mjs|json|webmanifest|xml|txt|html?|csv|pdf|svg|png|jpe?g|gif|webp|avif|ico|woff2?|ttf|otf|mp3|m4a|ogg|mp4|webm'
+  set -f
+  for at in $places; do
+    is_path "$at" || usage "place"
+    [ -d "$at" ] || continue
+    flush
+    timeout -s KILL 5 find "$at/" -maxdepth 4 -name '.*' -prune -o -type f -size -4096k -printf '%P\n' 2>/dev/null |
+      head -n 5000 | grep -E "^[A-Za-z0-9_./@+=,~-]+\.($kinds)\$" | grep -v -E '[[:alnum:]]{20}|.{200}' |
+      sed -E 's~^((.*)/)?[^/]*\.([a-z0-9]+)$~\2 \3 &~' | sort | sort -t ' ' -u -k 1,2 | head -n "${lines:-10}" |
+      {
+        while read -r file; do
+          say file "$at ${file##* }"
+        done
+        flush
+      }
+  done
+  set +f
+}
+
 # Of the sockets that were asked for, whether there is one at the path. One that nobody listens on any more counts as well.
 do_sockets() {
   set -f

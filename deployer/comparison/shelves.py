@@ -1,0 +1,108 @@
+"""Files that lie where live hands files out: asked for by name, though no link and no log names them. Pure.
+
+What a configuration says of a picture or a font is only seen by asking for one that is there; a made-up name
+is answered 404 before and after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from deployer.comparison.compare import concrete
+from deployer.comparison.routes import quoted
+from deployer.nginx.sites import Location, Server, Sites, effective
+from deployer.nginx.upstreams import passing
+from deployer.nginx.way import follow
+
+MOST = 40
+"""Files that are asked for, on a host."""
+EACH = 12
+"""Of one directory."""
+MOST_SHELVES = 40
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A directory that a server hands files out of.
+
+    :ivar name: of the server.
+    :ivar path: what stands before a file's own path where it is asked for; ends in a slash.
+    """
+
+    name: str
+    directory: str
+    path: str
+    server: Server
+
+
+def shelves(live: Sites) -> tuple[Shelf, ...]:
+    """Those that are written down without variables, of servers that have a name."""
+    found: dict[tuple[str, str, str], Shelf] = {}
+    for server in live.servers:
+        name = next((one for written in server.names for one in concrete(written)), None)
+        for directory, path in _of(server) if name is not None else ():
+            if name is not None and "$" not in directory:
+                one = Shelf(name, directory.rstrip("/"), path, server)
+                found.setdefault((name, one.directory, path), one)
+    return tuple(found.values())[:MOST_SHELVES]
+
+
+def lying(
+    live: Sites, every: Sequence[Shelf], files: Mapping[str, Sequence[str]]
+) -> tuple[tuple[str, str], ...]:
+    """Name and path of what is asked for: of each shelf in turn.
+
+    :param files: by directory, paths of files below it.
+    """
+    asked = [
+        [
+            (shelf.name, shelf.path + file)
+            for file in files.get(shelf.directory, ())
+            if _is_handed_out(live, shelf, shelf.path + file)
+        ]
+        for shelf in every
+    ]
+    turns = (one for turn in zip_longest(*asked) for one in turn if one is not None)
+    return tuple(dict.fromkeys(turns))[:MOST]
+
+
+def _of(server: Server) -> Iterator[tuple[str, str]]:
+    """Directories, and the paths that stand for them."""
+    for directive in effective(server.scope, "root")[-1:]:
+        yield directive.args[0], "/"
+    for one in server.every:
+        own = next(iter(one.directive.all("root", "alias")), None)
+        if own is None or not own.args or one.kind in ("=", "@"):
+            continue
+        below = one.pattern.rstrip("/") + "/"
+        if one.regex:
+            if own.name == "root":
+                yield own.args[0], "/"
+        elif own.name == "alias":
+            yield own.args[0], below
+        else:
+            yield own.args[0].rstrip("/") + below.rstrip("/"), below
+
+
+def _is_handed_out(live: Sites, shelf: Shelf, path: str) -> bool:
+    """Whether it is that file which is answered with, and no program."""
+    if quoted(path) != path:
+        return False
+    way = follow(live.config, shelf.server, path)
+    if way.answer is not None or way.path != path or passing(way.location) is not None:
+        return False
+    if way.location is not None and way.location.directive.first("internal") is not None:
+        return False
+    return _file(shelf.server, way.location, path) == shelf.directory + "/" + path.removeprefix(shelf.path)
+
+
+def _file(server: Server, location: Location | None, path: str) -> str:
+    scope = location.scope if location is not None else server.scope
+    said = effective(scope, "root", "alias")[-1:]
+    if not said or not said[0].args:
+        return ""
+    if said[0].name == "alias":
+        return said[0].args[0] + path.removeprefix(location.pattern) if location is not None else ""
+    return said[0].args[0].rstrip("/") + path
