@@ -90,6 +90,8 @@ class Page:
     listing: bool = False  #: nginx's own list of a directory
     welcome: bool = False  #: nginx's own first page
     built_in: bool = False  #: nginx's own page for an error
+    garbled: bool = False  #: its bytes are none of the character set that it is said to be in
+    unmade: bool = False  #: commands for server-side includes stand in it
     seconds: float = 0.0
 
     def differs(self, other: Page) -> bool:

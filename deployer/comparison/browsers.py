@@ -50,6 +50,11 @@ _POLICIES = (
 )
 """Names of Content Security Policy Level 3, and of before."""
 
+_QUOTED = frozenset(
+    ("self", "none", "unsafe-inline", "unsafe-eval", "strict-dynamic", "unsafe-hashes", "report-sample")
+)
+"""Sources that are words only with quotes around them (Content Security Policy Level 3, 2.3.1)."""
+
 _ALIKE = 0.85
 """A name so near to a known one (difflib's ratio) is a slip; others may be newer than this list."""
 
@@ -157,6 +162,8 @@ def _nothing(page: Page) -> bool:
 def _letters(_: Question, was: Page, now: Page) -> str | None:
     """The same bytes, said to be another alphabet."""
     same = was.digest and was.digest == now.digest
+    if same and now.garbled and not was.garbled:
+        return f"said to be {_charset(now)} now, which its bytes are not"
     if was.kind != now.kind or not was.kind.startswith("text/") or not same:
         return None
     before, after = _charset(was), _charset(now)
@@ -261,10 +268,18 @@ def _unknown(_: Question, was: Page, now: Page) -> str | None:
         said = now.header(title.lower())
         if said is not None and _known(was, title, known) and not _known(now, title, known):
             return f"no browser knows {title}: {said}"
+    quoted = {word.strip("'") for word in _sources(was) if word.strip("'") in _QUOTED}
+    bare = sorted(quoted & set(_sources(now)) - set(_sources(was)))
+    if bare:
+        return f"Content-Security-Policy: {bare[0]} without its quotes is the name of a host"
     for name in sorted(_policies(now).keys() - _policies(was).keys()):
         if name not in _POLICIES and (near := get_close_matches(name, _POLICIES, n=1, cutoff=_ALIKE)):
             return f"no browser knows {name} in Content-Security-Policy; is {near[0]} meant?"
     return None
+
+
+def _sources(page: Page) -> list[str]:
+    return [word for words in _policies(page).values() for word in words]
 
 
 def _known(page: Page, title: str, known: frozenset[str]) -> bool:

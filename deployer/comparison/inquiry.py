@@ -17,7 +17,7 @@ from deployer.comparison.asked import AnswerClass, Question, Rank
 from deployer.comparison.asker import Asker
 from deployer.comparison.askers import followed, questions, remarks
 from deployer.comparison.asking.answers import Dialect, Manner, ask_one
-from deployer.comparison.asking.backends import Reach, Sockets, nobody_there
+from deployer.comparison.asking.backends import Reach, There, nobody_there
 from deployer.comparison.asking.follow import follow, led_others, trouble
 from deployer.comparison.asking.lines import ask_briskly
 from deployer.comparison.asking.touch import streams
@@ -26,6 +26,7 @@ from deployer.comparison.conditions import apart, carried
 from deployer.comparison.insisting import Insistence
 from deployer.comparison.pace import Limiter, Limits, crowding, crowds, limiters, spacing, tells_connections
 from deployer.comparison.promise import Promise, promise
+from deployer.comparison.reading.directories import gone, moved
 from deployer.comparison.reading.foresight import Foresight
 from deployer.comparison.reading.lookups import forgotten
 from deployer.comparison.reading.pools import exchanges
@@ -96,13 +97,13 @@ class Inquirer:
         transports: tuple[Transport, Transport],
         scope: Scope,
         stop: threading.Event | None = None,
-        sockets: Sockets = lambda _: {},
+        there: There = lambda _: {},
     ) -> None:
         """Derive the questions; nothing is asked yet. ``sides`` and ``transports``: live, candidate.
 
-        :param sockets: whether the host has a socket at a path.
+        :param there: what the host has at paths.
         """
-        self._sockets = sockets
+        self._there = there
         self._live, self._candidate = sides
         self._to_live, self._to_candidate = transports
         self._scope, self._stop = scope, stop or threading.Event()
@@ -379,10 +380,11 @@ class Inquirer:
         return [Difference(question, reason) for question, reason in found]
 
     def _deserted(self) -> list[Difference]:
-        """Servers that are new behind a place, and that nobody can connect to."""
+        """Where the candidate looks, and nobody is: servers, sockets, directories."""
         every = list(exchanges(self._insight, self._bare))
-        reach = Reach(self._to_live, self._sockets, self._deadline)
+        reach = Reach(self._to_live, self._there, self._deadline)
         found = nobody_there(every, reach, self._stop) if every else []
+        found += gone(list(moved(self._insight, self._bare)), self._there)
         return [Difference(question, reason) for question, reason in found]
 
     def _promised(

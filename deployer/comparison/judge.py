@@ -252,11 +252,23 @@ def _content(case: _Case) -> str | None:
     was, now = case.old.page, case.new.page
     if case.insight is None or was is None or now is None or not (case.old.shown and case.new.shown):
         return None
+    if now.unmade and not was.unmade:
+        return "commands for server-side includes are sent to users (<!--#): ssi is off"
     if now.listing and not was.listing:
         return "a list of the directory instead of the page"
     if now.welcome and not was.welcome:
         return "nginx's own welcome page instead of the site's"
     return None if case.insight.typed(case.question) else _spoilt(case, was, now)
+
+
+def _said_fine(case: _Case) -> str | None:
+    """The page that says that nothing is there, as if it were any page: search engines list it."""
+    was, now, status = case.old.page, case.new.page, case.old.status or 0
+    if was is None or now is None or not case.new.shown or status not in (404, 410):
+        return None
+    if not was.digest or was.digest != now.digest:
+        return None
+    return f"{case.old.text} before, {case.new.text} now with the very same page: it is no page"
 
 
 def _error_page(case: _Case) -> str | None:
@@ -310,6 +322,7 @@ _RULES = (
     _behind,
     _headers,
     _content,
+    _said_fine,
     _error_page,
     _browser,
     _doubtful,

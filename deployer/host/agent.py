@@ -287,15 +287,18 @@ class Agent(Rehearser):
             found[directory] = (*found.get(directory, ()), path)
         return found
 
-    def sockets(self, paths: Iterable[str]) -> Mapping[str, bool]:
-        """Whether there is a socket at each path, with none of those that are no plain absolute paths."""
+    def there(self, paths: Iterable[str]) -> Mapping[str, str]:
+        """What stands at each path: ``socket``, ``directory``, ``file`` or ``nothing``.
+
+        Without those that are no plain absolute paths.
+        """
         plain = [path for path in dict.fromkeys(paths) if _PLAIN.fullmatch(path)]
         if not plain:
             return {}
-        header = [*self._common(), *(("socket", path) for path in plain)]
-        answer = self._call(["sockets"], header, timeout_s=QUICK_S, changes=False)
-        told = [line.partition(" ") for line in answer.verbs[-1].all("socket")]
-        return {path: said == "yes" for said, _, path in told}
+        header = [*self._common(), *(("place", path) for path in plain)]
+        answer = self._call(["there"], header, timeout_s=QUICK_S, changes=False)
+        told = [line.partition(" ") for line in answer.verbs[-1].all("there")]
+        return {path: what for what, _, path in told}
 
     def traffic(
         self, *, since_s: int, until_s: int = 0, width_s: int = 1, limit: int | None = None, timeout_s: float

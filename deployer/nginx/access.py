@@ -30,8 +30,9 @@ def access(scope: Sequence[Directive]) -> Access:
         return Access.OPEN  # it answers before anybody is looked at
     password = _password(scope)
     closed = not any(_let_in(scope, address) for address in _PUBLIC)
-    if closed and password and any(d.args == ("any",) for d in effective(scope, "satisfy")):
-        return Access.PASSWORD
+    if password and any(d.args == ("any",) for d in effective(scope, "satisfy")):
+        # Whoever the list lets in is not asked for a password.
+        return Access.PASSWORD if closed or not effective(scope, "allow", "deny") else Access.OPEN
     return Access.CLOSED if closed else Access.PASSWORD if password else Access.OPEN
 
 
@@ -60,8 +61,11 @@ def _holds(text: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) ->
 def needs_referer(scope: Sequence[Directive]) -> bool:
     """Whether those who come from nowhere (a typed address, many an app) are refused for it."""
     valid = [a for d in effective(scope, "valid_referers") for a in d.args]
-    if not valid or "none" in valid:
-        return False
+    return bool(valid) and "none" not in valid and refuses_referers(scope)
+
+
+def refuses_referers(scope: Sequence[Directive]) -> bool:
+    """Whether a ``Referer`` that is not valid is answered with an error."""
     # What a server's own "if" says holds in all its locations; a location's does not in those within it.
     blocks = {id(x): x for x in (scope[1], scope[-1])}.values()
     return any(

@@ -103,7 +103,7 @@ class Inquiries:
         ways = run.contact.connection, rehearsed.transport
         seen = dict.fromkeys((*self._seen(run, sides[0]), *self._lying(run, sides[0])))
         scope = replace(self.scope, seen=tuple(seen))
-        inquirer = Inquirer((sides[0], sides[1]), ways, scope, self.stop, _sockets(run))
+        inquirer = Inquirer((sides[0], sides[1]), ways, scope, self.stop, _there(run))
         self._known |= {(r.question.port, r.question.name) for r in inquirer.questions.routes}
         found = inquirer.run()
         self.done[run.name] = replace(found, promise=None)
@@ -144,10 +144,10 @@ class Inquiries:
         return lying(live, every, files)
 
 
-def _sockets(run: HostRun) -> Callable[[Iterable[str]], Mapping[str, bool]]:
-    def there(paths: Iterable[str]) -> Mapping[str, bool]:
+def _there(run: HostRun) -> Callable[[Iterable[str]], Mapping[str, str]]:
+    def there(paths: Iterable[str]) -> Mapping[str, str]:
         try:
-            return run.contact.agent.sockets(paths)
+            return run.contact.agent.there(paths)
         except AgentError:
             return {}
 

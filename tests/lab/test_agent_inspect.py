@@ -315,17 +315,18 @@ def test_paths_of_a_log_in_json_are_told_as_well(agent: AgentOn) -> None:
     assert told[0] == f"{log} shop.example.com /often"
 
 
-def test_sockets_are_told_by_whoever_may_see_them(agent: AgentOn) -> None:
+def test_what_is_there_is_told_by_whoever_may_see_them(agent: AgentOn) -> None:
     script(
         agent.host,
         "mkdir -m 0700 /run/closed; cd /run/closed; touch file;"
         " exec python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"here.sock\")'",
     )
     asked = ["/run/closed/here.sock", "/run/closed/gone.sock", "/run/closed/file", "/run/closed"]
-    told = agent.ok("sockets", socket=asked).all("socket")
-    assert told == tuple(f"{'yes' if 'here' in path else 'no'} {path}" for path in asked)
+    told = agent.ok("there", place=asked).all("there")
+    kinds = ("socket", "nothing", "file", "directory")
+    assert told == tuple(f"{kind} {path}" for kind, path in zip(kinds, asked, strict=True))
     for odd in ("relative", "/run/../etc", "/run/*"):
-        agent.refused(64, "sockets", socket=odd)
+        agent.refused(64, "there", place=odd)
 
 
 def test_files_are_those_that_anybody_may_have(agent: AgentOn) -> None:

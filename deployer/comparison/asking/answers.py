@@ -6,8 +6,10 @@ in TLS, and in both behind a PROXY protocol header, until something answers.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -34,6 +36,7 @@ FAIR_S = 2.0
 
 _BODY_LIMIT = 32_768
 _OF_CONNECTIONS = ("connection", "keep-alive")
+_INCLUDES = re.compile(rb"<!--#\s*(include|echo|if|set|config|block)\b")
 _WRONG_PORT = b"plain HTTP request was sent to HTTPS port"
 
 
@@ -221,8 +224,23 @@ def _page(answer: Answer) -> Page:
         listing=b"<title>Index of /" in answer.body[:400],
         welcome=b"<title>Welcome to nginx" in answer.body[:400],
         built_in=b"<hr><center>nginx" in answer.body[:400],
+        garbled=_is_garbled(answer),
+        unmade=_INCLUDES.search(answer.body) is not None,
         seconds=answer.seconds,
     )
+
+
+def _is_garbled(answer: Answer) -> bool:
+    said = re.search(r"^text/.*charset\s*=\s*\"?([^\s;\"]+)", (answer.header("content-type") or "").lower())
+    if said is None or answer.header("content-encoding") is not None:
+        return False
+    try:
+        codecs.getincrementaldecoder(said[1])().decode(answer.body)  # its end may be cut off
+    except UnicodeDecodeError:
+        return True
+    except LookupError:
+        return False
+    return False
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ MOST = 32
 AT_ONCE = 8
 
 
-Sockets = Callable[[Iterable[str]], Mapping[str, bool]]
-"""Whether the host has a socket at each of these paths; without those of which that is not known."""
+There = Callable[[Iterable[str]], Mapping[str, str]]
+"""What the host has at paths: ``socket``, ``directory``, ``file``, ``nothing``; it may not know of all."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Reach:
     """
 
     transport: Transport
-    sockets: Sockets
+    there: There
     deadline: float
 
 
@@ -60,8 +60,8 @@ def _reached(reach: Reach, some: Iterable[Backend]) -> Mapping[Backend, bool]:
     """Whether each is there for the host; without those of which that is not known."""
     every = sorted(set(some))[:MOST]
     paths = [b.address for b in every if not b.port]
-    there = reach.sockets(paths) if paths else {}
-    found = {b: there[b.address] for b in every if not b.port and b.address in there}
+    there = reach.there(paths) if paths else {}
+    found = {b: there[b.address] == "socket" for b in every if not b.port and b.address in there}
     backends = [b for b in every if b.port]
     with ThreadPoolExecutor(min(AT_ONCE, len(backends)) or 1, thread_name_prefix="reach") as pool:
         said = pool.map(lambda backend: _connected(backend, reach.transport, reach.deadline), backends)

@@ -28,6 +28,9 @@ _WITHOUT = re.compile(
 )
 """Variables that never have the arguments in them."""
 
+_WHOLE = frozenset(("uri", "document_uri", "request_uri", "request"))
+"""Variables that have all of the path."""
+
 _ASK_AGAIN = re.compile(r"no-cache|no-store|max-age=0\b")
 """What keeps browsers from showing an old page."""
 
@@ -74,6 +77,34 @@ def one_for_all_methods(was: Standing, now: Standing) -> str | None:
         return None
     method, said = after
     return f"{said} and no $request_method in the key: who asks is answered what {method} was"
+
+
+def kept_apart(was: Standing, now: Standing) -> str | None:
+    """Answers that were not kept because of who asked: looked past is not kept out (``…_cache_bypass``)."""
+    if not (cached(was) and cached(now)):
+        return None
+    before, after = (effective(s.scope, f"{_kind(s)}_no_cache") for s in (was, now))
+    own = {n for d in before for text in d.args for n in names(text) if not _IMPERSONAL.fullmatch(n)}
+    if not own or after:
+        return None
+    return f"{_kind(now)}_no_cache is gone: what one user is answered is kept for all the others"
+
+
+def one_for_all_captures(was: Standing, now: Standing) -> str | None:
+    """Parts of the path that the application is asked for, and that the key does not have."""
+    lost = _not_in_key(now)
+    if not lost or (cached(was) and lost <= _not_in_key(was)):
+        return None
+    return f"{_kind(now)}_cache_key has no ${min(lost)}, which the application is asked with: one for all"
+
+
+def _not_in_key(standing: Standing) -> set[str]:
+    directive = passing(standing.location)
+    held = set(names(_key(standing)))
+    if directive is None or standing.location is None or not cached(standing) or _WHOLE & held:
+        return set()
+    asked = {name for name in names(" ".join(directive.args)) if f"<{name}>" in standing.location.pattern}
+    return asked - held
 
 
 def _other_methods(standing: Standing) -> tuple[str, str] | None:

@@ -132,11 +132,12 @@ class Foresight:
         return None
 
     def closed_on_purpose(self, question: Question, was: Standing, now: Standing) -> bool:
-        """Whether a location of its own closes what one closes to make a site safer."""
-        if now.location is None or not self._new(now.location, was.server):
+        """Whether a location of its own closes what one closes to make a site safer, or brings."""
+        if now.location is None or not self._new(now.location, was.server) or not _closes(now.location):
             return False
-        private = PRIVATE.search(read_path(question.path)) is not None
-        return private and _closes(now.location)
+        asked = self._origins.get(question) is Origin.SEEN
+        own = now.passed is not None and now.passed != was.passed
+        return PRIVATE.search(read_path(question.path)) is not None or (own and not asked)
 
     def opened(self, question: Question) -> str | None:
         """Why an access that opens is meant."""

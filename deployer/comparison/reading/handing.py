@@ -34,6 +34,8 @@ def client(was: Standing, now: Standing) -> str | None:
         if new == f"$http_{name.replace('-', '_')}":
             return f"the application is told as {_title(name)} what the client says itself, not who asks"
         used = set(names(new))
+        if "realip_remote_addr" in used and effective(now.scope, "real_ip_header", "set_real_ip_from"):
+            return f"the application is told as {_title(name)} the balancer ({new}), not who asks"
         if used <= _OWN and (used or _is_address(new)):
             return f"the application is told {new} as {_title(name)}, whoever asks"
     return None

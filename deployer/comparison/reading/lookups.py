@@ -33,8 +33,9 @@ def unfound(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple
         was = before.get(target)
         if was is None or was == now:
             continue
-        said = _dead(was, now) or _passed_by(was, now) or without_rows(was, now) or _exchanged(was, now)
-        said = said or _renamed(insight.candidate, was, now)
+        rules = (_dead, _literal, _passed_by, without_rows, _exchanged)
+        said = next((reason for rule in rules if (reason := rule(was, now))), None)
+        said = said or _opened(insight, was, now) or _renamed(insight.candidate, was, now)
         known = None if said else _missed(insight, was, now, questions)
         if known is not None:
             yield known
@@ -57,6 +58,17 @@ def _dead(was: Table, now: Table) -> str | None:
     return None
 
 
+def _literal(was: Table, now: Table) -> str | None:
+    """An expression that lost its sign: nobody says just that."""
+    for key, value in was.rows:
+        text = key.lstrip("~*")
+        if key.startswith("~") and (text, value) in now.rows and (key, value) not in now.rows:
+            others = [k for k, _ in now.rows if k.startswith("~")]
+            if others or text != re.escape(text):
+                return f"the row {text} of ${now.target} was an expression: only just that finds it now"
+    return None
+
+
 def _passed_by(was: Table, now: Table) -> str | None:
     """A row that is kept, and whose texts find another one now."""
     for key, value in was.rows:
@@ -70,6 +82,20 @@ def _passed_by(was: Table, now: Table) -> str | None:
             other = found[0][0] if found[0] is not None else ""
             taken = f"{other} comes before it" if other else f"{now.source} is looked up now"
             return f"the row {key} of ${now.target} is found no more: {taken}"
+    return None
+
+
+def _opened(insight: Foresight, was: Table, now: Table) -> str | None:
+    """Sites that only look like one of the configuration's own, and are found by its row from now on."""
+    if now.source != "$http_origin" or was.source != now.source:
+        return None
+    own = {n.lstrip("*.") for s in insight.live.servers for n in s.names if n[:1] != "~" and "." in n}
+    for name in sorted(own):
+        trusted = now.row(f"https://{name}")
+        for site in (f"deployer-probe{name}", f"{name}.deployer-probe.invalid"):
+            found, before = (table.row(f"https://{site}") for table in (now, was))
+            if found and before and found[0] and not before[0] and found == trusted:
+                return f"the row {found[0]} of ${now.target} takes {site} for {name}"
     return None
 
 

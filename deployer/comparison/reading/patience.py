@@ -14,8 +14,10 @@ from deployer.nginx.upstreams import passing
 UPLOADS, UPLOADS_DEFAULT = "client_max_body_size", 1024.0**2
 BUFFERS, BUFFERS_DEFAULT = "large_client_header_buffers", 8 * 1024.0
 HALF, TENTH = 0.5, 0.1
-TIMEOUT_S, SHORT_S = 60.0, 2.0
-"""nginx's own timeout of an answer, and one that some pages of most applications do not keep."""
+PAGE = 4 * 1024.0  #: a memory page, which is nginx's own size for an answer's headers
+TIMEOUT_S, SHORT_S, LONG_S = 60.0, 2.0, 600.0
+"""nginx's own timeout of an answer, one that some pages of most applications do not keep, and one that only
+connections need which stay open."""
 
 _READS = {f"{kind}_pass": f"{kind}_read_timeout" for kind in ("proxy", "fastcgi", "uwsgi", "scgi", "grpc")}
 _SIZES: Mapping[str, float] = {"k": 1024.0, "m": 1024.0**2, "g": 1024.0**3}
@@ -27,7 +29,8 @@ def smaller_uploads(was: Standing, now: Standing) -> str | None:
     if passing(was.location) is None or passing(now.location) is None or _taken(was, now):
         return None
     before, after = (_unlimited(measured(x, UPLOADS), said=directive(x, UPLOADS)) for x in (was, now))
-    if after >= before * HALF:
+    # A line that is taken out is seldom meant to make anything smaller.
+    if after >= before * (1 if _depth(now, UPLOADS) < _depth(was, UPLOADS) else HALF):
         return None
     new, old = (text(x, UPLOADS) or "nginx's 1m" for x in (now, was))
     return f"{UPLOADS} is {new} now, {old} before: larger forms and uploads are refused (413)"
@@ -53,6 +56,33 @@ def shorter_answers(was: Standing, now: Standing) -> str | None:
     if after >= before or (after >= before * TENTH and after >= SHORT_S):
         return None
     return f"{name} is {after:g} s now, {before:g} s before: answers that take longer become 504"
+
+
+def smaller_buffers(was: Standing, now: Standing) -> str | None:
+    """What an application's headers have to fit into."""
+    old, new = passing(was.location), passing(now.location)
+    if old is None or new is None or old.name != new.name or _taken(was, now):
+        return None
+    name = f"{new.name.removesuffix('_pass')}_buffer_size"
+    before, after = (measured(x, name) or PAGE for x in (was, now))
+    if after >= before * HALF:
+        return None
+    said = text(now, name) or "nginx's own, 4k"
+    return f"{name} is {said}, {text(was, name)} before: answers with larger headers (cookies) become 502"
+
+
+def held_back(was: Standing, now: Standing, answer: AnswerClass | None) -> str | None:
+    """Events, and whatever else comes bit by bit: a buffer waits until it is full."""
+    old, new = passing(was.location), passing(now.location)
+    if old is None or new is None or old.name != new.name or _taken(was, now):
+        return None
+    kind = new.name.removesuffix("_pass")
+    if text(was, f"{kind}_buffering") != "off" or text(now, f"{kind}_buffering") == "off":
+        return None
+    streams = answer is not None and answer.page is not None and answer.page.kind == "text/event-stream"
+    if not streams and (measured(was, _READS.get(old.name, "")) or 0) < LONG_S:
+        return None
+    return f"{kind}_buffering off is gone: events are held back until there are enough of them"
 
 
 def crowded_out(was: Standing, now: Standing, answer: AnswerClass | None) -> str | None:
@@ -115,6 +145,12 @@ def _unlimited(size: float | None, *, said: Directive | None) -> float:
     if size is not None:
         return size
     return UPLOADS_DEFAULT if said is None else float("inf")
+
+
+def _depth(standing: Standing, name: str) -> int:
+    """How far inside the block stands whose directive holds; 0: none of them has one."""
+    found = [number for number, block in enumerate(standing.scope, 1) if block.first(name) is not None]
+    return found[-1] if found else 0
 
 
 def _taken(was: Standing, now: Standing) -> bool:

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from deployer.comparison.asked import Question
 from deployer.comparison.reading.foresight import Foresight
 from deployer.nginx.sites import Server, Sites
-from deployer.nginx.tables import tables, users
+from deployer.nginx.tables import tables
 from deployer.nginx.tree import Directive
 from deployer.nginx.upstreams import members, passing
-from deployer.nginx.variables import names
 
 _HOST = re.compile(r"[\w.:-]+|\[[0-9a-fA-F:.]+\]")
 _PORTS = {"https": 443, "grpcs": 443}
@@ -73,7 +72,7 @@ def _locations(insight: Foresight, questions: Sequence[Question]) -> Iterator[Ex
         ended = insight.standing(insight.candidate, question)
         if ended is not None and ended.location is not None:
             ends.setdefault(id(ended.location), question)
-    for question, was, now in _servers(insight, questions):
+    for question, was, now in servers(insight, questions):
         had = {(one.kind, one.pattern): passing(one) for one in was.every}
         for one in now.every:
             old, new = had.get((one.kind, one.pattern)), passing(one)
@@ -131,7 +130,7 @@ def _upstreams(sites: Sites) -> Mapping[str, Directive]:
     return {d.args[0]: d for d, around in found if d.args and any(b.name == "http" for b in around)}
 
 
-def _servers(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple[Question, Server, Server]]:
+def servers(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple[Question, Server, Server]]:
     """Servers of live and of the candidate that answer the same question; each pair once."""
     known = set()
     for question in questions:
@@ -145,17 +144,21 @@ def _servers(insight: Foresight, questions: Sequence[Question]) -> Iterator[tupl
 
 def _using(sites: Sites, name: str, questions: Sequence[Question]) -> Question | None:
     """The first question whose server hands requests on to a group or variable, itself or by a table."""
-    wanted: set[str] = set()
-    if name.startswith("$"):
-        wanted |= users(sites.config, name[1:])
-    else:
-        found = tables(sites.config).values()
-        targets = [t.target for t in found if name in (t.default, *(value for _, value in t.rows))]
-        wanted |= {user for target in targets for user in users(sites.config, target)}
+    wanted = _standing_for(sites, name)
     for question in questions:
         choice = sites.choose(question.place, question.name)
         handed = [passing(one) for one in choice.server.every] if choice is not None else []
         for target in [_target(directive) for directive in handed if directive is not None]:
-            if wanted & set(names(target)) or re.fullmatch(rf"(\w+://)?{re.escape(name)}(/.*)?", target):
+            if re.sub(r"^\w+://|/.*$", "", target).replace("{", "").replace("}", "") in wanted:
                 return question
     return None
+
+
+def _standing_for(sites: Sites, name: str) -> frozenset[str]:
+    """A text, and the variables that become it, and nothing more, by a table."""
+    found, every = {name}, list(tables(sites.config).values())
+    while True:
+        more = {f"${t.target}" for t in every if found & {t.default, *(value for _, value in t.rows)}}
+        if more <= found:
+            return frozenset(found)
+        found |= more

@@ -17,11 +17,15 @@ from deployer.comparison.reading import (
     assigned,
     caching,
     exposed,
+    fallbacks,
     handing,
+    hidden,
     inline,
     lookups,
     patience,
+    referers,
     replaced,
+    rewritten,
     strictness,
     telling,
 )
@@ -37,7 +41,7 @@ from deployer.nginx.access import Access, access, needs_referer
 from deployer.nginx.paths import read_path
 from deployer.nginx.sites import ANY4, ANY6, effective
 from deployer.nginx.tree import Directive
-from deployer.nginx.upstreams import passing, told
+from deployer.nginx.upstreams import passing
 
 CALM = re.compile(
     r"login|log-in|signin|sign-in|auth|token|password|register|signup|contact|reset|xmlrpc|upload",
@@ -72,6 +76,7 @@ def predictions(insight: Foresight, questions: Sequence[Question]) -> Iterator[t
     yield from lookups.unfound(insight, questions)
     yield from emptied(insight, questions)
     yield from replaced.crossed(insight, questions)
+    yield from fallbacks.passed_over(insight, questions)
     told: set[tuple[Directive, str]] = set()
     for question in questions:
         was = insight.standing(insight.live, question)
@@ -150,7 +155,7 @@ def _says_no(block: Directive) -> bool:
 def _referers(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
     if needs_referer(now.scope) and not needs_referer(was.scope):
         return "closed to users who come without a Referer: valid_referers has no 'none'"
-    return None
+    return None if is_new(was, now) else referers.kept_out(was, now)
 
 
 def _limits(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
@@ -162,11 +167,16 @@ def _limits(_: Foresight, __: Question, was: Standing, now: Standing) -> str | N
         patience.smaller_uploads(was, now)
         or patience.smaller_for_the_login(was, now)
         or patience.shorter_answers(was, now)
+        or patience.smaller_buffers(was, now)
     )
 
 
 def _shut_out(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
     return None if is_new(was, now) else shut_out(was, now)
+
+
+def _held_back(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
+    return patience.held_back(was, now, insight.before.get(question))
 
 
 def _crowded_out(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
@@ -274,23 +284,7 @@ def _cookies(insight: Foresight, question: Question, was: Standing, now: Standin
 
 
 def _untold(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
-    """What an inner block hides from the application, though an outer one still says it."""
-    if was.location is None or now.location is None or passing(was.location) is None:
-        return None
-    if (was.location.kind, was.location.pattern) != (now.location.kind, now.location.pattern):
-        return None
-    directive = passing(now.location)
-    if directive is None or directive.name != "proxy_pass":
-        return None
-    outside = {d.args[0].lower() for b in now.scope for d in b.all("proxy_set_header") if d.args}
-    before, after = told(was.scope), told(now.scope)
-    said = {d.args[0].lower() for d in effective(now.scope, "proxy_set_header") if d.args}
-    lost = [n for n in before if n in outside - said and after.get(n) != before[n]]
-    if not lost:
-        return None
-    return (
-        f"the application is no longer told {', '.join(lost[:3])}: an inner proxy_set_header hides the outer"
-    )
+    return hidden.parameters(was, now) or hidden.guards(was, now)
 
 
 def _arguments(_: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
@@ -336,7 +330,12 @@ def _replaced(_: Foresight, __: Question, was: Standing, now: Standing) -> str |
         or replaced.narrowed(was, now)
         or replaced.by_a_text(was, now)
         or replaced.without_root(was, now)
+        or replaced.one_for_all(was, now)
         or replaced.page_by_application(was, now)
+        or fallbacks.never_tried(was, now)
+        or fallbacks.path_info(was, now)
+        or fallbacks.cut_short(was, now)
+        or rewritten.left_as_it_is(was, now)
     )
 
 
@@ -347,6 +346,8 @@ def _cached(insight: Foresight, question: Question, was: Standing, now: Standing
         or caching.one_for_all_arguments(question.path, was, now, answer)
         or caching.one_for_all_users(was, now)
         or caching.one_for_all_methods(was, now)
+        or caching.kept_apart(was, now)
+        or caching.one_for_all_captures(was, now)
     )
 
 
@@ -376,6 +377,7 @@ RULES: tuple[Rule, ...] = (
     _referers,
     _limits,
     _crowded_out,
+    _held_back,
     _misled,
     _rate,
     _methods,

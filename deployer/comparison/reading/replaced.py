@@ -16,6 +16,7 @@ from deployer.comparison.reading.telling import same_location
 from deployer.nginx.handlers import FILES, GENERATED
 from deployer.nginx.sites import Sites, effective
 from deployer.nginx.upstreams import members, passing
+from deployer.nginx.variables import names
 
 _CONTENT = (
     *FILES,
@@ -82,6 +83,18 @@ def by_a_text(was: Standing, now: Standing) -> str | None:
     led = was.location.directive.first("rewrite") if was.location is not None else None
     below = here.kind != "=" and led is not None
     return f"{here.title} answers all that is below it with one text" if below else None
+
+
+def one_for_all(was: Standing, now: Standing) -> str | None:
+    """A file for each path that a pattern takes, of which the part that tells them apart is gone."""
+    here = now.location
+    if here is None or not here.regex or not same_location(was, now):
+        return None
+    before, after = ({n for d in effective(s.scope, "alias") for n in names(d.args[0])} for s in (was, now))
+    lost = sorted(n for n in before - after if n.isdigit() or f"<{n}>" in here.pattern)
+    if not lost or not effective(now.scope, "alias"):
+        return None
+    return f"{here.title}: alias has no ${lost[-1]} any more, so that all paths lead to the same"
 
 
 def without_root(was: Standing, now: Standing) -> str | None:

@@ -6,7 +6,7 @@ endless='the header has no end'
 read_header() {
   target='' state='' preserve='' argv='' reload='' deployment='' epoch='' controller='' release='' from='' leaves='' tree_hash=''
   base_release='' commit='' source_hash='' main_identity='' modes='' checks='' holds='' keep='' lines='' hash='' sha256=''
-  preempt='' accept_unproven='' fix_forward='' start='' limit='' survey='' within='' clock_offset='' answers='' keeper='' address='' port='' quarantine='' since='' until='' width='' fallback='' validity='' certificates='' logs_wanted='' sinces=' ' knowns=' ' sockets=' ' places=' ' window='' verbs='' token='' payload='' malformed=''
+  preempt='' accept_unproven='' fix_forward='' start='' limit='' survey='' within='' clock_offset='' answers='' keeper='' address='' port='' quarantine='' since='' until='' width='' fallback='' validity='' certificates='' logs_wanted='' sinces=' ' knowns=' ' places=' ' window='' verbs='' token='' payload='' malformed=''
   count=0
   while :; do
     IFS= read -r line <&6 || {
@@ -76,7 +76,6 @@ read_header() {
       offset) sinces="$sinces$value " ;;
       known) knowns="$knowns$value " ;;
       window) window=$value ;;
-      socket) sockets="$sockets$value " ;;
       place) places="$places$value " ;;
     esac # an unknown key belongs to a later controller and changes nothing here
   done

@@ -106,7 +106,7 @@ answer() {
     first=no
     case $verb in
       install) ;;
-      observe | inspect | manifest | fetch | log | paths | files | sockets | traffic | begin | release | adopt | freeze | unadopt | stage | validate | rehearse | relay | arm | activate | renew | restore | guard | boot | confirm | promote | demote | prune | pardon)
+      observe | inspect | manifest | fetch | log | paths | files | there | traffic | begin | release | adopt | freeze | unadopt | stage | validate | rehearse | relay | arm | activate | renew | restore | guard | boot | confirm | promote | demote | prune | pardon)
         check_target
         check_pins
         ;;

@@ -71,12 +71,13 @@ do_files() {
   set +f
 }
 
-# Of the sockets that were asked for, whether there is one at the path. One that nobody listens on any more counts as well.
-do_sockets() {
+# What stands at each path that was asked for: a socket, which may be one that nobody listens on any more, a directory, a file, or nothing.
+do_there() {
   set -f
-  for at in $sockets; do
-    is_path "$at" || usage "socket"
-    if [ -S "$at" ]; then say socket "yes $at"; else say socket "no $at"; fi
+  for at in $places; do
+    is_path "$at" || usage "place"
+    if [ -S "$at" ]; then what=socket; elif [ -d "$at" ]; then what=directory; elif [ -e "$at" ]; then what=file; else what=nothing; fi
+    say there "$what $at"
   done
   set +f
 }

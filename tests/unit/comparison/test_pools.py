@@ -121,14 +121,15 @@ def test_what_starts_in_these_moments_is_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("there", "said"),
     [
-        ({"/run/old": True, "/run/new": False}, True),
-        ({"/run/old": True, "/run/new": True}, False),
-        ({"/run/old": False, "/run/new": False}, False),  # it was no better before
-        ({"/run/old": True}, False),  # the agent was not told
+        ({"/run/old": "socket", "/run/new": "nothing"}, True),
+        ({"/run/old": "socket", "/run/new": "file"}, True),
+        ({"/run/old": "socket", "/run/new": "socket"}, False),
+        ({"/run/old": "nothing", "/run/new": "nothing"}, False),  # it was no better before
+        ({"/run/old": "socket"}, False),  # the agent was not told
         ({}, False),
     ],
 )
-def test_a_socket_that_is_not_there(there: dict[str, bool], *, said: bool) -> None:
+def test_a_socket_that_is_not_there(there: dict[str, str], *, said: bool) -> None:
     reach = Reach(object(), lambda paths: {p: there[p] for p in paths if p in there}, time.monotonic() + 5)  # type: ignore[arg-type]
     asked = Exchange(SHOP, "x", frozenset({Backend("/run/old", 0)}), frozenset({Backend("/run/new", 0)}))
     found = [reason for _, reason in nobody_there([asked], reach, threading.Event())]

@@ -81,7 +81,7 @@ def test_headers_for_the_application_and_types_of_files() -> None:
     live = told + shop("location /api/ { proxy_pass http://10.0.0.1; }")
     inner = told + shop("location /api/ { proxy_pass http://10.0.0.1; proxy_set_header X-A 1; }")
     (found,) = predictions(foresight(live, inner), [at("/api/")])
-    assert "no longer told host" in found[1]
+    assert "no longer told Host" in found[1]
     new = told + shop("location /ws/ { proxy_pass http://10.0.0.1; proxy_set_header X-A 1; }")
     assert not list(predictions(foresight(live, new), [at("/ws/")]))
     files = "types { text/html html; text/css css; } server { server_name shop.example.com; root /srv; }"
