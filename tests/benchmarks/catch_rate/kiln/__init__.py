@@ -8,6 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.benchmarks.catch_rate.case import Base, Certificates
+from tests.benchmarks.catch_rate.kiln import (
+    bad_behind,
+    bad_doors,
+    bad_files,
+    bad_limits,
+    bad_plain,
+    bad_scripts,
+)
 from tests.benchmarks.catch_rate.kiln.users import ASKS
 
 PLAYBOOK = """\
@@ -31,7 +39,14 @@ KILN = Base(
     name="kiln",
     directory=Path(__file__).parent,
     asks=ASKS,
-    bad=(),
+    bad=(
+        *bad_plain.CASES,
+        *bad_scripts.CASES,
+        *bad_files.CASES,
+        *bad_behind.CASES,
+        *bad_limits.CASES,
+        *bad_doors.CASES,
+    ),
     good=(),
     programs=("tests.benchmarks.catch_rate.app", "tests.benchmarks.catch_rate.kiln.app"),
     ready="/run/kiln/ready",

@@ -1,4 +1,4 @@
-"""What stands behind the nginx of Kiln: PHP, an API on three ports, programs of other makers. Run on the host.
+"""What stands behind the nginx of Kiln: PHP, an API on three ports, programs of others. Run on the host.
 
 They behave as such programs do where nginx has to do its part: scripts believe what their parameters say, the
 API knows one name only and is met over TLS, the configurator links to its inner name, the studio has nginx
@@ -70,7 +70,8 @@ async def configurator(target: str, head: Head) -> Answer:
         return 302, {"Location": f"{INNER}/step/1"}, b""
     if target == "/broken":
         return 500, PLAIN, b"Traceback (most recent call last): /opt/configurator/main.py\n"
-    body = f'<p>configurator {target}</p><a href="{INNER}/step/2">on</a>, <a href="{INNER}/">again</a>\n'.encode()
+    links = f'<a href="{INNER}/step/2">on</a>, <a href="{INNER}/">again</a>'
+    body = f"<p>configurator {target}</p>{links}\n".encode()
     more = {"Content-Type": "text/html", "Set-Cookie": "wheel=1; Path=/"}
     if "gzip" in head.get("accept-encoding", ""):
         return 200, more | {"Content-Encoding": "gzip"}, gzip.compress(body, mtime=0)
