@@ -15,6 +15,9 @@ from tests.benchmarks.catch_rate.kiln import (
     bad_limits,
     bad_plain,
     bad_scripts,
+    good_growth,
+    good_settings,
+    good_shape,
 )
 from tests.benchmarks.catch_rate.kiln.users import ASKS
 
@@ -47,7 +50,7 @@ KILN = Base(
         *bad_limits.CASES,
         *bad_doors.CASES,
     ),
-    good=(),
+    good=(*good_growth.CASES, *good_shape.CASES, *good_settings.CASES),
     programs=("tests.benchmarks.catch_rate.app", "tests.benchmarks.catch_rate.kiln.app"),
     ready="/run/kiln/ready",
     certificates=Certificates(
