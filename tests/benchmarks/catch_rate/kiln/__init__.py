@@ -18,6 +18,7 @@ from tests.benchmarks.catch_rate.kiln import (
     good_growth,
     good_settings,
     good_shape,
+    good_tuning,
 )
 from tests.benchmarks.catch_rate.kiln.users import ASKS
 
@@ -50,7 +51,7 @@ KILN = Base(
         *bad_limits.CASES,
         *bad_doors.CASES,
     ),
-    good=(*good_growth.CASES, *good_shape.CASES, *good_settings.CASES),
+    good=(*good_growth.CASES, *good_shape.CASES, *good_settings.CASES, *good_tuning.CASES),
     programs=("tests.benchmarks.catch_rate.app", "tests.benchmarks.catch_rate.kiln.app"),
     ready="/run/kiln/ready",
     certificates=Certificates(

@@ -128,7 +128,7 @@ PASSED = [
     Bad(
         "passed-upgrade-fixed",
         "passed on",
-        "Connection gets its plain value as in the snippet; both are sent, and an empty one wins nothing.",
+        "The snippet sets Connection already, so the second line goes; an empty value opens no websocket.",
         {_API: swap(("        proxy_set_header Connection $socket_connection;\n", ""))},
         users("api: websocket"),
     ),
@@ -216,7 +216,7 @@ KEPT = [
         users("api: stock for Anna", "api: stock"),
     ),
     Bad(
-        "kept-without-arguments",
+        "kept-by-path",
         "caches",
         "Trackers' arguments spoil the cache, so the key is the path; sizes are arguments, too.",
         {

@@ -214,7 +214,7 @@ PLACES = [
         (Ask("api: alive", f"{API}/healthz", body="ok", headers=SAFE),),
     ),
     Good(
-        "place-robots",
+        "place-for-robots",
         "new location",
         "What robots may read is said by nginx.",
         {
@@ -317,7 +317,7 @@ PLACES = [
     Good(
         "place-videos-small",
         "new location",
-        "Small films have a directory of their own, with the films' settings.",
+        "Small films have an address of their own, with as many connections for each.",
         {
             _MEDIA: swap(
                 (
