@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.benchmarks.catch_rate.case import BASE, Base, Certificates, enabled
 from tests.benchmarks.catch_rate.cases import BAD, GOOD
+from tests.benchmarks.catch_rate.kiln import KILN
 from tests.benchmarks.catch_rate.quay import QUAY
 from tests.benchmarks.catch_rate.users import ASKS
 
@@ -51,4 +52,4 @@ ORCHARD = Base(
     furnish=_furnish_orchard,
 )
 
-BASES = {base.name: base for base in (ORCHARD, QUAY)}
+BASES = {base.name: base for base in (ORCHARD, QUAY, KILN)}

@@ -1,0 +1,1 @@
+<?php // the forum, read only

@@ -1,0 +1,1 @@
+<?php // an entry of the catalogue

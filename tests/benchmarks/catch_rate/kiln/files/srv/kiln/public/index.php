@@ -1,0 +1,1 @@
+<?php // the front controller

@@ -1,0 +1,1 @@
+<?php // sent by somebody
