@@ -234,6 +234,16 @@ def _packed(_: Question, was: Page, now: Page) -> str | None:
     return f"the same bytes are said to be packed now (Content-Encoding: {said}): nobody can unpack them"
 
 
+def _pieces(_: Question, was: Page, now: Page) -> str | None:
+    """Films and music of which nobody can get a part: players cannot jump in them."""
+    if not was.kind.startswith(("video/", "audio/")) or was.kind != now.kind:
+        return None
+    before, after = ((page.header("accept-ranges") or "").lower() for page in (was, now))
+    return (
+        "no part of it can be asked for any more: players cannot jump" if before == "bytes" != after else None
+    )
+
+
 def _two_types(_: Question, was: Page, now: Page) -> str | None:
     """Two types that are not the same, of which every client takes another one."""
     before, after = _types(was), _types(now)
@@ -300,6 +310,7 @@ _RULES: tuple[Rule, ...] = (
     _policy,
     _letters,
     _packed,
+    _pieces,
     _two_types,
     _framed,
     _hidden,

@@ -24,16 +24,17 @@ from deployer.comparison.asking.touch import streams
 from deployer.comparison.compare import Comparison, Difference, compare
 from deployer.comparison.conditions import apart, carried
 from deployer.comparison.insisting import Insistence
-from deployer.comparison.pace import Limiter, Limits, crowding, crowds, limiters, spacing, tells_connections
+from deployer.comparison.pace import Limits, crowding, crowds, limiters, spacing, tells_connections
 from deployer.comparison.promise import Promise, promise
 from deployer.comparison.reading.directories import gone, moved
 from deployer.comparison.reading.foresight import Foresight
 from deployer.comparison.reading.lookups import forgotten
 from deployer.comparison.reading.pools import exchanges
-from deployer.comparison.reading.predictions import CALM, predictions
+from deployer.comparison.reading.predictions import predictions
 from deployer.comparison.reading.strayed import strayed
 from deployer.comparison.reading.unshown import telling, unshown
 from deployer.comparison.routes import CAP, STRANGER, covers
+from deployer.comparison.trials import Trials
 from deployer.comparison.wavering import is_content, steadier
 from deployer.nginx.sites import Sites
 
@@ -42,11 +43,6 @@ AGAIN_S = 0.7
 ROUNDS = 2
 MOST_AGAIN = 24
 MOST_FOLLOWED = 60
-MOST_REPEATED = 8
-MOST_HANDSHAKES = 20
-MOST_PASSWORDS = 5
-REPEATS, REPEAT_S = 3, 0.12
-"""Of a route whose limits are new: so many requests, so far apart; a page with two pictures."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +105,11 @@ class Inquirer:
         self._scope, self._stop = scope, stop or threading.Event()
         self.questions = questions(*sides, scope)
         origins = {r.question: r.origin for r in self.questions.routes}
-        self._insight = Foresight(self._live, self._candidate, origins)
+        self._known = {r.question: r.origin for r in self.questions.read} | origins
+        self._insight = Foresight(self._live, self._candidate, self._known)
         self._origins = origins
         self._bare = [question for question in origins if question.bare]
+        self._read = [*self._bare, *(r.question for r in self.questions.read)]
         self._dialects = {r.question.place: Dialect(*r.dialect) for r in self.questions.routes}
         self._limits = (self._paced(self._live, gentle=True), self._paced(self._candidate, gentle=False))
         self._fresh = any(s.config is not None and tells_connections(s.config) for s in sides)
@@ -142,8 +140,7 @@ class Inquirer:
                 after[question] = now.get(question, after[question])
             found = self._compared(before, after)
         extra = [*self._strayed(before, after), *self._led_astray(before, after)]
-        extra += self._repeated(before, after)
-        extra += [*self._older_clients(before, after), *self._passwords(before, after)]
+        extra += self._trials().all(before, after)
         extra += [*self._unborn(after), *self._foretold(), *self._deserted()]
         if not self._stop.is_set():
             found = insisting.end(self._insight, found)
@@ -215,12 +212,22 @@ class Inquirer:
         sides = (self._to_live, self._to_candidate)
         return Insistence(sides, self._dialects, judge, self._deadline, self._stop)
 
+    def _trials(self) -> Trials:
+        return Trials(
+            self._insight,
+            self._bare,
+            self._dialects,
+            lambda question, manner: self._one(question, self._to_live, self._live, manner),
+            lambda question, manner: self._one(question, self._to_candidate, self._candidate, manner),
+            self._stop,
+        )
+
     # --- judging
 
     def _compared(
         self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]
     ) -> Comparison:
-        insight = Foresight(self._live, self._candidate, self._origins)
+        insight = Foresight(self._live, self._candidate, self._known)
         insight.before, insight.after = before, after
         self._insight = insight
         return compare(before, after, insight=insight, accepted=self._scope.why)
@@ -283,80 +290,6 @@ class Inquirer:
             return None
         return ended
 
-    def _repeated(
-        self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]
-    ) -> list[Difference]:
-        """Limits that are new, tried as a browser would: a page and what is on it."""
-        if self._candidate.config is None or not self._candidate.config.find("limit_req", "limit_conn"):
-            return []
-        found: list[Difference] = []
-        tried: set[tuple[Limiter, ...]] = set()
-        for question, answer in after.items():
-            old = before.get(question)
-            if old is None or old.rank is not Rank.GOOD or answer.rank is not Rank.GOOD:
-                continue
-            new = self._new_limits(question)
-            if not new or new in tried or CALM.search(question.path) or len(tried) >= MOST_REPEATED:
-                continue
-            tried.add(new)
-            self._stop.wait(min(2.0, max((1 / x.rate for x in new if x.rate), default=0.0)))
-            statuses = []
-            for _ in range(REPEATS):
-                again = self._one(question, self._to_candidate, self._candidate)
-                statuses.append(again.text if again is not None else "?")
-                self._stop.wait(REPEAT_S)
-            if {"503", "429"} & set(statuses):
-                said = f"refused from the second request on: {' '.join(statuses)}"
-                found.append(Difference(question, said, old, answer))
-        return found
-
-    def _new_limits(self, question: Question) -> tuple[Limiter, ...]:
-        was = self._insight.standing(self._live, question)
-        now = self._insight.standing(self._candidate, question)
-        if was is None or now is None or self._live.config is None or self._candidate.config is None:
-            return ()
-        before = {(x.key, x.rate, x.burst) for x in limiters(self._live.config, was.scope)}
-        limits = limiters(self._candidate.config, now.scope)
-        return tuple(x for x in limits if (x.key, x.rate, x.burst) not in before)
-
-    def _older_clients(
-        self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]
-    ) -> list[Difference]:
-        """Whether those that know TLS 1.2 and no later still get in, and are answered as all others are:
-        once for each name and port."""
-        found = []
-        manner = Manner(newest=False)
-        pages = [q for q in self._bare if q.path == "/" and q.name not in ("", STRANGER)]
-        both = [q for q in pages if q in before and q in after and self._dialects[q.place].tls]
-        asked = [q for q in both if before[q].status and after[q].status]
-        for question in asked[:MOST_HANDSHAKES]:
-            new = self._one(question, self._to_candidate, self._candidate, manner)
-            if new is None or new.broken or new.rank <= after[question].rank:
-                continue
-            old = self._one(question, self._to_live, self._live, manner)
-            if old is not None and old.rank < new.rank:
-                said = f"clients that know TLS 1.2 and no later are shut out: {new.text}"
-                found.append(Difference(question, said, old, new))
-        return found
-
-    def _passwords(
-        self, before: Mapping[Question, AnswerClass], after: Mapping[Question, AnswerClass]
-    ) -> list[Difference]:
-        """A file of passwords that is not there is only missed once somebody gives one."""
-        found = []
-        manner = Manner({"Authorization": "Basic ZGVwbG95ZXI6cHJvYmU="})  # deployer:probe, of nobody
-        both = [q for q in self._bare if q in before and q in after]
-        closed = [q for q in both if after[q].status == before[q].status == 401]
-        for question in closed[:MOST_PASSWORDS]:
-            new = self._one(question, self._to_candidate, self._candidate, manner)
-            if new is None or new.status in (None, 401):
-                continue
-            old = self._one(question, self._to_live, self._live, manner)
-            if old is not None and old.status == 401:
-                said = f"{new.text} to whoever gives a password: its file cannot be read"
-                found.append(Difference(question, said, old, new))
-        return found
-
     def _unborn(self, after: Mapping[Question, AnswerClass]) -> list[Difference]:
         """A site that is new and answers nothing but errors of a server."""
         names = {name for server in self._live.servers for name in server.names}
@@ -376,15 +309,15 @@ class Inquirer:
 
     def _foretold(self) -> list[Difference]:
         theirs = [question for question in self._origins if question.asker]
-        found = [*predictions(self._insight, self._bare), *forgotten(self._insight, theirs)]
+        found = [*predictions(self._insight, self._read), *forgotten(self._insight, theirs)]
         return [Difference(question, reason) for question, reason in found]
 
     def _deserted(self) -> list[Difference]:
         """Where the candidate looks, and nobody is: servers, sockets, directories."""
-        every = list(exchanges(self._insight, self._bare))
+        every = list(exchanges(self._insight, self._read))
         reach = Reach(self._to_live, self._there, self._deadline)
         found = nobody_there(every, reach, self._stop) if every else []
-        found += gone(list(moved(self._insight, self._bare)), self._there)
+        found += gone(list(moved(self._insight, self._read)), self._there)
         return [Difference(question, reason) for question, reason in found]
 
     def _promised(

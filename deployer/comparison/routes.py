@@ -24,6 +24,8 @@ from deployer.nginx.tree import Directive
 
 CAP = 400
 """Questions for a host, of each side, unless the playbook says otherwise."""
+MOST_READ = 2000
+"""Those that both configurations are read for besides, without asking."""
 STRANGER = "deployer-probe.invalid"
 """A name that nobody has."""
 BELOW = "deployer-probe"
@@ -76,6 +78,9 @@ class Questions:
     routes: tuple[Route, ...]
     left_out: int = 0
     unasked: tuple[str, ...] = ()  #: names for which no example could be made
+    read: tuple[
+        Route, ...
+    ] = ()  #: what there is no room to ask; the configurations are read for them all the same
 
     @property
     def note(self) -> str | None:
@@ -125,7 +130,11 @@ def derive(
     more = tuple(further(live, candidate, plain, made_up=Origin.PATTERN, most=cap // 4))
     more += tuple(origins.asking(live, candidate, plain, made_up=Origin.PATTERN)[: cap // 8])
     chosen = _fair(kept, cap - len(more))
-    return Questions((*chosen, *more), len(kept) - len(chosen), tuple(dict.fromkeys(unasked)))
+    taken = {route.question for route in chosen}
+    rest = [item for item in kept if item[2].question not in taken]
+    read = (item[2] for item in sorted(rest, key=lambda item: not item[1]))  # what changes first
+    left_out = len(kept) - len(chosen)
+    return Questions((*chosen, *more), left_out, tuple(dict.fromkeys(unasked)), tuple(read)[:MOST_READ])
 
 
 def route_text(question: Question) -> str:

@@ -83,6 +83,18 @@ def balancer_only(was: Standing, now: Standing, port: int) -> str | None:
     return f"allow and deny meet the balancer, not the client: real_ip_header is {other} behind PROXY lines"
 
 
+def another_header(was: Standing, now: Standing) -> str | None:
+    """Another header that says who asks, of the same balancers: they go on sending the one they sent."""
+    before, after = ([d.args[:1] for d in effective(s.scope, "real_ip_header")][-1:] for s in (was, now))
+    trusted = [{d.args for d in effective(s.scope, "set_real_ip_from")} for s in (was, now)]
+    if not before or not after or before == after or trusted[0] != trusted[1] or not trusted[0]:
+        return None
+    if before[0] == ("proxy_protocol",) or before[0][0].lower() == after[0][0].lower():
+        return None
+    new, old = after[0][0], before[0][0]
+    return f"everybody is the balancer: real_ip_header is {new} now, {old} of the same balancers before"
+
+
 def _fenced(location: Location) -> bool:
     here = location.directive
     asked = (*here.all("auth_basic"), *here.all("auth_request"))

@@ -293,6 +293,9 @@ class Foresight:
         if before is None or after is None:
             return None
         fresh = now.location is not None and self._new(now.location, was.server)
+        if fresh and was.location is not None and now.location is not None:
+            # A slash more or less does not make it another place.
+            fresh = was.location.pattern.rstrip("/") != now.location.pattern.rstrip("/")
         if not fresh and (reason := lost_path(before, after)):
             return reason
         if before.members.isdisjoint(after.members):

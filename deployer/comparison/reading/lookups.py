@@ -11,19 +11,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from deployer.comparison.asked import Question
+from deployer.comparison.reading import rows
 from deployer.comparison.reading.emptied import without_rows
 from deployer.comparison.reading.foresight import Foresight, Standing
 from deployer.nginx.captures import captured
 from deployer.nginx.paths import read_path
 from deployer.nginx.sites import Sites, written
-from deployer.nginx.tables import Table, bound, filled, fitting, tables, users
+from deployer.nginx.tables import Table, filled, tables, users
 from deployer.nginx.variables import names
 
 _SAID = re.compile(r"(http_(?!host\b|x_forwarded|forwarded|cf_|x_real)|cookie_|arg_)\w+")
 """What clients say, and no balancer before nginx says for them."""
-
-_WITNESSES = 4
-"""Texts that are tried for one row: only if none of them finds it, nothing does."""
 
 
 def unfound(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple[Question, str]]:
@@ -33,56 +31,13 @@ def unfound(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple
         was = before.get(target)
         if was is None or was == now:
             continue
-        rules = (_dead, _literal, _passed_by, without_rows, _exchanged)
-        said = next((reason for rule in rules if (reason := rule(was, now))), None)
+        said = rows.amiss(was, now) or without_rows(was, now)
         said = said or _opened(insight, was, now) or _renamed(insight.candidate, was, now)
         known = None if said else _missed(insight, was, now, questions)
         if known is not None:
             yield known
         elif said and (asked := _depending(insight.candidate, target, questions)) is not None:
             yield asked, said
-
-
-def _dead(was: Table, now: Table) -> str | None:
-    """A new row that no text of that shape can be equal to: mostly an expression that lost its sign."""
-    if now.hostnames:
-        return None
-    gone = {value for key, value in was.rows if (key, value) not in now.rows}
-    for key, value in now.rows:
-        if not key or key.startswith("~") or (key, value) in was.rows or value == now.default:
-            continue
-        if value not in gone:
-            continue  # nobody loses what was not there
-        if bound(now.source, key.removeprefix("\\")) is None:
-            return f"the row {key} of ${now.target} is never found: {now.source} cannot be that"
-    return None
-
-
-def _literal(was: Table, now: Table) -> str | None:
-    """An expression that lost its sign: nobody says just that."""
-    for key, value in was.rows:
-        text = key.lstrip("~*")
-        if key.startswith("~") and (text, value) in now.rows and (key, value) not in now.rows:
-            others = [k for k, _ in now.rows if k.startswith("~")]
-            if others or text != re.escape(text):
-                return f"the row {text} of ${now.target} was an expression: only just that finds it now"
-    return None
-
-
-def _passed_by(was: Table, now: Table) -> str | None:
-    """A row that is kept, and whose texts find another one now."""
-    for key, value in was.rows:
-        if (key, value) not in now.rows:
-            continue
-        known = [(text, bound(was.source, text)) for text in fitting(key, limit=_WITNESSES)]
-        mine = [values for text, values in known if values is not None and was.row(text) == (key, value)]
-        texts = [filled(now.source, values) for values in mine]
-        found = [now.row(text) if text is not None else None for text in texts]
-        if found and all(row is not None and row[1] != value for row in found):
-            other = found[0][0] if found[0] is not None else ""
-            taken = f"{other} comes before it" if other else f"{now.source} is looked up now"
-            return f"the row {key} of ${now.target} is found no more: {taken}"
-    return None
 
 
 def _opened(insight: Foresight, was: Table, now: Table) -> str | None:
@@ -99,15 +54,21 @@ def _opened(insight: Foresight, was: Table, now: Table) -> str | None:
     return None
 
 
-def _exchanged(was: Table, now: Table) -> str | None:
-    """Two rows that lead where the other one led: lines of a list that slipped."""
-    before, after = dict(was.rows), dict(now.rows)
-    moved = [key for key, value in was.rows if after.get(key, value) != value and value[:1] == "/"]
-    by_way = {(before[key], after[key]): key for key in moved}
-    for key in moved:
-        if (other := by_way.get((after[key], before[key]))) is not None:
-            return f"the rows {key} and {other} of ${now.target} have exchanged what they lead to"
-    return None
+def by_the_balancer(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple[Question, str]]:
+    """Networks (``geo``) that are looked up by the balancer's address, where the client's is known."""
+    live, candidate = insight.live.config, insight.candidate.config
+    if live is None or candidate is None or not candidate.find("real_ip_header", "set_real_ip_from"):
+        return
+    before = {d.args[-1]: d.args[:-1] for d, _ in live.find("geo") if d.args}
+    for table, _ in candidate.find("geo"):
+        target = table.args[-1] if table.args else ""
+        if table.args[:-1] == ("$realip_remote_addr",) != before.get(target, table.args[:-1]):
+            asked = _depending(insight.candidate, target.lstrip("$"), questions)
+            if asked is not None:
+                yield (
+                    asked,
+                    f"{target} goes by the balancer's address now ($realip_remote_addr), not by the client's",
+                )
 
 
 def _renamed(candidate: Sites, was: Table, now: Table) -> str | None:

@@ -21,6 +21,7 @@ from deployer.comparison.reading import (
     handing,
     hidden,
     inline,
+    kinds,
     lookups,
     patience,
     referers,
@@ -30,7 +31,7 @@ from deployer.comparison.reading import (
     telling,
 )
 from deployer.comparison.reading.emptied import emptied
-from deployer.comparison.reading.fences import balancer_only, shut_out, unbarred
+from deployer.comparison.reading.fences import another_header, balancer_only, shut_out, unbarred
 from deployer.comparison.reading.foresight import Foresight, Standing
 from deployer.comparison.reading.reached import passed_by, unreached
 from deployer.comparison.reading.spread import misled
@@ -48,9 +49,6 @@ CALM = re.compile(
     re.IGNORECASE,
 )
 """Where few requests of one user are enough."""
-
-SHOWN = ("css", "js", "html", "png", "svg", "jpg", "woff2", "json")
-"""Files that a page needs in their own type."""
 
 _KB, _S = 1024.0, 1.0
 FLOORS: Mapping[str, tuple[float, str]] = {
@@ -74,6 +72,7 @@ def predictions(insight: Foresight, questions: Sequence[Question]) -> Iterator[t
     yield from passed_by(insight, questions)
     yield from let_in(insight)
     yield from lookups.unfound(insight, questions)
+    yield from lookups.by_the_balancer(insight, questions)
     yield from emptied(insight, questions)
     yield from replaced.crossed(insight, questions)
     yield from fallbacks.passed_over(insight, questions)
@@ -129,7 +128,7 @@ def _unbarred(_: Foresight, __: Question, was: Standing, now: Standing) -> str |
 
 
 def _balancer_only(_: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
-    return balancer_only(was, now, question.port)
+    return balancer_only(was, now, question.port) or another_header(was, now)
 
 
 def _kept(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
@@ -213,7 +212,8 @@ def _methods(insight: Foresight, __: Question, was: Standing, now: Standing) -> 
     if said is not None and methods.refused(was.scope, "POST") is None and not insight.fresh(was, now):
         return f"POST gets through to the application no more: if ({' '.join(said.args)})"
     here = effective(now.scope[2:], "limit_except")
-    if not here or effective(was.scope[2:], "limit_except"):
+    before = effective(was.scope[2:], "limit_except")
+    if not here or (before and "POST" not in before[0].args):
         return None
     closes = any(d.args == ("all",) for x in here for d in x.all("deny"))
     if closes and "POST" not in here[0].args:
@@ -352,20 +352,7 @@ def _cached(insight: Foresight, question: Question, was: Standing, now: Standing
 
 
 def _types(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
-    """Files whose type is not known any more: browsers refuse a style sheet that is called a text."""
-    if passing(now.location) is not None or now.scope[-1].first("return") is not None:
-        return None
-    lost = [x for x in SHOWN if x in _known(was) and x not in _known(now)]
-    return (
-        f"files .{', .'.join(lost[:4])} are served without their type (types, mime.types)" if lost else None
-    )
-
-
-def _known(standing: Standing) -> frozenset[str]:
-    blocks = effective(standing.scope, "types")
-    if not blocks:
-        return frozenset(("html", "gif", "jpg"))
-    return frozenset(ending for block in blocks for entry in block.block or () for ending in entry.args)
+    return kinds.forgotten(was, now)
 
 
 RULES: tuple[Rule, ...] = (

@@ -76,7 +76,8 @@ do_there() {
   set -f
   for at in $places; do
     is_path "$at" || usage "place"
-    if [ -S "$at" ]; then what=socket; elif [ -d "$at" ]; then what=directory; elif [ -e "$at" ]; then what=file; else what=nothing; fi
+    what=nothing
+    if [ -S "$at" ]; then what=socket; elif [ -d "$at" ]; then what=directory; elif [ -e "$at" ]; then what='file'; fi
     say there "$what $at"
   done
   set +f

@@ -209,6 +209,8 @@ def test_a_cookie_that_is_new_is_told() -> None:
             "is frame-ancestors meant",
         ),
         ("content-security-policy", "img-src *", "img-src *; brand-new-thing x", None),
+        ("content-security-policy", "img-src 'self'", "img-src self", "self without its quotes"),
+        ("content-security-policy", "img-src self", "img-src self *", None),
     ],
 )
 def test_words_of_headers_that_browsers_pass_over(header: str, old: str, new: str, said: str | None) -> None:
@@ -217,3 +219,18 @@ def test_words_of_headers_that_browsers_pass_over(header: str, old: str, new: st
     )
     found = verdict(one, two)
     assert said in str(found) if said else found is None, found
+
+
+@pytest.mark.parametrize(
+    ("kind", "after", "said"),
+    [
+        ("video/mp4", {}, True),
+        ("audio/mpeg", {"accept_ranges": "none"}, True),
+        ("video/mp4", {"accept_ranges": "bytes"}, False),
+        ("image/png", {}, False),  # nobody asks for a part of it
+    ],
+)
+def test_films_are_asked_for_in_parts(kind: str, after: dict[str, str], *, said: bool) -> None:
+    found = verdict(page("", kind, accept_ranges="bytes"), page("", kind, status=200, **after))
+    assert ("players cannot jump" in str(found)) is said
+    assert verdict(page(kind=kind), page(kind=kind)) is None

@@ -197,6 +197,12 @@ def test_what_breaks_users_is_worse(tmp_path: Path, www: Path, name: str) -> Non
     assert said in " | ".join(map(str, found.comparison.worse))
 
 
+def test_what_there_is_no_room_to_ask_is_read(tmp_path: Path, www: Path) -> None:
+    old, new, said = BAD["closed to the public"]
+    found = asked(tmp_path, www, old, new, Scope(cap=3))
+    assert said in " | ".join(map(str, found.comparison.worse))
+
+
 @pytest.mark.parametrize("name", GOOD)
 def test_a_good_change_is_not(tmp_path: Path, www: Path, name: str) -> None:
     found = asked(tmp_path, www, *GOOD[name])

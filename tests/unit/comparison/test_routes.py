@@ -187,3 +187,5 @@ def test_any_mix_of_locations_is_asked_within_the_cap(locations: list[str], cap:
     assert len({r.question for r in found.routes}) == len(found.routes)
     assert all(r.question.path.startswith("/") for r in found.routes)
     assert len(found.routes) + found.left_out == len(asked(text, cap=1000).routes)
+    everything = {r.question for r in (*found.routes, *found.read)}
+    assert everything == {r.question for r in asked(text, cap=1000).routes}, "the rest is read for"

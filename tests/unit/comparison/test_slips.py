@@ -15,11 +15,14 @@ from deployer.comparison.routes import derive
 from .configured import at, foresight, page, sites
 
 SITE = """
+geo $zone { default a; 192.0.2.0/24 b; }
+map $http_accept_language $asked { default en; ~*^de de; ~*^fr fr; }
+map $cookie_lang $chosen { default $asked; en en; }
 map $cookie_lang $lang { default en; ~^de de; ~^fr fr; }
 map $http_origin $trusted { default ""; https://shop.example.com $http_origin; "~^https://[a-z]+\\.pots\\.example\\.com$" $http_origin; }
 upstream app { server 10.0.0.1; }
 server {
-  listen 80; server_name shop.example.com *.pots.example.com; root /srv/shop; set_real_ip_from 10.0.0.0/8;
+  listen 80; server_name shop.example.com *.pots.example.com; root /srv/shop; set_real_ip_from 10.0.0.0/8; real_ip_header X-Forwarded-For; add_header X-Zone $zone$chosen;
   client_max_body_size 2m;
   add_header X-Frame-Options DENY;
   rewrite ^/thread-(\\d+)-(\\d+)\\.html$ /forum?t=$1&p=$2 last;
@@ -41,6 +44,7 @@ server {
   location /stock/ { add_header Access-Control-Allow-Origin $trusted; proxy_cache s; proxy_cache_bypass $cookie_session; proxy_no_cache $cookie_session; proxy_pass http://app; }
   location ~ ^/thumbs/(?<width>\\d+)/(?<picture>.+)$ { proxy_cache t; proxy_cache_key $uri; proxy_pass http://app/r?w=$width&f=$picture; }
   location /events { proxy_buffering off; proxy_read_timeout 1h; proxy_pass http://app; }
+  location /hooks/ { limit_except POST { deny all; } proxy_pass http://app; }
   location /vault/ { internal; alias /srv/vault/; }
 }
 server { listen 80; server_name other.example.com; return 204; }
@@ -65,6 +69,16 @@ def foretold(old: str, new: str, answers: dict[str, AnswerClass] | None = None) 
         ("~^de de; ~^fr fr;", "de de; ~^fr fr;", ""),  # written anew
         ("[a-z]+\\.pots\\.example", ".*example", "takes deployer-probeother.example.com for"),
         ("[a-z]+\\.pots", "[a-z0-9]+\\.pots", ""),
+        ("~*^de de", "~*de de", "whoever asks for fr, and de second, gets de by the row ~*de of $asked"),
+        ("~*^fr fr", "~*^(fr|be) fr", ""),
+        ("default $asked", "default asked", "$chosen is the word asked now, what $asked holds before"),
+        ("default $asked", "default de", ""),
+        ("geo $zone", "geo $realip_remote_addr $zone", "$zone goes by the balancer's address now"),
+        ("geo $zone", "geo $remote_addr $zone", ""),
+        ("X-Forwarded-For", "X-Real-IP", "real_ip_header is X-Real-IP now, X-Forwarded-For of the same ones"),
+        ("10.0.0.0/8; real_ip_header X-Forwarded-For", "10.1.0.0/16; real_ip_header CF-Connecting-IP", ""),
+        ("limit_except POST", "limit_except GET", "only GET is let through to the application"),
+        ("limit_except POST", "limit_except POST PUT", ""),
         ("client_max_body_size 2m;", "", "client_max_body_size is nginx's 1m now, 2m before"),
         ("client_max_body_size 2m;", "client_max_body_size 1m;", ""),  # said in so many words
         ("{ expires 1d; }", "{ add_header X-A b; expires 1d; }", "X-Frame-Options is lost: an add_header"),
@@ -108,6 +122,7 @@ def foretold(old: str, new: str, answers: dict[str, AnswerClass] | None = None) 
         ("proxy_cache_key $uri", "proxy_cache_key $picture", "proxy_cache_key has no $width"),
         ("proxy_cache_key $uri", "proxy_cache_key $width$picture", ""),
         ("proxy_buffering off;", "", "proxy_buffering off is gone: events are held back"),
+        ("location /inner/ {", "location /inner {", ""),  # only what is asked and answered otherwise counts
         ("location /vault/", "location /cellar/", "location /vault/ is gone: applications name it"),
         ("root /srv/shop;", "root /srv/shop; error_page 404 /vault/404.html;", ""),
     ],
