@@ -31,7 +31,7 @@ GUARDING = {
 _RENDERED = re.compile(r"text/(html|css|javascript)|application/(javascript|xhtml\+xml|wasm)|image/|font/")
 _TEXT = ("text/plain",)
 _RAW = ("application/octet-stream", "", *_TEXT)
-_DATA = re.compile(r"application/(.+\+)?json|application/(.+\+)?xml")
+DATA = re.compile(r"application/(.+\+)?json|application/(.+\+)?xml")
 _ASK_ME_OTHERWISE = (400, 405, 406, 411, 415, 422)
 _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*\.?|\[[0-9a-f:.]+\]")
 
@@ -134,7 +134,7 @@ def _asked_otherwise(case: _Case) -> str | None:
         return None
     if old.status == 426 and new.status != 101:
         return f"426 before, {new.text} now: websockets get through no more"
-    data = old.rank is Rank.CLIENT_ERROR and old.status != 404 and _DATA.fullmatch(old.page.kind)
+    data = old.rank is Rank.CLIENT_ERROR and old.status != 404 and DATA.fullmatch(old.page.kind)
     refused = old.status in _ASK_ME_OTHERWISE or data
     gone = new.status in (404, 410) or (new.page is not None and new.page.built_in)
     if not refused or not gone or new.rank is not Rank.CLIENT_ERROR:
@@ -281,7 +281,7 @@ def _error_page(case: _Case) -> str | None:
         return None
     if was.built_in or not now.built_in:
         return None
-    if _DATA.fullmatch(was.kind):
+    if DATA.fullmatch(was.kind):
         return f"{status} with nginx's own page now: programs got {was.kind} before"
     if not case.insight.own_page(case.question, status):
         return None

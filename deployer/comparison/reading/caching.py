@@ -90,6 +90,21 @@ def kept_apart(was: Standing, now: Standing) -> str | None:
     return f"{_kind(now)}_no_cache is gone: what one user is answered is kept for all the others"
 
 
+def kept_apart_elsewhere(was: Standing, now: Standing) -> str | None:
+    """A place that is kept from now on, in a zone out of which others keep one user's answers."""
+    config = now.sites.config
+    if config is None or cached(was) or not cached(now) or effective(now.scope, f"{_kind(now)}_no_cache"):
+        return None
+    zone = effective(now.scope, f"{_kind(now)}_cache")[-1].args
+    for directive, around in config.find(f"{_kind(now)}_cache"):
+        aside = around[-1].first(f"{_kind(now)}_no_cache") if around else None
+        if directive.args == zone and aside is not None and aside not in (now.scope[-1].block or ()):
+            by = " ".join(aside.args)
+            said = f"elsewhere {by} keeps it out of {zone[0]}, not here"
+            return f"what one user is answered is kept for all: {said}"
+    return None
+
+
 def one_for_all_captures(was: Standing, now: Standing) -> str | None:
     """Parts of the path that the application is asked for, and that the key does not have."""
     lost = _not_in_key(now)

@@ -92,7 +92,7 @@ def _told(standing: Standing) -> str:
 def passed_over(insight: Foresight, questions: Sequence[Question]) -> Iterator[tuple[Question, str]]:
     """What a server has lost without a question that would show it; each once."""
     for question, was, now in servers(insight, questions):
-        for reason in (_not_sent(was, now), _rewritten_before(was, now)):
+        for reason in (_not_sent(was, now), _rewritten_before(was, now), _turned_out(was, now)):
             if reason:
                 yield question, reason
 
@@ -126,6 +126,26 @@ def _rewritten_before(was: Server, now: Server) -> str | None:
         if mine and all(x is not None and x.args not in known and _ends(x) for x in taken):
             first = taken[0].args[0] if taken[0] is not None else ""
             return f"rewrite {one.args[0]} is reached no more: {first} before it takes all that it took"
+    return None
+
+
+def _turned_out(was: Server, now: Server) -> str | None:
+    """Inner addresses that users are sent to, and arguments that were held back and go along."""
+    places = [(was.directive, now.directive)]
+    same = {(one.kind, one.pattern): one for one in was.every}
+    places += [
+        (same[key].directive, one.directive) for one in now.every if (key := (one.kind, one.pattern)) in same
+    ]
+    for old, new in places:
+        before = {d.args[:2]: d.args[2:] for d in old.all("rewrite")}
+        for one in new.all("rewrite"):
+            what, flag = one.args[:2], one.args[2:]
+            if flag[:1] not in (("redirect",), ("permanent",)) or len(what) < 2:
+                continue
+            if before.get(what) in (("last",), ("break",)) and re.search(r"\?|\.(php|cgi|pl|py)\b", what[1]):
+                return f"rewrite {what[0]} shows users the inner address {what[1]}, and drops what they send"
+            if before.get((what[0], f"{what[1]}?")) == flag:
+                return f"rewrite {what[0]} hands the old arguments on as well: the ? behind {what[1]} is gone"
     return None
 
 

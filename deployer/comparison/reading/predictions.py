@@ -322,7 +322,7 @@ def _handed(insight: Foresight, question: Question, was: Standing, now: Standing
     )
 
 
-def _replaced(_: Foresight, __: Question, was: Standing, now: Standing) -> str | None:
+def _replaced(insight: Foresight, question: Question, was: Standing, now: Standing) -> str | None:
     if is_new(was, now):
         return None
     return (
@@ -332,6 +332,7 @@ def _replaced(_: Foresight, __: Question, was: Standing, now: Standing) -> str |
         or replaced.without_root(was, now)
         or replaced.one_for_all(was, now)
         or replaced.page_by_application(was, now)
+        or replaced.page_for_programs(was, now, insight.before.get(question))
         or fallbacks.never_tried(was, now)
         or fallbacks.path_info(was, now)
         or fallbacks.cut_short(was, now)
@@ -347,6 +348,7 @@ def _cached(insight: Foresight, question: Question, was: Standing, now: Standing
         or caching.one_for_all_users(was, now)
         or caching.one_for_all_methods(was, now)
         or caching.kept_apart(was, now)
+        or caching.kept_apart_elsewhere(was, now)
         or caching.one_for_all_captures(was, now)
     )
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from deployer.comparison.asked import AnswerClass, Question
+from deployer.comparison.judge import DATA
 from deployer.comparison.reading.foresight import Foresight
 from deployer.comparison.reading.standing import Standing
 from deployer.comparison.reading.telling import same_location
@@ -140,6 +141,22 @@ def page_by_application(was: Standing, now: Standing) -> str | None:
     return (
         f"the page for {', '.join(codes)} is asked of the application, which is what fails" if codes else None
     )
+
+
+def page_for_programs(was: Standing, now: Standing, answer: AnswerClass | None) -> str | None:
+    """Pages for people in place of what an application says of its errors to programs."""
+    if answer is None or answer.page is None or not DATA.fullmatch(answer.page.kind):
+        return None
+    directive = passing(now.location)
+    if directive is None or not same_location(was, now):
+        return None
+    name = f"{directive.name.removesuffix('_pass')}_intercept_errors"
+    on = [[d.args for d in effective(s.scope, name)][-1:] == [("on",)] for s in (was, now)]
+    if on != [False, True]:
+        return None
+    pages = [d.args for d in effective(now.scope, "error_page") if {"400", "404", "422"} & {*d.args}]
+    people = [args[-1] for args in pages if args[-1].startswith("/")]
+    return f"programs get the page {people[0]} for the application's own 4xx ({name})" if people else None
 
 
 def _groups(sites: Sites) -> dict[str, frozenset[str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from deployer.comparison.reading.standing import Standing
 from deployer.comparison.reading.telling import same_application, same_location
 from deployer.nginx.sites import effective
-from deployer.nginx.upstreams import told
+from deployer.nginx.upstreams import passing, told
 
 _PAIRS = ("sub_filter", "proxy_redirect", "proxy_cookie_path", "proxy_cookie_domain")
 _FLAGS = ("secure", "httponly")
@@ -19,7 +19,13 @@ def left_as_it_is(was: Standing, now: Standing) -> str | None:
     """Words, redirects and cookies that reach users as the application says them."""
     if not same_location(was, now) or not same_application(was, now):
         return None
-    return _packed(was, now) or _once(was, now) or _exchanged(was, now) or _unflagged(was, now)
+    return (
+        _packed(was, now)
+        or _once(was, now)
+        or _exchanged(was, now)
+        or _unled(was, now)
+        or _unflagged(was, now)
+    )
 
 
 def _packed(was: Standing, now: Standing) -> str | None:
@@ -51,6 +57,19 @@ def _exchanged(was: Standing, now: Standing) -> str | None:
         turned = sorted(p for p in after - before if (p[1], p[0]) in before)
         if turned:
             return f"{name} {' '.join(turned[0])}: what is looked for and what it becomes have changed places"
+    return None
+
+
+def _unled(was: Standing, now: Standing) -> str | None:
+    """Redirects to an address of its own that the application believes in, and users do not get to."""
+    if effective(now.scope, "proxy_redirect"):
+        return None
+    on = passing(now.location)
+    for one in effective(was.scope, "proxy_redirect"):
+        # What nginx does by itself: the address that it hands requests on to becomes the location's own.
+        known = on is not None and one.args[0].rstrip("/") == on.args[0].rstrip("/")
+        if len(one.args) == 2 and not known:
+            return f"redirects to {one.args[0]} reach users as they are (proxy_redirect is gone)"
     return None
 
 

@@ -12,7 +12,7 @@ from deployer.comparison.asked import AnswerClass, Question
 from deployer.comparison.reading.predictions import predictions
 from deployer.comparison.routes import derive
 
-from .configured import at, foresight, page, sites
+from .configured import SHOP, at, foresight, page, sites
 
 SITE = """
 geo $zone { default a; 192.0.2.0/24 b; }
@@ -36,6 +36,7 @@ server {
     fastcgi_split_path_info ^(.+\\.php)(/.*)$; try_files $fastcgi_script_name =404; set $path_info $fastcgi_path_info;
     fastcgi_param PATH_INFO $path_info; fastcgi_param LANG $lang; fastcgi_buffer_size 16k; fastcgi_pass app;
   }
+  location /wide/ { proxy_redirect http://wide.internal/ /wide/; proxy_pass http://app; }
   location /inner/ {
     proxy_set_header Accept-Encoding ""; proxy_set_header X-Real-IP $remote_addr;
     sub_filter http://inner.internal/ /inner/; sub_filter_once off; proxy_cookie_path / /inner/;
@@ -69,13 +70,17 @@ def foretold(old: str, new: str, answers: dict[str, AnswerClass] | None = None) 
         ("~^de de; ~^fr fr;", "de de; ~^fr fr;", ""),  # written anew
         ("[a-z]+\\.pots\\.example", ".*example", "takes deployer-probeother.example.com for"),
         ("[a-z]+\\.pots", "[a-z0-9]+\\.pots", ""),
-        ("~*^de de", "~*de de", "whoever asks for fr, and de second, gets de by the row ~*de of $asked"),
+        ("~*^de de", "~*de de", "whoever asks for fr before de gets de: the row ~*de of $asked"),
         ("~*^fr fr", "~*^(fr|be) fr", ""),
         ("default $asked", "default asked", "$chosen is the word asked now, what $asked holds before"),
         ("default $asked", "default de", ""),
         ("geo $zone", "geo $realip_remote_addr $zone", "$zone goes by the balancer's address now"),
         ("geo $zone", "geo $remote_addr $zone", ""),
-        ("X-Forwarded-For", "X-Real-IP", "real_ip_header is X-Real-IP now, X-Forwarded-For of the same ones"),
+        (
+            "X-Forwarded-For",
+            "X-Real-IP",
+            "real_ip_header is X-Real-IP now, X-Forwarded-For of the same balancers",
+        ),
         ("10.0.0.0/8; real_ip_header X-Forwarded-For", "10.1.0.0/16; real_ip_header CF-Connecting-IP", ""),
         ("limit_except POST", "limit_except GET", "only GET is let through to the application"),
         ("limit_except POST", "limit_except POST PUT", ""),
@@ -89,6 +94,16 @@ def foretold(old: str, new: str, answers: dict[str, AnswerClass] | None = None) 
             "is reached no more: ^/thread-(\\d+).*\\.html$ before it takes all that it took",
         ),
         ("rewrite ^/thread", "rewrite ^/thread-1-1\\.html$ /first last; rewrite ^/thread", ""),
+        ("p=$2 last", "p=$2 permanent", "shows users the inner address /forum?t=$1&p=$2"),
+        ("/forum?t=$1&p=$2 last", "/forum/$1 permanent", ""),
+        (
+            "proxy_redirect http://wide.internal/ /wide/;",
+            "",
+            "redirects to http://wide.internal/ reach users",
+        ),
+        ("proxy_redirect http://wide.internal/ /wide/;", "proxy_redirect off;", ""),
+        ("/events {", "/events { proxy_cache s;", "elsewhere $cookie_session keeps it out of s, not here"),
+        ("/events {", "/events { proxy_cache t;", ""),
         ("$uri/ @shared", "$uri/ =404", "nothing leads to @shared any more: what it has is answered 404"),
         (
             "/terms/$lang.html /terms/en.html",
@@ -153,3 +168,32 @@ def test_events_are_known_by_their_type_too() -> None:
         insight.before = {question: page(kind=kind)}
         said = [reason for _, reason in predictions(insight, [question])]
         assert bool(said) is held, said
+
+
+@pytest.mark.parametrize(
+    ("kind", "pages", "told"),
+    [
+        ("application/json", "error_page 404 /oops.html;", True),
+        ("text/html", "error_page 404 /oops.html;", False),
+        ("application/json", "error_page 404 @data;", False),
+        ("application/json", "error_page 502 /oops.html;", False),
+    ],
+)
+def test_programs_get_no_pages_for_people(kind: str, pages: str, *, told: bool) -> None:
+    live = "server { listen 80; server_name shop.example.com; location / { %s proxy_pass http://10.0.0.1; } }"
+    insight = foresight(live % "", live % f"proxy_intercept_errors on; {pages}")
+    insight.before = {SHOP: page(kind=kind)}
+    said = [reason for _, reason in predictions(insight, [SHOP])]
+    assert said == (
+        ["programs get the page /oops.html for the application's own 4xx (proxy_intercept_errors)"]
+        if told
+        else []
+    )
+
+
+def test_arguments_that_were_held_back() -> None:
+    live = "server { listen 80; server_name shop.example.com; rewrite ^/old$ /new?%s permanent; root /srv; }"
+    for old, new, told in (("a=1?", "a=1", True), ("a=1", "a=1", False), ("a=1", "b=1", False)):
+        insight = foresight(live % old, live % new)
+        said = [reason for _, reason in predictions(insight, [SHOP])]
+        assert [("hands the old arguments on" in one) for one in said] == ([True] if told else [])
