@@ -261,16 +261,6 @@ def _content(case: _Case) -> str | None:
     return None if case.insight.typed(case.question) else _spoilt(case, was, now)
 
 
-def _said_fine(case: _Case) -> str | None:
-    """The page that says that nothing is there, as if it were any page: search engines list it."""
-    was, now, status = case.old.page, case.new.page, case.old.status or 0
-    if was is None or now is None or not case.new.shown or status not in (404, 410):
-        return None
-    if not was.digest or was.digest != now.digest:
-        return None
-    return f"{case.old.text} before, {case.new.text} now with the very same page: it is no page"
-
-
 def _error_page(case: _Case) -> str | None:
     """The site's answer for an error, of which only nginx's own page is left.
 
@@ -322,7 +312,6 @@ _RULES = (
     _behind,
     _headers,
     _content,
-    _said_fine,
     _error_page,
     _browser,
     _doubtful,

@@ -31,6 +31,7 @@ def amiss(insight: Foresight, question: Question, old: AnswerClass, new: AnswerC
         or _replaced(was, now, old.page, new.page)
         or _pretended(insight, question, (was, now), (old, new))
         or _swallowed(insight, question, (was, now), (old, new))
+        or _said_fine(insight, question, (was, now), (old, new))
     )
 
 
@@ -109,6 +110,25 @@ def _swallowed(
     if same_location(was, now) and _is_kept(new.page):
         return f"{said}: in {was.location.title} it is what was asked for, and kept as long as that"
     return None
+
+
+def _said_fine(
+    insight: Foresight,
+    question: Question,
+    standings: tuple[Standing, Standing],
+    answers: tuple[AnswerClass, AnswerClass],
+) -> str | None:
+    """The page that says that nothing is there, as if it were any page: search engines list it.
+
+    An application of one page is the page for everything, and is well answered with 200.
+    """
+    (was, _), (old, new) = standings, answers
+    if old.page is None or new.page is None or not new.shown or old.status not in (404, 410):
+        return None
+    own = any(str(old.status) in d.args for d in effective(was.scope, "error_page"))
+    if not own or not old.page.digest or old.page.differs(new.page) or _is_home(insight, question, new):
+        return None
+    return f"{old.text} before, {new.text} now with the very same page: it is no page"
 
 
 def _is_kept(page: Page | None) -> bool:

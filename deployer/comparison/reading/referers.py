@@ -15,12 +15,12 @@ def kept_out(was: Standing, now: Standing) -> str | None:
     if not refuses_referers(now.scope):
         return None
     before, after = (_valid(standing) for standing in (was, now))
-    if before == after or not after:
-        return None
+    if before == after or not before or not after:
+        return None  # what is protected for the first time is mostly meant for its own pages
     own = (name for server in now.sites.servers for name in server.names)
     sites = dict.fromkeys(_example(name) for name in own if not name.startswith("~") and "." in name)
     for site in sites:
-        if (not before or _holds(before, was, site)) and not _holds(after, now, site):
+        if _holds(before, was, site) and not _holds(after, now, site):
             return f"pages of {site} may not show it any more (valid_referers)"
     return None
 

@@ -96,6 +96,26 @@ def test_a_place_for_scripts_that_is_gone_is_no_page(
 
 
 @pytest.mark.parametrize(
+    ("status", "shown", "bad"),
+    [
+        (404, page("nothing here"), True),
+        (410, page("nothing here"), True),
+        (404, page("something"), False),
+        (404, page("home"), False),  # an application of one page
+        (403, page("nothing here"), False),
+        (404, page("nothing here", status=410), False),
+    ],
+)
+def test_the_page_for_404_is_no_page(status: int, shown: AnswerClass, *, bad: bool) -> None:
+    live = FILES % ("error_page 404 410 /oops.html;", "=404")
+    insight = foresight(live, live)
+    insight.after = {SHOP: page("home"), NOWHERE: shown}
+    old = page("home" if shown == page("home") else "nothing here", status=status)
+    said = strayed(insight, NOWHERE, old, shown)
+    assert ("with the very same page: it is no page" in str(said)) is bad
+
+
+@pytest.mark.parametrize(
     ("kept", "bad"),
     [
         ("max-age=31536000", True),

@@ -72,7 +72,7 @@ def test_what_is_worse(old: AnswerClass, new: AnswerClass, said: str) -> None:
     [
         (page(status=503), page(status=500)),
         (page(status=500), page(status=404)),
-        (page("nothing here", status=404), page()),
+        (page(status=404), page()),
         (page(status=404), page(status=403)),
         (page(status=401), page(status=403)),
         (page(status=403), page(status=404)),

@@ -120,7 +120,7 @@ def test_what_the_candidate_has_a_place_of_its_own_for_is_not(candidate: str) ->
 
 
 OWN = "server { listen 80; server_name shop.example.com; root /srv; error_page 404 /404.html; }"
-MISSING = page(status=404)
+MISSING = page("nothing here", status=404)
 
 
 @pytest.mark.parametrize(
