@@ -2,6 +2,7 @@
 
 sample_logs=8         # access logs that are looked at
 sample_bytes=262144   # of the end of each
+files_cs=1000         # after which no other directory is begun, in hundredths of a second
 
 # Paths that were asked for and answered well, the most frequent first, each with the name when that is among the first words. Only the path of a
 # GET or HEAD leaves the host: no query, no client, nothing that looks like a token. Our own questions are no users.
@@ -48,17 +49,19 @@ paths_of() {
     }
 }
 
-
 # A few files below each directory that was asked for, of kinds that anybody may have and that nothing runs: of each directory and kind one. No
 # hidden ones, none that look like a token.
 do_files() {
   kinds='css|js|mjs|json|webmanifest|xml|txt|html?|csv|pdf|svg|png|jpe?g|gif|webp|avif|ico|woff2?|ttf|otf|mp3|m4a|ogg|mp4|webm'
   set -f
+  read_uptime
+  until_cs=$((uptime_cs + files_cs))
   for at in $places; do
     is_path "$at" || usage "place"
-    [ -d "$at" ] || continue
+    read_uptime
+    [ -d "$at" ] && [ "$uptime_cs" -lt "$until_cs" ] || continue
     flush
-    timeout -s KILL 5 find "$at/" -maxdepth 4 -name '.*' -prune -o -type f -size -4096k -printf '%P\n' 2>/dev/null |
+    timeout -s KILL 3 find "$at/" -maxdepth 4 -name '.*' -prune -o -type f -size -4096k -printf '%P\n' 2>/dev/null |
       head -n 5000 | grep -E "^[A-Za-z0-9_./@+=,~-]+\.($kinds)\$" | grep -v -E '[[:alnum:]]{20}|.{200}' |
       sed -E 's~^((.*)/)?[^/]*\.([a-z0-9]+)$~\2 \3 &~' | sort | sort -t ' ' -u -k 1,2 | head -n "${lines:-10}" |
       {
