@@ -31,6 +31,7 @@ def test_directories_are_those_that_are_written_down() -> None:
         ("/mnt/photos/raw", "/raw/"),
         ("/srv/downloads", "/downloads/"),
         ("/srv/vault", "/_vault/"),
+        ("/srv/people", "/"),
     }
 
 
@@ -61,3 +62,23 @@ def test_each_directory_has_its_turn() -> None:
     found = lying(live, shelves(live), {"/srv/media": many, "/srv/downloads": many})
     assert len(found) == MOST
     assert [path for _, path in found[:4]] == ["/0.txt", "/downloads/0.txt", "/1.txt", "/downloads/1.txt"]
+
+
+@pytest.mark.parametrize(
+    ("root", "file", "asked"),
+    [
+        ("/srv/people/$who", "anna/index.html", ("anna.example.com", "/index.html")),
+        ("/srv/people/$who", "anna/deep/a.css", ("anna.example.com", "/deep/a.css")),
+        ("/srv/people/${who}/public", "anna/public/a.css", ("anna.example.com", "/a.css")),
+        ("/srv/people/${who}/public", "anna/private/a.css", None),
+        ("/srv/people/$who", "_shared/a.css", None),  # no name is made of that
+        ("/srv/people/$who", "index.html", None),
+        ("/srv/people/$who/$lang", "anna/de/a.css", None),
+    ],
+)
+def test_whose_sites_there_are_the_directory_knows(
+    root: str, file: str, asked: tuple[str, str] | None
+) -> None:
+    live = sites(MEDIA.replace("/srv/people/$who", root))
+    found = lying(live, shelves(live), {"/srv/people": [file]})
+    assert found == ((asked,) if asked else ())
