@@ -24,7 +24,7 @@ from deployer.nginx.tree import Directive
 
 CAP = 400
 """Questions for a host, of each side, unless the playbook says otherwise."""
-MOST_READ = 2000
+MOST_READ = 1000
 """Those that both configurations are read for besides, without asking."""
 STRANGER = "deployer-probe.invalid"
 """A name that nobody has."""
