@@ -16,8 +16,9 @@ from deployer.comparison.reading.emptied import without_rows
 from deployer.comparison.reading.foresight import Foresight, Standing
 from deployer.nginx.captures import captured
 from deployer.nginx.paths import read_path
-from deployer.nginx.sites import Sites, written
+from deployer.nginx.sites import Sites, effective, written
 from deployer.nginx.tables import Table, filled, tables, users
+from deployer.nginx.upstreams import passing
 from deployer.nginx.variables import names
 
 _SAID = re.compile(r"(http_(?!host\b|x_forwarded|forwarded|cf_|x_real)|cookie_|arg_)\w+")
@@ -166,6 +167,8 @@ def for_all_alike(insight: Foresight, question: Question, was: Standing, now: St
     if old.page is None or new.page is None or not old.page.differs(new.page):
         return None
     lost = [name for name in held if _looks_at(was, name) and not _looks_at(now, name)]
+    if lost and lost[0] in _of_root(was) and lost[0] not in _of_root(now):
+        return f"it is no longer out of a directory of its own: root has no ${lost[0]} any more"
     others = (q for q in insight.before if (q.place, q.path) == (question.place, question.path))
     others = (q for q in others if q.name != question.name and captured(was.server, q.name))
     pages = [page for q in others if (page := insight.before[q].page) is not None]
@@ -174,6 +177,14 @@ def for_all_alike(insight: Foresight, question: Question, was: Standing, now: St
     return f"it is what other names get: ${lost[0]} is not looked at there any more"
 
 
+def _of_root(standing: Standing) -> set[str]:
+    """Variables of the directory that files are looked for in."""
+    if passing(standing.location) is not None:
+        return set()
+    return {name for d in effective(standing.scope, "root", "alias")[-1:] for name in names(" ".join(d.args))}
+
+
 def _looks_at(standing: Standing, variable: str) -> bool:
     wanted = users(standing.sites.config, variable)
-    return standing.location is not None and bool(wanted & set(names(written(standing.location.directive))))
+    here = names(written(standing.location.directive)) if standing.location is not None else ()
+    return bool(wanted & {*here, *_of_root(standing)})

@@ -135,6 +135,31 @@ def test_a_table_that_nobody_uses_says_nothing() -> None:
     assert said_of(unused, "~^v1: one;", "~^(v1)?: one;") == ""
 
 
+SITES = (
+    "server { listen 80; server_name ~^(?<who>[a-z]+)\\.example\\.com$; root /srv%s; location /a/ { %s } }"
+)
+
+
+@pytest.mark.parametrize(
+    ("now", "inside", "new", "said"),
+    [
+        ("", "", "all have", True),
+        ("/$who/public", "", "all have", False),  # still out of its own
+        ("", "", "mine", False),
+        ("", "proxy_pass http://10.0.0.1;", "all have", False),  # an application says it
+    ],
+)
+def test_what_is_out_of_ones_own_directory(now: str, inside: str, new: str, *, said: bool) -> None:
+    mine = Question("127.0.0.1", 80, "north.example.com", "/a/style.css")
+    insight = foresight(SITES % ("/$who", inside), SITES % (now, inside))
+    insight.before, insight.after = {mine: page("mine")}, {mine: page(new)}
+    sides = [insight.standing(s, mine) for s in (insight.live, insight.candidate)]
+    assert sides[0] is not None
+    assert sides[1] is not None
+    found = for_all_alike(insight, mine, sides[0], sides[1])
+    assert ("root has no $who any more" in str(found)) is said
+
+
 LOGO = """
 server { listen 80; server_name ~^(?<tenant>[a-z]+)\\.example\\.com$;
   location = /logo.svg { root /srv; try_files /$tenant/logo.svg /logo.svg =404; } }

@@ -182,6 +182,13 @@ def test_an_upstream_that_is_nginx_itself() -> None:
         ("allow 10.0.0.0/8; allow 127.0.0.1; deny all;", Access.CLOSED),
         ("allow 10.0.0.0/8;", Access.OPEN),
         ("allow all; deny all;", Access.OPEN),
+        ("allow 203.0.113.0/24; deny all;", Access.CLOSED),  # an office
+        ("allow 2001:db8::/32; deny all;", Access.CLOSED),
+        ("deny 24.0.0.0/8;", Access.OPEN),
+        ("allow 0.0.0.0/0; deny all;", Access.OPEN),
+        ("satisfy any; allow 203.0.113.0/24; deny all; auth_basic x;", Access.PASSWORD),
+        ("satisfy any; allow all; auth_basic x;", Access.OPEN),
+        ("satisfy any; auth_basic x;", Access.PASSWORD),
         ("deny 10.0.0.0/8;", Access.OPEN),
         ("auth_basic x;", Access.PASSWORD),
         ("auth_basic off;", Access.OPEN),
