@@ -16,6 +16,11 @@ from deployer.nginx.tree import Directive
 
 PARTS = ("add_before_body", "add_after_body")
 _DAY_S = 86_400
+_FOR_FILES = re.compile(
+    r"/(assets|static|js|css|scripts?|styles?|img|images?|fonts?|dist|build|bundles?)(/|$)|\b(js|css)\b.*\$$"
+)
+"""Places of what a page needs, and nobody looks at as a page."""
+
 _WORDS = re.compile(r"text/.*|application/(.+\+)?(xml|javascript)|application/xhtml\+xml")
 """What people write, where one may want to replace words."""
 
@@ -107,9 +112,11 @@ def _swallowed(
     said = "404 before, the front page now"
     if insight.fresh(now, was):  # the other way round: live has it, and the candidate does not
         return f"{said}: {was.location.title} is gone, and whoever asks there gets a page"
-    if same_location(was, now) and _is_kept(new.page):
-        return f"{said}: in {was.location.title} it is what was asked for, and kept as long as that"
-    return None
+    kept = _is_kept(new.page)
+    if not same_location(was, now) or not (kept or _FOR_FILES.search(was.location.pattern)):
+        return None
+    as_long = ", kept as long" if kept else ""
+    return f"{said}: browsers take it for the script or picture that {was.location.title} is for{as_long}"
 
 
 def _said_fine(

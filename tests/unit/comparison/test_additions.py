@@ -81,7 +81,7 @@ ASSETS = "location /assets/ { expires 1y; try_files $uri %s; }"
     [
         (ASSETS % "=404", "", page("home"), True),
         (ASSETS % "=404", "", page("another"), False),
-        (ASSETS % "=404", ASSETS % "/index.html", page("home"), False),  # it says so
+        (ASSETS % "=404", ASSETS.replace("assets", "app") % "=404", page("another"), False),
         (ASSETS % "/none.js", "", page("home"), False),
     ],
 )
@@ -131,7 +131,7 @@ def test_no_page_is_kept_for_as_long_as_a_script(kept: str, *, bad: bool) -> Non
     shown = page("home", cache_control=kept)
     insight.after = {SHOP: page("home"), script: shown}
     said = strayed(insight, script, page(status=404), shown)
-    assert ("what was asked for, and kept as long" in str(said)) is bad
+    assert (", kept as long" in str(said)) is bad
 
 
 TLS = Question("127.0.0.1", 443, "example.com")
@@ -160,3 +160,17 @@ def test_tls_is_promised_for_names_that_have_it(
     assert (f"TLS of {name}" in str(strayed(insight, TLS, page(), new))) is bad
     assert strayed(insight, TLS, new, new) is None
     assert strayed(insight, Question("127.0.0.1", 80, "example.com"), page(), new) is None
+
+
+@pytest.mark.parametrize(
+    ("place", "bad"),
+    [("/assets/", True), ("/shop/static/", True), ("~ \\.(js|css)$", True), ("/app/", False), ("/", False)],
+)
+def test_where_scripts_are_no_page_is_the_answer(place: str, *, bad: bool) -> None:
+    text = "server { listen 80; server_name shop.example.com; root /srv; location %s { try_files $uri %s; } }"
+    insight = foresight(text % (place, "=404"), text % (place, "/index.html"))
+    path = {"~": "/probe.js", "/": "/"}.get(place.partition(" ")[0], place)
+    script = at(f"{path}{BELOW if path.endswith('/') else ''}")
+    insight.after = {SHOP: page("home"), script: page("home")}
+    said = strayed(insight, script, page("none", status=404), page("home"))
+    assert ("browsers take it for the script" in str(said)) is bad
