@@ -9,9 +9,10 @@ from deployer.comparison.asked import AnswerClass
 from deployer.comparison.reading.standing import Standing, subrequest
 from deployer.comparison.reading.telling import heard, same_application, same_location
 from deployer.nginx.access import Access, access
+from deployer.nginx.paths import read_path
 from deployer.nginx.sites import effective
 from deployer.nginx.tree import Directive
-from deployer.nginx.upstreams import lost_path, passed, told
+from deployer.nginx.upstreams import lost_path, passed, passing, told
 from deployer.nginx.variables import names
 
 _CLIENT = ("x-real-ip", "x-forwarded-for", "true-client-ip")
@@ -109,6 +110,25 @@ def hidden_path(was: Standing, now: Standing, answer: AnswerClass | None) -> str
         return None
     before, after = (passed(s.sites, s.location, s.path) for s in (was, now))
     return lost_path(before, after) if before is not None and after is not None else None
+
+
+def decoded(was: Standing, now: Standing) -> str | None:
+    """A path put together of what was decoded: a blank in it ends the request line, ``%2F`` parts it anew."""
+    old, new = passing(was.location), passing(now.location)
+    if old is None or new is None or now.location is None or not same_application(was, now):
+        return None
+    before, after = ([n for n in names(d.args[0]) if _is_path(n, s)] for d, s in ((old, was), (new, now)))
+    if not after or before or not now.location.holds(f"{read_path(now.path)} b"):
+        return None
+    return f"paths with a blank or %2F break: ${after[0]} is decoded where it is handed on"
+
+
+def _is_path(variable: str, standing: Standing) -> bool:
+    """Whether it holds a part of the path as nginx read it."""
+    here = standing.location.pattern if standing.location is not None else ""
+    return (
+        variable in ("uri", "document_uri") or (variable.isdigit() and "(" in here) or f"<{variable}>" in here
+    )
 
 
 def emptied(was: Standing, now: Standing) -> str | None:

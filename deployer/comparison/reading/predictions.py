@@ -318,6 +318,7 @@ def _handed(insight: Foresight, question: Question, was: Standing, now: Standing
         or handing.inner(was, now)
         or handing.hidden_path(was, now, insight.before.get(question))
         or handing.emptied(was, now)
+        or handing.decoded(was, now)
         or assigned.unfilled(was, now)
     )
 

@@ -138,6 +138,21 @@ def foretold(old: str, new: str, answers: dict[str, AnswerClass] | None = None) 
         ("proxy_cache_key $uri", "proxy_cache_key $width$picture", ""),
         ("proxy_buffering off;", "", "proxy_buffering off is gone: events are held back"),
         ("location /inner/ {", "location /inner {", ""),  # only what is asked and answered otherwise counts
+        (
+            "location /wide/ { proxy_redirect http://wide.internal/ /wide/; proxy_pass http://app;",
+            "location ~ ^/wide/(.*)$ { proxy_redirect http://wide.internal/ /wide/; proxy_pass http://app/$1$is_args$args;",
+            "paths with a blank or %2F break: $1 is decoded",
+        ),
+        (
+            "/wide/; proxy_pass http://app;",
+            "/wide/; proxy_pass http://app$uri$is_args$args;",
+        ),
+        ("/wide/; proxy_pass http://app;", "/wide/; proxy_pass http://app$request_uri;", ""),
+        (
+            "location /wide/ { proxy_redirect http://wide.internal/ /wide/; proxy_pass http://app;",
+            "location ~ ^/wide/(\\d+)$ { proxy_redirect http://wide.internal/ /wide/; proxy_pass http://app/wide/$1$is_args$args;",
+            "",
+        ),
         ("location /vault/", "location /cellar/", "location /vault/ is gone: applications name it"),
         ("root /srv/shop;", "root /srv/shop; error_page 404 /vault/404.html;", ""),
     ],
