@@ -104,8 +104,19 @@ def _exchange(
     )
     known = frozenset(one for one in old if one is not None)
     asked = frozenset(one for one in new if one is not None)
-    if asked and len(asked) == len(new) and known and not asked <= known:
+    if not asked or len(asked) < len(new) or not known or asked <= known:
+        return
+    # What nginx itself will listen on cannot be there before it is live.
+    if not any(backend.port in _new_ports(insight) for backend in asked):
         yield Exchange(question, place, known, asked)
+
+
+def _new_ports(insight: Foresight) -> set[int]:
+    live, candidate = (
+        {listen.port for listen in (*sites.listens, *sites.streams)}
+        for sites in (insight.live, insight.candidate)
+    )
+    return candidate - live
 
 
 def _backend(target: str, member: str) -> Backend | None:

@@ -72,6 +72,15 @@ def test_a_location_that_is_new_and_a_group_that_nobody_asks_are_left() -> None:
     assert not places(site().replace(unused, ""), site(group=GONE).replace(unused, ""))
 
 
+@pytest.mark.parametrize(
+    "listener",
+    ["server { listen 9009; return 200; }", "server { listen 127.0.0.1:9009; return 200; }"],
+)
+def test_what_nginx_itself_will_listen_on_is_not_looked_for(listener: str) -> None:
+    assert not places(site(), site(place=GONE) + listener)
+    assert places(site() + listener, site(place=GONE) + listener), "live listens there"
+
+
 def test_a_place_is_told_with_a_question_of_its_own() -> None:
     questions = [SHOP, at("/intranet/", SHOP)]
     (found,) = exchanges(foresight(site(), site(place=GONE)), questions)
