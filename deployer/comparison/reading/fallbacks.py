@@ -73,13 +73,13 @@ def cut_short(was: Standing, now: Standing) -> str | None:
     if old is None or not old.regex or not _told(was) or same_location(was, now):
         return None
     path = was.path.partition("?")[0]
-    kept = [one for one in now.server.every if one.regex and written_inside(one) == written_inside(old)]
+    kept = [one for one in now.server.every if one.regex and _body(one) == _body(old)]
     if not kept or not re.search(r"\.php/", path) or any(one.holds(path) for one in kept):
         return None
     return f"{kept[0].title} takes no path with something behind the script's name: PATH_INFO is never told"
 
 
-def written_inside(location: Location) -> str:
+def _body(location: Location) -> str:
     """What a location says, whatever it is for."""
     return " ".join(written(d) for d in location.directive.block or ())
 

@@ -38,7 +38,8 @@ def guards(was: Standing, now: Standing) -> str | None:
     lost = [GUARDING[name.lower()] for name in _hidden(was, now, "add_header") if name.lower() in GUARDING]
     if not lost:
         return None
-    return f"{', '.join(lost[:3])} is lost: an add_header in an inner block hides those outside"
+    said = f"{', '.join(lost[:3])} {'is' if len(lost) == 1 else 'are'} lost"
+    return f"{said}: an add_header in an inner block hides those outside"
 
 
 def _hidden(was: Standing, now: Standing, name: str) -> list[str]:
