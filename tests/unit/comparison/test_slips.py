@@ -143,10 +143,6 @@ def foretold(old: str, new: str, answers: dict[str, AnswerClass] | None = None) 
             "location ~ ^/wide/(.*)$ { proxy_redirect http://wide.internal/ /wide/; proxy_pass http://app/$1$is_args$args;",
             "paths with a blank or %2F break: $1 is decoded",
         ),
-        (
-            "/wide/; proxy_pass http://app;",
-            "/wide/; proxy_pass http://app$uri$is_args$args;",
-        ),
         ("/wide/; proxy_pass http://app;", "/wide/; proxy_pass http://app$request_uri;", ""),
         (
             "location /wide/ { proxy_redirect http://wide.internal/ /wide/; proxy_pass http://app;",
