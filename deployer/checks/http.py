@@ -96,7 +96,7 @@ class Answer:
         charset = re.search(r"charset=[\"']?([\w.:-]+)", self.header("content-type") or "", re.IGNORECASE)
         try:
             return self.body.decode(charset[1] if charset else "utf-8", "replace")
-        except LookupError:
+        except (LookupError, ValueError):  # "idna" and "undefined" are none that decode a text
             return self.body.decode("utf-8", "replace")
 
 

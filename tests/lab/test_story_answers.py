@@ -102,3 +102,44 @@ def test_what_users_ask_for_is_asked_though_no_configuration_names_it(story: Sto
     assert "secret" not in ran.out + ran.err
     shown = story.run("show", ran.document["id"], "--format", "json").out
     assert "secret" not in shown
+
+
+SHELF = """\
+server { listen 80; server_name files.example.com; root /srv/shelf;
+  location / { try_files $uri =404; }
+  location /closed/ { auth_basic x; auth_basic_user_file /dev/null; root %s; }
+  location /app/ { auth_basic x; auth_basic_user_file /dev/null; proxy_pass http://%s; }
+  %s
+}
+"""
+APP = "127.0.0.1:8081"
+
+
+@pytest.mark.deployed
+def test_what_a_host_has_is_looked_at_besides_what_it_answers(story: Story) -> None:
+    """Files, directories, sockets and ports of the real host, of which no made-up question knows."""
+    story.playbook(checks=[], rehearse={"answers": "first_wave"})
+    for host in story.lab.hosts:
+        ready = "mkdir -p /srv/shelf/closed; echo one >/srv/shelf/list.txt; rm -f /run/app.sock;"
+        bind = "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"/run/app.sock\")'"
+        host.run(["sh", "-c", ready + bind])
+    files = "conf.d/files.conf"
+    for target in (APP, "unix:/run/app.sock"):
+        story.commit({files: SHELF % ("/srv/shelf", target, "")})
+        story.deploy()
+        broken = {
+            "/list.txt": ("/srv/shelf", target, "location ~ ^/[a-z]+[.]txt$ { root /srv/elsewhere; }"),
+            "/srv/shlef/closed, which is not there": ("/srv/shlef", target, ""),
+            "to 127.0.0.1:8099 now, where nobody listens": ("/srv/shelf", "127.0.0.1:8099", ""),
+        }
+        if target != APP:
+            said = "to unix:/run/gone.sock now, where nobody listens"
+            broken = {said: ("/srv/shelf", "unix:/run/gone.sock", "")}
+        for why, pieces in broken.items():
+            story.commit({files: SHELF % pieces})
+            ran = refused(story)
+            assert why in ran.document["reason"] + ran.err, ran
+    # Who does not want the host's names looked at is not asked for its files.
+    story.playbook(checks=[], rehearse={"answers": "first_wave"}, compare={"sample": 0})
+    story.commit({files: SHELF % ("/srv/shelf", APP, "location ~ ^/[a-z]+[.]txt$ { root /srv/elsewhere; }")})
+    story.deploy()

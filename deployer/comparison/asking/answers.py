@@ -6,7 +6,6 @@ in TLS, and in both behind a PROXY protocol header, until something answers.
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import hashlib
 import re
@@ -235,10 +234,10 @@ def _is_garbled(answer: Answer) -> bool:
     if said is None or answer.header("content-encoding") is not None:
         return False
     try:
-        codecs.getincrementaldecoder(said[1])().decode(answer.body)  # its end may be cut off
-    except UnicodeDecodeError:
-        return True
-    except LookupError:
+        answer.body.decode(said[1])
+    except UnicodeDecodeError as error:
+        return error.reason != "unexpected end of data"  # which may be cut off
+    except (LookupError, ValueError):  # no character set, or none that is told by single characters
         return False
     return False
 

@@ -107,9 +107,8 @@ def _not_sent(was: Server, now: Server) -> str | None:
         if one.kind == "@" or one.regex or directive.first("internal") is None or one.pattern in kept:
             continue
         hands_out = passing(one) is not None or directive.first("alias", "root") is not None
-        if hands_out and was.text.count(one.pattern.rstrip("/")) == written(directive).count(
-            one.pattern.rstrip("/")
-        ):
+        path = one.pattern.rstrip("/")
+        if hands_out and was.text.count(path) == written(directive).count(path):
             return f"{one.title} is gone: applications name it (X-Accel-Redirect), and nginx answers 404"
     return None
 

@@ -23,6 +23,7 @@ COOKIE_BYTES = 6000
 Head = dict[str, str]
 Answer = tuple[int, Head, bytes]
 Handler = Callable[[str, Head], Awaitable[Answer]]
+Connection = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 REASONS = {101: "Switching Protocols", 200: "OK", 301: "Moved Permanently", 400: "Bad Request"}
 
 
@@ -63,7 +64,7 @@ async def metrics(_target: str, _: Head) -> Answer:
     return 200, {}, b"up 1\n"
 
 
-def serving(handler: Handler) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+def serving(handler: Handler) -> Connection:
     """HTTP/1.0 and 1.1, kept open as asked."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -99,8 +100,18 @@ async def _one(handler: Handler, reader: asyncio.StreamReader, writer: asyncio.S
 _BEGIN, _END, _PARAMS, _STDIN, _STDOUT = 1, 3, 4, 5, 6
 
 
-async def wiki(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One request as php-fpm answers it: a missing script name gives an empty page, a wrong one a 404."""
+def scripts(run: Callable[[Head], Awaitable[bytes]]) -> Connection:
+    """Answers one request as php-fpm does, with what ``run`` makes of its parameters."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _fastcgi(reader, writer, run)
+
+    return answer
+
+
+async def _fastcgi(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, run: Callable[[Head], Awaitable[bytes]]
+) -> None:
     raw = b""
     with suppress(OSError, asyncio.IncompleteReadError):
         while True:
@@ -110,14 +121,15 @@ async def wiki(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
                 raw += content
             elif kind == _STDIN and not content:
                 break
-        out = _page(_params(raw))
+        out = await run(_params(raw))
         writer.write(_record(_STDOUT, number, out) + _record(_STDOUT, number, b""))
         writer.write(_record(_END, number, bytes(8)))
         await writer.drain()
     writer.close()
 
 
-def _page(params: Head) -> bytes:
+async def wiki(params: Head) -> bytes:
+    """A missing script name gives an empty page, a wrong one a 404."""
     script = params.get("SCRIPT_FILENAME", "")
     if not script:
         return b"Content-Type: text/html\r\n\r\n"
@@ -159,7 +171,7 @@ async def main() -> None:
         await asyncio.start_server(serving(orders), "127.0.0.1", 9100),
         await asyncio.start_server(serving(metrics), "0.0.0.0", 9113),
         await asyncio.start_unix_server(serving(reports), RUN / "reports.sock"),
-        await asyncio.start_unix_server(wiki, RUN / "php.sock"),
+        await asyncio.start_unix_server(scripts(wiki), RUN / "php.sock"),
     ]
     for name in ("reports.sock", "php.sock"):
         (RUN / name).chmod(0o666)

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from deployer.checks.http import Answer
 from deployer.comparison import inquiry
+from deployer.comparison.asking.answers import classified
 from deployer.comparison.inquiry import Scope
 
+from .configured import SHOP
 from .twins import POSSIBLE, inquire
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not POSSIBLE, reason="needs root, nginx and ip, for two network namespaces"),
-]
 
 SITE = """
 include /etc/nginx/mime.types;
@@ -29,6 +27,8 @@ server { listen 80; server_name a.example.com; root WWW; error_page 404 /oops/40
 SEEN = tuple(("a.example.com", path) for path in ("/texts/old.txt", "/board/news.html", "/texts/new.txt"))
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not POSSIBLE, reason="needs root, nginx and ip, for two network namespaces")
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -66,3 +66,26 @@ def test_pages_are_read_as_well(
     found = inquire(tmp_path, live, live.replace(old, new, 1), Scope(seen=SEEN))
     worse = " | ".join(f"{d.question.path} {d.reason}" for d in found.comparison.worse)
     assert re.search(said, worse) if said else not worse, worse
+
+
+LATIN = "Gr\xfcn".encode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("charset", "body", "garbled"),
+    [
+        ("utf-8", LATIN, True),
+        ("UTF-8", "Gr\xfcn".encode(), False),
+        ("utf-8", "Gr\xfc".encode()[:-1], False),  # cut off in the middle of a letter
+        ("iso-8859-1", LATIN, False),
+        ("nonsense", LATIN, False),
+        *((odd, LATIN, False) for odd in ("base64", "zlib", "bz2", "hex", "undefined", "utf-8\0")),
+    ],
+)
+def test_no_character_set_that_somebody_says_is_too_odd(charset: str, body: bytes, *, garbled: bool) -> None:
+    """Applications say what they like."""
+    answer = Answer(200, (("Content-Type", f"text/html; charset={charset}"),), body, True, 0.0)
+    found = classified(SHOP, lambda: (answer, None))
+    assert found.page is not None
+    assert found.page.garbled is garbled
+    assert answer.text(), "a health check reads it as well"

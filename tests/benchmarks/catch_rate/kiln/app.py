@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import struct
 import sys
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from tests.benchmarks.catch_rate.app import Answer, Handler, Head, serving
+from tests.benchmarks.catch_rate.app import Answer, Handler, Head, scripts, serving
 
 RUN = Path("/run/kiln")
 API, STUDIO, INNER = "api.kiln.example", "studio.kiln.example", "http://configurator.internal"
@@ -117,52 +116,14 @@ async def events(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     writer.close()
 
 
-# --- scripts: as much of FastCGI as they need (the FastCGI specification, section 3)
-
-_END, _PARAMS, _STDIN, _STDOUT = 3, 4, 5, 6
-
-
-async def php(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One request, as a manager of PHP processes answers it."""
-    raw, number = b"", 1
-    with suppress(OSError, asyncio.IncompleteReadError):
-        while True:
-            _, kind, number, length, padding = struct.unpack(">BBHHBx", await reader.readexactly(8))
-            content = (await reader.readexactly(length + padding))[:length]
-            if kind == _PARAMS:
-                raw += content
-            elif kind == _STDIN and not content:
-                break
-        out = await _run(_params(raw))
-        for kind, content in ((_STDOUT, out), (_STDOUT, b""), (_END, bytes(8))):
-            writer.write(struct.pack(">BBHHBx", 1, kind, number, len(content), 0) + content)
-        await writer.drain()
-    writer.close()
-
-
-def _params(raw: bytes) -> Head:
-    words: list[str] = []
-    at = 0
-    while at < len(raw):
-        sizes = []
-        for _ in range(2):
-            if raw[at] < 128:
-                sizes.append(raw[at])
-                at += 1
-            else:
-                sizes.append(int.from_bytes(raw[at : at + 4], "big") & 0x7FFFFFFF)
-                at += 4
-        for size in sizes:
-            words.append(raw[at : at + size].decode("latin-1"))
-            at += size
-    return dict(zip(words[::2], words[1::2], strict=True))
+# --- scripts
 
 
 def _page(body: str, *head: str) -> bytes:
     return "\r\n".join((*head, "Content-Type: text/html", "", f"{body}\n")).encode()
 
 
-async def _run(params: Head) -> bytes:  # noqa: PLR0911 - a return for each script
+async def php(params: Head) -> bytes:  # noqa: PLR0911 - a return for each script
     script = params.get("SCRIPT_FILENAME", "")
     if not Path(script).is_file():
         return _page("File not found.", "Status: 404 Not Found")
@@ -214,7 +175,7 @@ async def main() -> None:
     for port, handler in HTTP.items():
         await asyncio.start_server(serving(handler), "127.0.0.1", port)
     await asyncio.start_server(events, "127.0.0.1", 8670)
-    await asyncio.start_unix_server(php, RUN / "php.sock")
+    await asyncio.start_unix_server(scripts(php), RUN / "php.sock")
     (RUN / "php.sock").chmod(0o666)
     (RUN / "ready").touch()
     await asyncio.sleep(float(sys.argv[1]))
